@@ -1,0 +1,1 @@
+"""What it costs: prices, subscriptions, invoices. It stands on hosting's selectors and services."""

@@ -1,0 +1,1 @@
+"""What runs and how: catalog, plans, servers, instances, operations, engines, the edge."""

@@ -1,0 +1,341 @@
+"""What Berth asks of an engine, in plain frozen values.
+
+An engine runs stacks. It knows no database, no client and no Django: it is given a whole ``Stack``
+and makes the world look like it, and it answers with ``Observed`` values. Everything that it creates
+carries the labels below, and everything that it finds, it finds by them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+LABEL_INSTANCE = "berth.instance"
+LABEL_SERVICE = "berth.service"
+LABEL_SPEC = "berth.spec"
+LABEL_OWNER = "berth.owner"  # which Berth installation made it, so that two never mix on one engine
+
+
+class EngineError(Exception):
+    """Something an engine could not do; its text is one sentence a person can act on."""
+
+
+class TryLater(EngineError):
+    """The cause may pass by itself: ask again after a while."""
+
+
+class EngineUnavailable(TryLater):
+    """The engine does not answer at all; nothing about the stack is known."""
+
+
+class GiveUp(EngineError):
+    """Asking again will not help: a person has to change something."""
+
+
+class SubnetTaken(GiveUp):
+    """The engine's host already uses an address range that overlaps a wanted subnet."""
+
+    def __init__(self, subnet: str) -> None:
+        super().__init__(f"the subnet {subnet} overlaps a network that the server already has")
+        self.subnet = subnet
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one service may use at most."""
+
+    cpus: Decimal
+    memory_bytes: int
+    pids: int
+    log_bytes: int = 10 * 1024 * 1024
+    log_files: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value handed to a service as the file ``/run/secrets/<name>``; never in its environment.
+
+    The value stays out of ``repr``. It takes part in the service's spec hash, so that a rotated
+    secret replaces the container that holds the old one.
+    """
+
+    name: str
+    value: str = field(repr=False)
+    mode: int = 0o444
+
+    @property
+    def target(self) -> str:
+        return f"/run/secrets/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A named volume of the stack; its name is unique on the server."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Where a service sees a volume of its stack."""
+
+    volume: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network of the stack, in a subnet that Berth allocated (CIDR)."""
+
+    name: str
+    subnet: str
+    internal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A service's place in a network; ``address`` is fixed where others must find it."""
+
+    network: str
+    address: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The command that exits 0 inside the container once the service can be used."""
+
+    command: tuple[str, ...]
+    interval: timedelta = timedelta(seconds=10)
+    timeout: timedelta = timedelta(seconds=5)
+    retries: int = 3
+    start_period: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One container of a stack, whole."""
+
+    name: str
+    image: str
+    limits: Limits
+    networks: tuple[Attachment, ...]
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()  # started only once these are ready
+    readiness: Readiness | None = None
+    user: str | None = None
+    working_dir: str | None = None
+    capabilities: tuple[str, ...] = ()  # added back after all were dropped
+    read_only: bool = False
+    init: bool = True
+    stop_grace: timedelta = timedelta(seconds=10)
+
+    def spec_hash(self) -> str:
+        """SHA-256 over everything in the spec, secrets included (only the digest is stored)."""
+        canonical = json.dumps(asdict(self), sort_keys=True, default=str)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Everything that one instance runs as.
+
+    ``project`` prefixes every object's name; ``owner`` names the Berth installation.
+    """
+
+    instance: str
+    project: str
+    owner: str
+    services: tuple[Service, ...]
+    networks: tuple[Network, ...]
+    volumes: tuple[Volume, ...] = ()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The distinct images, in the order of first use."""
+        return tuple(dict.fromkeys(service.image for service in self.services))
+
+    def service(self, name: str) -> Service:
+        """The service of that name; ``KeyError`` if there is none."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)
+
+
+class ContainerState(StrEnum):
+    CREATED = "created"
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    PAUSED = "paused"
+    EXITED = "exited"
+    MISSING = "missing"
+
+
+class Health(StrEnum):
+    NONE = "none"  # the service declares no readiness
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedService:
+    """What the engine shows of one container."""
+
+    name: str
+    container_id: str
+    state: ContainerState
+    health: Health
+    spec_hash: str
+    image: str
+    exit_code: int | None = None  # unknown from a list call
+    oom_killed: bool | None = None  # unknown from a list call
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the engine shows of one instance: empty when nothing with its label exists."""
+
+    instance: str
+    services: tuple[ObservedService, ...] = ()
+    networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+
+    @property
+    def is_gone(self) -> bool:
+        """True when the engine holds no object of the instance, volumes included."""
+        return not (self.services or self.networks or self.volumes)
+
+    def service(self, name: str) -> ObservedService | None:
+        """The container of that service, or None where it is missing."""
+        return next((each for each in self.services if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The outcome of a command run inside a service's container."""
+
+    exit_code: int
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One reading of a container: counters since its start, gauges as they are now."""
+
+    service: str
+    read_at: datetime
+    cpu_seconds: float
+    memory_bytes: int
+    network_received_bytes: int
+    network_sent_bytes: int
+    disk_read_bytes: int
+    disk_written_bytes: int
+    pids: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a labelled object; ``action`` as the engine words it."""
+
+    instance: str
+    service: str
+    action: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the server has in all."""
+
+    cpus: Decimal
+    memory_bytes: int
+    disk_free_bytes: int | None
+    version: str
+
+
+Report = Callable[[str], None]
+"""Called with one line for a person before each change; what it raises stops the work there.
+
+The flow runner passes a function that first checks the lease, the cancel flag and the deadline, so
+that no engine is touched by a worker that has lost its operation.
+"""
+
+
+def silent(line: str) -> None:
+    """A ``Report`` for callers that want none."""
+
+
+class Engine(Protocol):
+    """A server's way of running stacks. Every verb may be called twice with the same result.
+
+    All verbs raise ``EngineUnavailable`` when the engine does not answer, ``TryLater`` for what may
+    pass and ``GiveUp`` for what will not.
+    """
+
+    def capacity(self) -> Capacity:
+        """What the server has; also the cheapest way to ask whether it answers."""
+
+    def pull(self, stack: Stack, *, report: Report = silent) -> Mapping[str, str]:
+        """Make every image of the stack present; return image -> content digest.
+
+        Raises ``GiveUp`` naming the image when it does not exist.
+        """
+
+    def prepare(self, stack: Stack, *, report: Report = silent) -> None:
+        """Create the networks and volumes that are missing. Raises ``SubnetTaken``."""
+
+    def apply(self, stack: Stack, *, report: Report = silent) -> None:
+        """Converge to the stack: pull, prepare, then the services in dependency order.
+
+        A container whose spec hash fits is left alone (started if it is stopped), any other of the
+        instance is replaced or removed; a service starts once those it depends on are ready, and
+        services that wait for nothing start in parallel. Volumes are never removed. Images are all
+        present before anything stops. A network whose subnet or kind differs is made anew.
+        """
+
+    def is_ready(self, stack: Stack, service: str) -> bool:
+        """Run the service's readiness command once, now. True where it declares none and runs."""
+
+    def observe(self, instance: str) -> Observed:
+        """What exists of the instance, with exit codes and OOM flags."""
+
+    def observe_all(self, owner: str) -> Mapping[str, Observed]:
+        """What exists of every instance of that owner, by instance, in one list call a kind."""
+
+    def stop(self, stack: Stack, *, report: Report = silent) -> None:
+        """Stop the containers, dependants first; they stay, with their volumes and networks."""
+
+    def remove(
+        self, instance: str, *, with_volumes: bool, report: Report = silent
+    ) -> None:
+        """Remove containers and networks of the instance, and its volumes if asked to."""
+
+    def run(
+        self, instance: str, service: str, command: tuple[str, ...], *, timeout: timedelta
+    ) -> RunResult:
+        """Run a command inside the service's running container; output is stdout and stderr."""
+
+    def logs(self, instance: str, service: str, *, lines: int = 200) -> str:
+        """The last lines of the container's log; empty where there is no container."""
+
+    def usage(self, instances: tuple[str, ...]) -> Mapping[str, tuple[Usage, ...]]:
+        """One reading of every running container of those instances, by instance."""
+
+    def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:
+        """Follow what happens to that owner's containers, from ``since`` on, until it breaks."""
+
+

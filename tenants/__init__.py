@@ -1,0 +1,1 @@
+"""Who: users, clients, members, data keys and the audit log."""
