@@ -1,0 +1,1 @@
+"""Builds the images that Berth can make itself, with nothing but Python's standard library."""
