@@ -11,17 +11,13 @@ if [[ "${1:-}" == redis-server && "$(id -u)" == 0 ]]; then
 fi
 # What Redis writes is readable by itself alone, unless somebody asked for another mask.
 [[ "$(umask)" != 0022 ]] || umask 0077
+# Protected mode would refuse everybody but the container itself; who may connect is the network's
+# matter. Off is only the default: a configuration file or an argument that names it decides.
 if [[ "${1:-}" == redis-server && "$*" != *protected-mode* ]]; then
-    # Protected mode refuses everybody but the container itself; who may connect is the network's
-    # matter. It goes before the other arguments, so that a configuration file overrules it.
-    has_file=no
-    [[ "${2:-}" == *.conf || ( -n "${2:-}" && "${2:-}" != -* ) ]] && has_file=yes
-    if [[ "$has_file" == yes ]]; then
-        file=$2
-        set -- redis-server "$file" --protected-mode no "${@:3}"
-        ! grep -qsi '^[[:space:]]*protected-mode' "$file" || set -- redis-server "$file" "${@:5}"
-    else
+    if [[ ! -f "${2:-}" ]]; then
         set -- redis-server --protected-mode no "${@:2}"
+    elif ! grep -qsi '^[[:space:]]*protected-mode' "$2"; then
+        set -- redis-server "$2" --protected-mode no "${@:3}"
     fi
 fi
 exec "$@"
