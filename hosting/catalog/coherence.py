@@ -1,0 +1,229 @@
+"""What a schema of single keys cannot see: whether the parts of a catalog file fit together."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from hosting.catalog.berth_schema import template_names
+from hosting.catalog.interpolation import BERTH_VARIABLES, variables
+
+if TYPE_CHECKING:
+    from hosting.catalog.schema import App
+
+Place = tuple[str | int, ...]
+Fault = tuple[Place, str]
+
+SERVICES_A_NETWORK = 13
+"""A /28 has 16 addresses: one names the network, one is the gateway, one broadcasts."""
+
+
+def faults(app: App) -> Iterator[Fault]:
+    """Everything that does not fit, as the place in the file and one sentence."""
+    yield from _networks(app)
+    for name in app.services:
+        yield from _references(app, name)
+        yield from _duplicates(app, name)
+    yield from _cycles(app)
+    yield from _unused(app)
+    yield from _secrets(app)
+    yield from _shares(app)
+    yield from _web_and_metrics(app)
+    yield from _backup(app)
+    yield from _variables(app)
+    yield from _versions(app)
+
+
+def _unknown(kind: str, name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"there is no {kind} {name}{hint}"
+
+
+def _networks(app: App) -> Iterator[Fault]:
+    for internal, word in ((False, "normal"), (True, "internal")):
+        same = [name for name, each in app.networks.items() if each.internal is internal]
+        if len(same) > 1:
+            reason = f"an app has at most one {word} network, and {same[0]} is one already"
+            yield ("networks", same[1]), reason
+    for name in app.networks:
+        inside = [each for each, service in app.services.items() if name in service.networks]
+        if len(inside) > SERVICES_A_NETWORK:
+            reason = f"holds at most {SERVICES_A_NETWORK} services, and {len(inside)} name it"
+            yield ("networks", name), reason
+
+
+def _references(app: App, name: str) -> Iterator[Fault]:
+    service = app.services[name]
+    place = ("services", name)
+    for network in service.networks:
+        if network not in app.networks:
+            reason = _unknown("network", network, app.networks)
+            yield (*place, "networks", network), reason
+    for index, mount in enumerate(service.volumes):
+        if mount.source not in app.volumes:
+            yield (*place, "volumes", index), _unknown("volume", mount.source, app.volumes)
+    for index, secret in enumerate(service.secrets):
+        if secret.source not in app.secrets:
+            yield (*place, "secrets", index), _unknown("secret", secret.source, app.secrets)
+    for other, dependency in service.depends_on.items():
+        if other not in app.services:
+            yield (*place, "depends_on", other), _unknown("service", other, app.services)
+        elif dependency.condition == "service_healthy" and not app.services[other].healthcheck:
+            reason = f"{other} has no healthcheck that could become healthy"
+            yield (*place, "depends_on", other), reason
+
+
+def _duplicates(app: App, name: str) -> Iterator[Fault]:
+    service = app.services[name]
+    targets = [mount.target.rstrip("/") for mount in service.volumes]
+    for index, target in enumerate(targets):
+        if target in targets[:index]:
+            yield ("services", name, "volumes", index), f"{target} is mounted already"
+    files = [secret.name for secret in service.secrets]
+    for index, each in enumerate(files):
+        if each in files[:index]:
+            yield ("services", name, "secrets", index), f"/run/secrets/{each} is there already"
+
+
+def _cycles(app: App) -> Iterator[Fault]:
+    for name in app.services:
+        path = _way_back(app, name)
+        if path:
+            yield ("services", name, "depends_on"), f"goes in a circle: {' -> '.join(path)}"
+            return
+
+
+def _way_back(app: App, start: str) -> list[str] | None:
+    """The dependencies that lead from a service to itself."""
+    paths = [[start]]
+    seen: set[str] = set()
+    while paths:
+        path = paths.pop()
+        for other in app.services[path[-1]].depends_on:
+            if other == start:
+                return [*path, start]
+            if other in app.services and other not in seen:
+                seen.add(other)
+                paths.append([*path, other])
+    return None
+
+
+def _unused(app: App) -> Iterator[Fault]:
+    services = app.services.values()
+    mounted = {mount.source for service in services for mount in service.volumes}
+    joined = {network for service in services for network in service.networks}
+    for name in app.volumes.keys() - mounted:
+        yield ("volumes", name), "no service mounts it"
+    for name in app.networks.keys() - joined:
+        yield ("networks", name), "no service is in it"
+
+
+def _secrets(app: App) -> Iterator[Fault]:
+    specs = app.berth.secrets
+    templated: set[str] = set()
+    for name, spec in specs.items():
+        for each in template_names(spec.template or ""):
+            templated.add(each)
+            if each not in specs:
+                yield _secret_place(name), _unknown("secret", each, specs)
+            elif specs[each].template is not None:
+                yield _secret_place(name), f"{each} is a template itself; name generated ones"
+    for name, secret in app.secrets.items():
+        if name not in specs:
+            yield ("secrets", name), "say in x-berth.secrets how it is generated"
+        if secret.file != f"./secrets/{name}":
+            reason = f"must be ./secrets/{name}, where plain Compose finds it"
+            yield ("secrets", name, "file"), reason
+    for name in specs.keys() - app.secrets.keys() - templated:
+        yield ("x-berth", "secrets", name), "is used nowhere; name it under secrets, or drop it"
+
+
+def _secret_place(name: str) -> Place:
+    return ("x-berth", "secrets", name, "template")
+
+
+def _shares(app: App) -> Iterator[Fault]:
+    shares = app.berth.shares
+    for name in shares.keys() - app.services.keys():
+        yield ("x-berth", "shares", name), _unknown("service", name, app.services)
+    for name in app.services:
+        if name not in shares:
+            yield ("x-berth", "shares"), f"the service {name} has no share of the plan"
+    for resource in ("cpus", "memory", "pids"):
+        total = sum((getattr(each, resource) for each in shares.values()), Decimal(0))
+        if total > 1:
+            yield ("x-berth", "shares"), f"the shares of {resource} add up to {total}, above 1"
+
+
+def _web_and_metrics(app: App) -> Iterator[Fault]:
+    for key, part in (("web", app.berth.web), ("metrics", app.berth.metrics)):
+        if part is not None and part.service not in app.services:
+            reason = _unknown("service", part.service, app.services)
+            yield ("x-berth", key, "service"), reason
+
+
+def _backup(app: App) -> Iterator[Fault]:
+    backup = app.berth.backup
+    place: Place = ("x-berth", "backup")
+    for index, volume in enumerate(backup.volumes):
+        if volume not in app.volumes:
+            yield (*place, "volumes", index), _unknown("volume", volume, app.volumes)
+    for index, secret in enumerate(backup.secrets):
+        if secret not in app.berth.secrets:
+            yield (*place, "secrets", index), _unknown("secret", secret, app.berth.secrets)
+    named = [
+        *((("postgres", i, "service"), each.service) for i, each in enumerate(backup.postgres)),
+        *((("checks", i, "service"), each.service) for i, each in enumerate(backup.checks)),
+        *((("redis", i), each) for i, each in enumerate(backup.redis)),
+        *((("pause", i), each) for i, each in enumerate(backup.pause)),
+    ]
+    for where, service in named:
+        if service not in app.services:
+            yield (*place, *where), _unknown("service", service, app.services)
+
+
+def texts(app: App) -> Iterator[tuple[Place, str]]:
+    """Every text of the services in which variables work."""
+    for name, service in app.services.items():
+        place = ("services", name)
+        yield (*place, "image"), service.image
+        for key in ("command", "entrypoint"):
+            for index, word in enumerate(getattr(service, key) or ()):
+                yield (*place, key, index), word
+        for variable, value in service.environment.items():
+            yield (*place, "environment", variable), value
+        if service.healthcheck:
+            for index, word in enumerate(service.healthcheck.test):
+                yield (*place, "healthcheck", "test", index), word
+
+
+def _variables(app: App) -> Iterator[Fault]:
+    known = {*BERTH_VARIABLES, *app.berth.settings}
+    used = set()
+    for place, text in texts(app):
+        try:
+            found = list(variables(text))
+        except ValueError as error:
+            yield place, str(error)
+            continue
+        for each in found:
+            used.add(each.name)
+            if each.name not in known:
+                yield place, f"{_unknown('variable', each.name, known)}; x-berth.settings names them"
+            elif each.name == "BERTH_VERSION" and each.operand != app.newest_version:
+                newest = f"${{BERTH_VERSION:-{app.newest_version}}}"
+                yield place, f"write {newest}, the newest of x-berth.versions"
+    for name in app.berth.settings:
+        if name.startswith("BERTH_"):
+            yield ("x-berth", "settings", name), "names that start with BERTH_ are Berth's own"
+        elif name not in used:
+            yield ("x-berth", "settings", name), f"is used nowhere; write ${{{name}:?}} where it is"
+
+
+def _versions(app: App) -> Iterator[Fault]:
+    for index, version in enumerate(app.versions):
+        if version in app.versions[:index]:
+            yield ("x-berth", "versions", index), f"{version} is there twice"

@@ -1,0 +1,102 @@
+"""An app of the catalog: a catalog file whole, validated, with everything in it fitting together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from hosting.catalog import refusals
+from hosting.catalog.berth_schema import (
+    Backup,
+    BackupCheck,
+    BackupDatabase,
+    Berth,
+    Metrics,
+    Minimum,
+    SecretSpec,
+    Share,
+    Version,
+    Web,
+)
+from hosting.catalog.compose_schema import (
+    Dependency,
+    Healthcheck,
+    NetworkFile,
+    SecretFile,
+    ServiceFile,
+    ServiceNetwork,
+    ServiceSecret,
+    ServiceVolume,
+    VolumeFile,
+)
+from hosting.catalog.coherence import faults
+from hosting.catalog.fields import Label, Name
+from hosting.catalog.strict import Strict, at_place
+
+__all__ = [
+    "App",
+    "Backup",
+    "BackupCheck",
+    "BackupDatabase",
+    "Berth",
+    "Dependency",
+    "Healthcheck",
+    "Metrics",
+    "Minimum",
+    "NetworkFile",
+    "SecretFile",
+    "SecretSpec",
+    "ServiceFile",
+    "ServiceNetwork",
+    "ServiceSecret",
+    "ServiceVolume",
+    "Share",
+    "Version",
+    "VolumeFile",
+    "Web",
+]
+
+
+class App(Strict):
+    """An app that can be ordered.
+
+    ``App.model_validate(app.model_dump(mode="json")) == app``: an instance keeps that snapshot of
+    its definition, so that a changed file changes no instance unasked.
+    """
+
+    refused: ClassVar = refusals.TOP
+
+    slug: Label
+    services: Annotated[dict[Label, ServiceFile], Field(min_length=1)]
+    networks: dict[Label, NetworkFile] = {}
+    volumes: dict[Name, VolumeFile] = {}
+    secrets: dict[Name, SecretFile] = {}
+    berth: Annotated[Berth, Field(alias="x-berth")]
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Without the extension blocks (``x-...``) that hold no more than YAML anchors."""
+        if not isinstance(value, dict):
+            return value
+        return {k: v for k, v in value.items() if k == "x-berth" or not k.startswith("x-")}
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        fault = next(faults(self), None)
+        if fault:
+            raise at_place(*fault)
+        return self
+
+    @property
+    def title(self) -> str:
+        return self.berth.title
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions that can be ordered, newest first."""
+        return tuple(each.version for each in self.berth.versions)
+
+    @property
+    def newest_version(self) -> str:
+        return self.versions[0]
