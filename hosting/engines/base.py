@@ -203,6 +203,7 @@ class ObservedService:
     image: str
     exit_code: int | None = None  # unknown from a list call
     oom_killed: bool | None = None  # unknown from a list call
+    networks: tuple[str, ...] = ()  # those that exist and hold it, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +320,7 @@ class Engine(Protocol):
     def stop(self, stack: Stack, *, report: Report = silent) -> None:
         """Stop the containers, dependants first; they stay, with their volumes and networks."""
 
-    def remove(
-        self, instance: str, *, with_volumes: bool, report: Report = silent
-    ) -> None:
+    def remove(self, instance: str, *, with_volumes: bool, report: Report = silent) -> None:
         """Remove containers and networks of the instance, and its volumes if asked to."""
 
     def run(

@@ -1,0 +1,224 @@
+"""The connection to one Docker Engine, and the one place where its errors get their meaning."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import requests
+from docker import APIClient
+from docker.errors import APIError, DockerException
+from docker.tls import TLSConfig
+from urllib3.exceptions import HTTPError as TransportError
+from urllib3.exceptions import ReadTimeoutError
+
+from hosting.engines.base import EngineError, EngineUnavailable, GiveUp, SubnetTaken, TryLater
+
+CALL_TIMEOUT_SECONDS = 60
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Paths of the PEM files with which a remote engine and Berth know each other."""
+
+    ca: str
+    certificate: str
+    key: str
+
+
+class Response(Protocol):
+    """What Berth reads of a streamed answer."""
+
+    raw: Any
+
+    def iter_lines(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+class Client:
+    """One engine's low-level API, connected at the first call and safe to share by threads."""
+
+    def __init__(self, endpoint: str, *, tls: TlsFiles | None, timeout_seconds: int) -> None:
+        _refuse_endpoint(endpoint, tls)
+        self.endpoint = endpoint
+        self.timeout_seconds = timeout_seconds
+        self._tls = tls
+        self._api: APIClient | None = None
+        self._connecting = Lock()
+
+    @property
+    def is_local(self) -> bool:
+        """True where the engine's host is this machine, so that its files can be read."""
+        return self.endpoint.startswith("unix://")
+
+    @property
+    def api(self) -> APIClient:
+        """docker-py's low-level client. Raises ``EngineUnavailable`` where nothing answers."""
+        with self._connecting:
+            if self._api is None:
+                with translated("the server"):
+                    self._api = self._connect()
+            return self._api
+
+    def _connect(self) -> APIClient:
+        tls: bool | TLSConfig = False
+        if self._tls is not None:
+            pair = (self._tls.certificate, self._tls.key)
+            tls = TLSConfig(client_cert=pair, ca_cert=self._tls.ca, verify=True)
+        # The version is asked for separately, so that a refused connection keeps its own type.
+        api = APIClient(
+            base_url=self.endpoint, version="1.41", timeout=self.timeout_seconds, tls=tls
+        )
+        api.trust_env = False  # a proxy meant for the web must not see the engine's traffic
+        offered = str(api.version(api_version=False)["ApiVersion"])
+        api.close()
+        negotiated = APIClient(
+            base_url=self.endpoint, version=offered, timeout=self.timeout_seconds, tls=tls
+        )
+        negotiated.trust_env = False
+        return negotiated
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        silence_seconds: float,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Open a streamed answer that breaks after ``silence_seconds`` without a byte.
+
+        docker-py's own streams (pull, events, exec) wait for ever on an engine that died quietly.
+        """
+        api = self.api
+        response = api.request(
+            method,
+            f"{api.base_url}/v{api.api_version}{path}",
+            params=params,
+            json=body,
+            headers=headers,
+            stream=True,
+            timeout=silence_seconds,
+        )
+        if response.status_code >= 400:
+            raise _refused(response)
+        answer: Response = response
+        return answer
+
+
+def _refused(response: requests.Response) -> APIError:
+    """The error with the engine's own explanation, as docker-py words it."""
+    try:
+        explanation = str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        explanation = response.text
+    return APIError(explanation, response=response, explanation=explanation)
+
+
+def _refuse_endpoint(endpoint: str, tls: TlsFiles | None) -> None:
+    parts = urlsplit(endpoint)
+    if parts.scheme == "unix":
+        return
+    if parts.scheme not in ("tcp", "https"):
+        raise GiveUp(f"the endpoint {endpoint} is neither unix:///path nor tcp://host:port")
+    if tls is None and parts.hostname not in LOOPBACK:
+        raise GiveUp(f"the endpoint {endpoint} needs TLS: whoever reaches it without is root there")
+    for path in (tls.ca, tls.certificate, tls.key) if tls else ():
+        if not Path(path).is_file():
+            raise GiveUp(f"the TLS file {path} of the endpoint {endpoint} does not exist")
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn whatever docker-py raises inside into Berth's words; ``what`` names the object.
+
+    An ``EngineError`` passes through untouched.
+    """
+    try:
+        yield
+    except EngineError:
+        raise
+    except APIError as error:
+        raise meaning(error, what) from error
+    except (requests.exceptions.Timeout, ReadTimeoutError, TimeoutError) as error:
+        raise TryLater(f"the server did not answer in time about {what}") from error
+    except (requests.exceptions.RequestException, TransportError, OSError) as error:
+        if "timed out" in str(error).lower():
+            raise TryLater(f"the server did not answer in time about {what}") from error
+        raise EngineUnavailable("the server does not answer") from error
+    except json.JSONDecodeError as error:
+        raise TryLater(f"the server's answer about {what} broke off") from error
+    except DockerException as error:
+        raise GiveUp(f"{what} is impossible: {error}") from error
+
+
+def status_of(error: APIError) -> int:
+    """The HTTP status the engine answered with, 0 where it said none."""
+    return int(error.status_code or 0)
+
+
+def meaning(error: APIError, what: str) -> EngineError:
+    """What an error of the engine means for Berth: wait, or ask a person.
+
+    The texts are those of Docker Engine 20.10 to 28; its statuses alone do not tell the cases apart.
+    """
+    text = str(error.explanation or error).strip()
+    for pattern, kind, sentence in _MEANINGS:
+        found = re.search(pattern, text, re.IGNORECASE)
+        if found:
+            return kind(sentence.format(what=what, text=text, found=found))
+    if status_of(error) in (409, 429) or status_of(error) >= 500:
+        return TryLater(f"the server could not do {what}: {text}")
+    return GiveUp(f"the server refused {what}: {text}")
+
+
+def subnet_error(error: APIError, subnet: str) -> EngineError | None:
+    """``SubnetTaken`` where the engine says that the address range is in use, else None."""
+    text = str(error.explanation or error)
+    if re.search("pool overlaps|overlapping ipv4|conflicts with network", text, re.IGNORECASE):
+        return SubnetTaken(subnet)
+    return None
+
+
+_MEANINGS: tuple[tuple[str, type[EngineError], str], ...] = (
+    (r"no such image: (?P<image>\S+)", GiveUp, "the image {found[image]} does not exist"),
+    (
+        r"no space left on device",
+        TryLater,
+        "the server's disk is full: {what} needs space under its Docker directory",
+    ),
+    (
+        r"non-overlapping IPv4 address pool",
+        GiveUp,
+        "the server has no address range left for {what}",
+    ),
+    (
+        r"container name \"/?(?P<name>[^\"]+)\" is already in use",
+        TryLater,
+        "a container named {found[name]} is already on the server",
+    ),
+    (
+        r"network with name (?P<name>\S+) already exists",
+        TryLater,
+        "a network named {found[name]} is already on the server",
+    ),
+    (r"address already in use", TryLater, "the address of {what} is still in use"),
+    (r"removal .* already in progress", TryLater, "{what} is just being removed"),
+    (r"volume is in use", TryLater, "{what} is still used by a container"),
+    (r"has active endpoints", TryLater, "{what} still has containers attached"),
+    (r"is restarting, wait", TryLater, "{what} is just restarting"),
+    (r"is not running", TryLater, "{what} is not running"),
+    (r"no such container", TryLater, "{what} is gone from the server"),
+    (r"network \S+ not found", TryLater, "a network of {what} is gone from the server"),
+)

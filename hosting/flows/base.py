@@ -1,0 +1,105 @@
+"""What a flow is made of.
+
+A flow is a list of steps; a step is a function that may be run twice. Steps get a ``Work``: the
+instance, its engine and stack, and ``report``, which says a line to whoever watches and stops the
+work where the lease, the step's time or a person's patience has ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db import transaction
+
+from hosting.engines.base import Engine, GiveUp, Stack
+from hosting.flows import engines, stacks
+from hosting.models import Instance, Operation
+from hosting.services import leases
+
+
+@dataclass(slots=True)
+class Work:
+    """What a step works on."""
+
+    lease: leases.Lease
+    instance: Instance
+    step: Step
+    started: float = field(default_factory=time.monotonic)
+    _last_line: str = ""
+    _stack: Stack | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the instance's server."""
+        return engines.engine_for(self.instance.server)
+
+    @property
+    def stack(self) -> Stack:
+        """The stack as it should be now; ``forget_stack`` after changing what it is built from."""
+        if self._stack is None:
+            self._stack = stacks.build(self.instance)
+        return self._stack
+
+    def forget_stack(self) -> None:
+        """Build the stack anew at the next use."""
+        self._stack = None
+
+    def report(self, line: str) -> None:
+        """Check that the work may go on, then say the line (unless it repeats the last one).
+
+        Raises ``LeaseLost``, ``CancelRequested``, or ``GiveUp`` where the step's time is up.
+        """
+        leases.check(lease=self.lease)
+        if time.monotonic() - self.started > self.step.deadline.total_seconds():
+            raise GiveUp(
+                f"“{self.step.title}” did not end within {_spoken(self.step.deadline)}:"
+                f" {line or self._last_line or 'nothing was heard'}"
+            )
+        if line and line != self._last_line:
+            leases.say(lease=self.lease, step=self.step.name, line=line)
+            self._last_line = line
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction on Berth's own tables that only the holder of the lease gets through."""
+        with transaction.atomic():
+            leases.hold(lease=self.lease)
+            yield
+
+    def wait_until(self, condition: Callable[[], bool], *, why: str) -> None:
+        """Ask again and again, ever less often, until the condition holds or the time is up."""
+        pause = 0.1
+        while not condition():
+            self.report(why)
+            time.sleep(pause)
+            pause = min(pause * 1.3, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the checklist."""
+
+    name: str
+    title: str
+    run: Callable[[Work], None]
+    deadline: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What an operation of one kind does, and what the instance is afterwards."""
+
+    kind: Operation.Kind
+    steps: tuple[Step, ...]
+    succeeded_as: Instance.State
+    failed_as: Instance.State = Instance.State.FAILED
+
+
+def _spoken(span: timedelta) -> str:
+    seconds = int(span.total_seconds())
+    return f"{seconds // 60} min" if seconds >= 60 and seconds % 60 == 0 else f"{seconds} s"  # noqa: PLR2004
+

@@ -1,0 +1,89 @@
+"""Bringing the edge up to date, and the steps of an operation that need it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from hosting.engines import nginx, probe
+from hosting.engines.base import GiveUp
+from hosting.flows import stacks
+from hosting.flows.base import Work
+from hosting.models import EdgeState
+from hosting.selectors import sites
+from hosting.selectors.instances import hostname
+from hosting.services import instances
+
+_LOCK = 0x6265727468_01  # an advisory lock of ours: one publisher at a time
+
+
+def publish(*, at_least: int | None = None) -> int:
+    """Make the edge show what the database says; return the revision that is live.
+
+    Everyone who waits for the lock while another publishes finds the own revision live already:
+    many changes become one reload. Raises ``GiveUp`` when nginx refuses the configuration, which
+    then stays as it was.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        state, _ = EdgeState.objects.get_or_create(pk=1)
+        if at_least is not None and state.live >= at_least:
+            return state.live
+        wanted = state.wanted
+        error = _apply()
+        changes = {"error": error} if error else {"error": "", "live": wanted}
+        EdgeState.objects.filter(pk=1).update(published_at=timezone.now(), **changes)
+    if error:
+        raise GiveUp(error)
+    return wanted
+
+
+def route(work: Work) -> None:
+    """Let the edge forward to the instance, and wait until it does."""
+    work.report("publishing the address")
+    with work.writing():
+        revision = instances.set_route(
+            instance=work.instance, upstream=stacks.upstream(work.instance, work.stack)
+        )
+    _publish(work, revision)
+
+
+def unroute(work: Work) -> None:
+    """Let the edge show the instance's state instead of forwarding to it."""
+    work.report("taking the address away")
+    with work.writing():
+        revision = instances.set_route(instance=work.instance, upstream=None)
+    _publish(work, revision)
+
+
+def verify(work: Work) -> None:
+    """Ask for the app's readiness path the way a browser would: through the edge, by name."""
+    if not settings.BERTH_EDGE:
+        work.report("no edge is configured here; the app itself says that it is ready")
+        return
+    path = stacks.definition(work.instance).web.readiness
+    url = f"http://{settings.BERTH_EDGE_ADDRESS}:{settings.BERTH_EDGE_PORT}{path}"
+    name = hostname(work.instance)
+    work.wait_until(
+        lambda: probe.http(url, host=name).is_ok, why=f"{name} does not answer at the edge yet"
+    )
+    work.report(f"{name} answers")
+
+
+def _publish(work: Work, revision: int) -> None:
+    if not settings.BERTH_EDGE:
+        return
+    publish(at_least=revision)
+    work.report("the edge is up to date")
+
+
+def _apply() -> str:
+    """Render and apply; the error in one sentence, or nothing."""
+    text = nginx.render(sites.all_sites(), sites.listen())
+    try:
+        nginx.Nginx(settings.BERTH_EDGE_DIR).apply(text)
+    except GiveUp as refused:
+        return str(refused)
+    return ""

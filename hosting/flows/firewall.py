@@ -1,0 +1,24 @@
+"""The step that makes sure tenants can't reach the host of their server."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from hosting.engines.firewall import Firewall
+from hosting.flows.base import Work
+from hosting.models import Server
+
+
+def protect(work: Work) -> None:
+    """Set the rules where they are missing. Only for engines on the worker's own machine."""
+    server = work.instance.server
+    if not settings.BERTH_FIREWALL or not is_local(server):
+        work.report("the server's own administration looks after its firewall")
+        return
+    changed = Firewall(supernets=(server.supernet,)).ensure()
+    work.report("rules were missing and are set" if changed else "the rules are in place")
+
+
+def is_local(server: Server) -> bool:
+    """Whether the engine runs on the machine that this worker runs on."""
+    return server.engine == Server.EngineKind.DOCKER and server.endpoint.startswith("unix:")

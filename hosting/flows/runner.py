@@ -1,0 +1,169 @@
+"""Working through an operation: claim it, run its steps, end it.
+
+Killed between any two lines, the operation's lease runs out and another worker goes on with the
+first step that is not recorded as done.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from hosting.engines.base import EngineUnavailable, GiveUp, TryLater
+from hosting.flows.base import Flow, Step, Work
+from hosting.flows.delete import DELETE
+from hosting.flows.lifecycle import RESTART, START, STOP
+from hosting.flows.provision import PROVISION
+from hosting.models import Instance, Operation
+from hosting.services import leases, servers
+
+logger = logging.getLogger(__name__)
+
+FLOWS: dict[str, Flow] = {
+    flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, DELETE)
+}
+MAX_ATTEMPTS = 8
+MAX_WAIT_FOR_SERVER = timedelta(hours=24)
+SERVER_PAUSE = timedelta(seconds=5)
+
+
+def run(operation_id: uuid.UUID) -> bool:
+    """Work on the operation if it is due and free; whether it was.
+
+    Everything that goes wrong ends up in the operation's row. What Berth did not foresee fails the
+    operation and is raised as well, so that it reaches the log with its traceback.
+    """
+    lease = leases.claim(operation_id=operation_id, worker=f"{socket.gethostname()}:{os.getpid()}")
+    if lease is None:
+        return False
+    with _heartbeat(lease):
+        try:
+            _work(lease)
+        except leases.LeaseLost:
+            logger.warning("operation %s went to another worker", operation_id)
+    return True
+
+
+def _work(lease: leases.Lease) -> None:
+    operation = Operation.objects.select_related(
+        "instance__client", "instance__plan", "instance__server"
+    ).get(pk=lease.operation_id)
+    flow = FLOWS[operation.kind]
+    try:
+        _run_steps(lease, flow, operation.instance)
+    except leases.CancelRequested:
+        _end_cancelled(lease, operation)
+    except TryLater as error:
+        _postpone(lease, flow, operation, error)
+    except GiveUp as error:
+        _end(lease, Operation.State.FAILED, str(error), flow.failed_as)
+    except leases.LeaseLost:
+        raise
+    except Exception as error:
+        _end(
+            lease,
+            Operation.State.FAILED,
+            f"Berth ran into an error of its own ({type(error).__name__});"
+            f" it is in the log under operation {operation.pk}.",
+            flow.failed_as,
+        )
+        raise
+    else:
+        _end(lease, Operation.State.SUCCEEDED, "", flow.succeeded_as)
+
+
+def _run_steps(lease: leases.Lease, flow: Flow, instance: Instance) -> None:
+    done = leases.plan_steps(lease=lease, steps=[(each.name, each.title) for each in flow.steps])
+    for step in flow.steps:
+        if step.name not in done:
+            _run_step(Work(lease=lease, instance=instance, step=step), step)
+    servers.record_answer(server=instance.server)
+
+
+def _run_step(work: Work, step: Step) -> None:
+    leases.check(lease=work.lease)
+    leases.begin_step(lease=work.lease, name=step.name)
+    try:
+        step.run(work)
+    except (TryLater, GiveUp) as error:
+        leases.say(lease=work.lease, step=step.name, line=str(error))
+        leases.end_step(lease=work.lease, name=step.name, done=False)
+        raise
+    leases.end_step(lease=work.lease, name=step.name, done=True)
+
+
+def _postpone(lease: leases.Lease, flow: Flow, operation: Operation, error: TryLater) -> None:
+    """Put the operation off, ever longer; give up after so many attempts.
+
+    A server that does not answer says nothing about the operation: it is waited for much longer.
+    """
+    is_silent = isinstance(error, EngineUnavailable)
+    if is_silent:
+        reason = f"Server {operation.instance.server} does not answer; trying again."
+        servers.record_silence(server=operation.instance.server, error=str(error))
+        too_long = timezone.now() - operation.requested_at > MAX_WAIT_FOR_SERVER
+    else:
+        reason = str(error)
+        too_long = operation.attempt >= MAX_ATTEMPTS
+    if too_long:
+        _end(lease, Operation.State.FAILED, reason, flow.failed_as)
+        return
+    delay = SERVER_PAUSE if is_silent else _backoff(operation.attempt)
+    leases.postpone(lease=lease, reason=reason, delay=delay, counts=not is_silent)
+
+
+def _end_cancelled(lease: leases.Lease, operation: Operation) -> None:
+    """A cancelled operation that never began leaves the instance as it was."""
+    began = operation.steps.exclude(started_at=None).exists()
+    reason = f"“{operation.get_kind_display()}” was called off."
+    state = Instance.State.FAILED if began or operation.kind == operation.Kind.PROVISION else None
+    _end(lease, Operation.State.CANCELLED, reason, state)
+
+
+def _end(
+    lease: leases.Lease, state: Operation.State, reason: str, instance_state: Instance.State | None
+) -> None:
+    leases.finish(
+        lease=lease, state=state, reason=reason, instance_state=instance_state, at=timezone.now()
+    )
+
+
+def _backoff(attempt: int) -> timedelta:
+    """2, 4, 8 ... up to 60 seconds, give or take a fifth so that waiters don't move in step."""
+    seconds = min(2.0**attempt, 60.0)
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
+
+
+@contextmanager
+def _heartbeat(lease: leases.Lease) -> Iterator[None]:
+    """Extend the lease from a thread with a connection of its own, until the work is over."""
+    over = threading.Event()
+    thread = threading.Thread(target=_beat, args=(lease, over), daemon=True, name="heartbeat")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _beat(lease: leases.Lease, over: threading.Event) -> None:
+    interval = settings.BERTH_LEASE.total_seconds() / 4
+    try:
+        while not over.wait(interval):
+            leases.extend(lease=lease)
+    except leases.LeaseLost:
+        logger.warning("the lease of operation %s is gone", lease.operation_id)
+    finally:
+        connection.close()

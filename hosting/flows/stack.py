@@ -1,0 +1,69 @@
+"""The steps that deal with an instance's stack. Each may be run twice."""
+
+from __future__ import annotations
+
+from hosting.engines.base import SubnetTaken, TryLater
+from hosting.flows import stacks
+from hosting.flows.base import Work
+from hosting.services import instances, subnets
+
+
+def pull(work: Work) -> None:
+    """Fetch the images, and pin the instance to exactly these."""
+    digests = work.engine.pull(work.stack, report=work.report)
+    with work.writing():
+        instances.pin_images(instance=work.instance, digests=digests)
+    work.forget_stack()
+
+
+def prepare(work: Work) -> None:
+    """Create networks and volumes; a subnet that something else holds is replaced by the next."""
+    while True:
+        try:
+            return work.engine.prepare(work.stack, report=work.report)
+        except SubnetTaken as taken:
+            work.report(f"{taken}; taking the next one")
+            with work.writing():
+                subnets.replace_taken(instance=work.instance, taken_by=str(taken))
+            work.instance.refresh_from_db()
+            work.forget_stack()
+
+
+def apply(work: Work) -> None:
+    """Converge the containers to the stack."""
+    work.engine.apply(work.stack, report=work.report)
+
+
+def wait_ready(work: Work) -> None:
+    """Wait until the web service says that the app can be used."""
+    web = stacks.definition(work.instance).web.service
+    work.wait_until(
+        lambda: work.engine.is_ready(work.stack, web), why=f"{web} is not ready yet"
+    )
+    work.report("the app is ready")
+
+
+def stop(work: Work) -> None:
+    """Stop the containers; they stay, with their data."""
+    work.engine.stop(work.stack, report=work.report)
+
+
+def remove(work: Work) -> None:
+    """Remove everything that carries the instance's label, data included."""
+    work.engine.remove(str(work.instance.pk), with_volumes=True, report=work.report)
+
+
+def prove_gone(work: Work) -> None:
+    """Believe the engine, not the calls: nothing with the label may be left."""
+    observed = work.engine.observe(str(work.instance.pk))
+    if not observed.is_gone:
+        names = (*(each.name for each in observed.services), *observed.networks, *observed.volumes)
+        raise TryLater(f"the server still shows {', '.join(names)}")
+    work.report("the server shows nothing of it any more")
+
+
+def release(work: Work) -> None:
+    """Give back what the instance held in Berth."""
+    work.report("giving back name, subnet and keys")
+    with work.writing():
+        instances.release(instance=work.instance)

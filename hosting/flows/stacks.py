@@ -1,0 +1,46 @@
+"""From an instance's rows to the stack it should run as. Only workers build it: it holds secrets."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from hosting.catalog.builder import StackContext, build_stack, web_address
+from hosting.catalog.schema import App
+from hosting.engines.base import Stack
+from hosting.models import Instance
+from hosting.selectors.instances import public_url
+
+
+def definition(instance: Instance) -> App:
+    """The catalog entry that the instance was ordered with."""
+    return App.model_validate(instance.definition)
+
+
+def build(instance: Instance) -> Stack:
+    """The whole stack of the instance, secrets included."""
+    plan = instance.plan
+    url = public_url(instance)
+    context = StackContext(
+        instance=str(instance.pk),
+        project=instance.project,
+        owner=settings.BERTH_OWNER,
+        cpus=plan.cpus,
+        memory_bytes=plan.memory_bytes,
+        pids=plan.processes,
+        secrets={secret.name: str(secret.value) for secret in instance.secrets.all()},
+        subnet=instance.subnet.cidr,
+        image_prefix=settings.BERTH_IMAGE_PREFIX,
+        settings=settings.BERTH_APP_SETTINGS,
+        hostname=urlsplit(url).hostname or "",
+        public_url=url,
+        timezone=instance.client.timezone,
+        images=instance.image_digests,
+    )
+    return build_stack(definition(instance), version=instance.version, context=context)
+
+
+def upstream(instance: Instance, stack: Stack) -> tuple[str, int]:
+    """Address and port of the instance's web service, for the edge."""
+    return web_address(definition(instance), stack)

@@ -1,0 +1,149 @@
+"""A client's own copy of an app."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from hosting.models.plan import Plan
+from hosting.models.server import Server
+from tenants.crypto import EncryptedTextField
+from tenants.models import Client
+from tenants.models.client import validate_dns_label
+
+
+class Instance(models.Model):
+    """An instance; ``state`` is what was last known, the active operation is what is going on.
+
+    ``definition`` is the catalog entry as it was when ordered: a change of the catalog reaches an
+    instance only through an operation, never by surprise.
+    """
+
+    class State(models.TextChoices):
+        NEW = "new", "New"
+        RUNNING = "running", "Running"
+        STOPPED = "stopped", "Stopped"
+        DEGRADED = "degraded", "Degraded"
+        FAILED = "failed", "Failed"
+        DELETED = "deleted", "Deleted"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="instances")
+    name = models.CharField(max_length=40, validators=[validate_dns_label])
+    app = models.CharField(max_length=63)
+    version = models.CharField(max_length=40)
+    definition = models.JSONField(editable=False)
+    image_digests = models.JSONField(default=dict, editable=False)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="instances")
+    server = models.ForeignKey(Server, on_delete=models.PROTECT, related_name="instances")
+    state = models.CharField(max_length=10, choices=State, default=State.NEW)
+    state_reason = models.TextField(blank=True)
+    web_address = models.GenericIPAddressField(
+        protocol="IPv4", null=True, blank=True, editable=False
+    )
+    web_port = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    is_routed = models.BooleanField(
+        default=False, help_text="Whether the edge forwards to it; otherwise it shows its state."
+    )
+    order_key = models.CharField(
+        max_length=64, null=True, blank=True, editable=False,
+        help_text="What the order was sent under, so that sending it twice orders once.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    first_running_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Instance]] = models.Manager()
+
+    class Meta:
+        ordering = ("client", "name")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("client", "name"),
+                condition=~models.Q(state="deleted"),
+                name="instance_name_is_unique_at_a_client",
+                violation_error_message="This client already has an instance of that name.",
+            ),
+            models.UniqueConstraint(fields=("client", "order_key"), name="one_instance_per_order"),
+            models.CheckConstraint(
+                condition=models.Q(name__regex=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"),
+                name="instance_name_is_a_dns_label",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_routed=False)
+                | models.Q(web_address__isnull=False, web_port__isnull=False),
+                name="routed_instances_have_an_address",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="deleted") == models.Q(deleted_at__isnull=False),
+                name="deleted_instances_have_a_date",
+            ),
+        )
+        indexes = (models.Index(fields=("server", "state"), name="instance_by_server"),)
+
+    def __str__(self) -> str:
+        return f"{self.client.slug}/{self.name}"
+
+    @property
+    def project(self) -> str:
+        """The prefix of everything it runs as: readable, and unique even after a name's reuse."""
+        return f"{settings.BERTH_OWNER}-{self.client.slug}-{self.name}-{self.id.hex[:8]}"
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the engine was seen to hold nothing of it any more."""
+        return self.state == self.State.DELETED
+
+
+class InstanceSecret(models.Model):
+    """A generated secret of an instance, sealed under its client's data key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="secrets")
+    name = models.CharField(max_length=63)
+    value = EncryptedTextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("instance", "name"), name="one_value_per_secret"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.instance_id}"
+
+    @property
+    def encryption_client_id(self) -> uuid.UUID:
+        """Whose data key seals the value."""
+        return self.instance.client_id
+
+
+class Hostname(models.Model):
+    """A name under which the edge serves an instance."""
+
+    class Kind(models.TextChoices):
+        PLATFORM = "platform", "Under Berth's own domain"
+        CUSTOM = "custom", "The client's own domain"
+
+    name = models.CharField(max_length=253, unique=True)
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="hostnames")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.PLATFORM)
+    is_primary = models.BooleanField(default=True)
+
+    objects: ClassVar[models.Manager[Hostname]] = models.Manager()
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("instance",),
+                condition=models.Q(is_primary=True),
+                name="one_primary_hostname",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name

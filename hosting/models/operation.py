@@ -1,0 +1,128 @@
+"""Requested changes of an instance, with their steps."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from hosting.models.instance import Instance
+
+
+class Operation(models.Model):
+    """A change that someone asked for.
+
+    Whoever works on it holds the lease: a row update under ``fence``, which grows with each claim,
+    so that a worker that comes back late finds its number outdated and stops.
+    """
+
+    class Kind(models.TextChoices):
+        PROVISION = "provision", "Provision"
+        START = "start", "Start"
+        STOP = "stop", "Stop"
+        RESTART = "restart", "Restart"
+        DELETE = "delete", "Delete"
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    instance = models.ForeignKey(Instance, on_delete=models.PROTECT, related_name="operations")
+    kind = models.CharField(max_length=12, choices=Kind)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    reason = models.TextField(
+        blank=True, help_text="Why it failed, or what it is waiting for, in one sentence."
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    requested_by_label = models.CharField(max_length=200)
+    requested_at = models.DateTimeField(default=timezone.now)
+    run_after = models.DateTimeField(default=timezone.now)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    fence = models.PositiveIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=120, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Operation]] = models.Manager()
+
+    class Meta:
+        ordering = ("-requested_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("instance",),
+                condition=models.Q(state__in=("queued", "running")),
+                name="one_active_operation_per_instance",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=("queued", "running"))
+                == models.Q(finished_at__isnull=True),
+                name="ended_operations_have_an_end",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="running") | models.Q(lease_expires_at__isnull=False),
+                name="running_operations_have_a_lease",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="failed") | ~models.Q(reason=""),
+                name="failed_operations_have_a_reason",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("run_after",),
+                condition=models.Q(state__in=("queued", "running")),
+                name="operation_due",
+            ),
+            models.Index(fields=("instance", "-requested_at"), name="operation_by_instance"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.instance}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it still has to end."""
+        return self.state in ACTIVE_STATES
+
+
+ACTIVE_STATES = (Operation.State.QUEUED, Operation.State.RUNNING)
+
+
+class OperationStep(models.Model):
+    """One step of an operation, and what it had to say."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=40)
+    title = models.CharField(max_length=80)
+    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    output = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("operation", "position")
+        constraints = (
+            models.UniqueConstraint(fields=("operation", "name"), name="step_names_are_unique"),
+            models.UniqueConstraint(fields=("operation", "position"), name="step_order_is_unique"),
+        )
+
+    def __str__(self) -> str:
+        return self.title

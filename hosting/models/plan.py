@@ -1,0 +1,54 @@
+"""What an instance may use."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import ClassVar
+
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from tenants.models.client import validate_dns_label
+
+
+class Plan(models.Model):
+    """Limits of a whole stack; the catalog says which service gets which share of them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.CharField("short name", max_length=40, unique=True, validators=[validate_dns_label])
+    name = models.CharField(max_length=80)
+    description = models.CharField(max_length=200, blank=True)
+    cpus = models.DecimalField(
+        "CPUs", max_digits=6, decimal_places=2, validators=[MinValueValidator(Decimal("0.1"))]
+    )
+    memory_mb = models.PositiveIntegerField(
+        "memory (MiB)", validators=[MinValueValidator(64)], help_text="Of the whole stack."
+    )
+    disk_gb = models.PositiveIntegerField("disk (GiB)", validators=[MinValueValidator(1)])
+    processes = models.PositiveIntegerField(
+        default=1024, validators=[MinValueValidator(32)], help_text="Processes and threads at most."
+    )
+    is_active = models.BooleanField(
+        "offered", default=True, help_text="Only offered plans can be ordered; others stay in use."
+    )
+    position = models.PositiveSmallIntegerField(default=0, help_text="Smaller comes first.")
+
+    objects: ClassVar[models.Manager[Plan]] = models.Manager()
+
+    class Meta:
+        ordering = ("position", "memory_mb", "slug")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(cpus__gt=0, memory_mb__gt=0, disk_gb__gt=0, processes__gt=0),
+                name="plan_limits_are_positive",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory limit in bytes."""
+        return self.memory_mb * 1024 * 1024

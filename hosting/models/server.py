@@ -1,0 +1,117 @@
+"""Places that run stacks, and the subnets that Berth has given out on them."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from decimal import Decimal
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from tenants.models.client import validate_dns_label
+
+SUBNET_PREFIX = 27  # an instance's two networks: a /28 for the web front, a /28 inside
+
+
+def validate_supernet(value: str) -> None:
+    """Refuse what is not a private IPv4 network with room for instances."""
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise ValidationError(f"“{value}” is not an IPv4 network; write it like 10.208.0.0/12.") from error
+    if not network.is_private or network.prefixlen > SUBNET_PREFIX:
+        raise ValidationError("Use a private network of /27 or larger, such as 10.208.0.0/12.")
+
+
+def default_supernet() -> str:
+    """The setting's range, for servers that say nothing else."""
+    return str(settings.BERTH_TENANT_SUPERNET)
+
+
+class Server(models.Model):
+    """A machine with an engine. Capacity is what Berth may give away on it."""
+
+    class EngineKind(models.TextChoices):
+        DOCKER = "docker", "Docker"
+        MEMORY = "memory", "In memory (tests only)"
+
+    class Availability(models.TextChoices):
+        OPEN = "open", "Open"
+        CORDONED = "cordoned", "Cordoned: takes nothing new"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=63, unique=True, validators=[validate_dns_label])
+    engine = models.CharField(max_length=12, choices=EngineKind, default=EngineKind.DOCKER)
+    endpoint = models.CharField(
+        max_length=200,
+        default="unix:///var/run/docker.sock",
+        help_text="Where the engine listens, as its own client would be told.",
+    )
+    availability = models.CharField(
+        max_length=10, choices=Availability, default=Availability.OPEN
+    )
+    cpus = models.DecimalField("CPUs", max_digits=7, decimal_places=2, default=Decimal(1))
+    memory_mb = models.PositiveIntegerField("memory (MiB)")
+    disk_gb = models.PositiveIntegerField("disk (GiB)")
+    supernet = models.CharField(
+        max_length=18, default=default_supernet, validators=[validate_supernet]
+    )
+    last_answered_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_error = models.TextField(blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Server]] = models.Manager()
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(cpus__gt=0, memory_mb__gt=0, disk_gb__gt=0),
+                name="server_capacity_is_positive",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def subnet_count(self) -> int:
+        """How many instances the supernet has room for."""
+        return int(2 ** (SUBNET_PREFIX - ipaddress.IPv4Network(self.supernet).prefixlen))
+
+
+class Subnet(models.Model):
+    """The ``index``-th /27 of a server's supernet, held by an instance or known to be taken.
+
+    A row is what makes a subnet unavailable; releasing one deletes its row.
+    """
+
+    server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="subnets")
+    index = models.PositiveIntegerField()
+    instance = models.OneToOneField(
+        "hosting.Instance", on_delete=models.PROTECT, null=True, blank=True, related_name="subnet"
+    )
+    taken_by = models.CharField(
+        max_length=200, blank=True, help_text="What else uses this range on the server."
+    )
+    allocated_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Subnet]] = models.Manager()
+
+    class Meta:
+        ordering = ("server", "index")
+        constraints = (
+            models.UniqueConstraint(fields=("server", "index"), name="one_holder_per_subnet"),
+        )
+
+    def __str__(self) -> str:
+        return self.cidr
+
+    @property
+    def cidr(self) -> str:
+        """The subnet in CIDR notation."""
+        base = ipaddress.IPv4Network(self.server.supernet).network_address
+        return f"{base + self.index * 2 ** (32 - SUBNET_PREFIX)}/{SUBNET_PREFIX}"

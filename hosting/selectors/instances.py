@@ -1,0 +1,42 @@
+"""Reading instances for pages: scoped to a client where a client asks."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db.models import Prefetch, QuerySet
+
+from hosting.models import ACTIVE_STATES, Hostname, Instance, Operation
+from tenants.models import Client
+
+
+def of_client(client: Client) -> QuerySet[Instance]:
+    """The client's instances that exist, ready to be listed: three queries however many."""
+    return detailed(Instance.objects.filter(client=client)).exclude(
+        state=Instance.State.DELETED
+    )
+
+
+def detailed(instances: QuerySet[Instance]) -> QuerySet[Instance]:
+    """With plan, server, client, hostnames, and the active operation as ``active_operations``."""
+    return instances.select_related("client", "plan", "server").prefetch_related(
+        Prefetch("hostnames", queryset=Hostname.objects.filter(is_primary=True)),
+        Prefetch(
+            "operations",
+            queryset=Operation.objects.filter(state__in=ACTIVE_STATES).prefetch_related("steps"),
+            to_attr="active_operations",
+        ),
+    )
+
+
+def hostname(instance: Instance) -> str:
+    """The instance's primary name at the edge; empty once it is deleted."""
+    return next((each.name for each in instance.hostnames.all() if each.is_primary), "")
+
+
+def public_url(instance: Instance) -> str:
+    """Where a browser opens the instance: the edge's scheme and port under the instance's name."""
+    edge = urlsplit(settings.BERTH_EDGE_URL)
+    port = f":{edge.port}" if edge.port else ""
+    return f"{edge.scheme}://{hostname(instance)}{port}"

@@ -1,0 +1,202 @@
+"""What can be done to instances. Everything here only writes down what is wanted; workers do it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from hosting import hooks
+from hosting.catalog.builder import availability, generate, generated_secrets
+from hosting.catalog.schema import App
+from hosting.models import Hostname, Instance, InstanceSecret, Operation, Plan
+from hosting.selectors import catalog
+from hosting.services import edge, operations, placement, subnets
+from tenants.errors import Refused
+from tenants.models import Client
+from tenants.models.client import validate_dns_label
+from tenants.services import audit
+from tenants.services.actors import Actor
+
+
+def order(
+    *, client: Client, app: str, plan: str, name: str, actor: Actor, order_key: str | None = None
+) -> Instance:
+    """Order an instance: checked, placed, its name and room reserved, its provisioning asked for.
+
+    The same ``order_key`` twice returns the instance of the first time. Raises ``Refused`` with
+    the field's name, and then nothing is written.
+    """
+    key = _digest(order_key) if order_key else None
+    chosen_app = _app(app)
+    _check_name(name)
+    try:
+        with transaction.atomic():
+            Client.objects.select_for_update().get(pk=client.pk)
+            earlier = _ordered_before(client, key)
+            if earlier is not None:
+                return _same_order(earlier, app=app, plan=plan, name=name)
+            return _create(client, chosen_app, _plan(plan, chosen_app), name, actor, key)
+    except IntegrityError as error:
+        raise Refused(_taken(name), field="name") from error
+
+
+def start(*, instance: Instance, actor: Actor) -> Operation:
+    """Start a stopped instance. Raises ``Refused``, as all the verbs below do."""
+    return _request(instance, Operation.Kind.START, actor)
+
+
+def stop(*, instance: Instance, actor: Actor) -> Operation:
+    """Stop an instance; its data stays."""
+    return _request(instance, Operation.Kind.STOP, actor)
+
+
+def restart(*, instance: Instance, actor: Actor) -> Operation:
+    """Stop and start an instance."""
+    return _request(instance, Operation.Kind.RESTART, actor)
+
+
+def retry(*, instance: Instance, actor: Actor) -> Operation:
+    """Try again to bring up an instance whose provisioning failed, from where it stands."""
+    return _request(instance, Operation.Kind.PROVISION, actor)
+
+
+def delete(*, instance: Instance, confirmation: str, actor: Actor) -> Operation:
+    """Delete an instance with all its data; ``confirmation`` has to be its name."""
+    if confirmation != instance.name:
+        raise Refused(f"Type {instance.name} to delete it.", field="confirmation")
+    return _request(instance, Operation.Kind.DELETE, actor)
+
+
+def pin_images(*, instance: Instance, digests: Mapping[str, str]) -> None:
+    """Remember exactly which images the instance runs on."""
+    instance.image_digests = dict(digests)
+    instance.save(update_fields=["image_digests"])
+
+
+def set_route(*, instance: Instance, upstream: tuple[str, int] | None) -> int:
+    """Let the edge forward to that address and port, or (``None``) show the instance's state.
+
+    Returns the revision of the edge that has to be live for it. The caller is in a transaction.
+    """
+    if upstream is not None:
+        instance.web_address, instance.web_port = upstream
+    instance.is_routed = upstream is not None
+    instance.save(update_fields=["web_address", "web_port", "is_routed"])
+    return edge.want_publish()
+
+
+def release(*, instance: Instance) -> None:
+    """Give back the name, the subnet and the secrets of an instance that is gone.
+
+    Without its secrets nothing that was encrypted with them can be read again. The caller is in a
+    transaction.
+    """
+    instance.hostnames.all().delete()
+    instance.secrets.all().delete()
+    subnets.release(instance=instance)
+
+
+def _request(instance: Instance, kind: Operation.Kind, actor: Actor) -> Operation:
+    if not instance.client.is_active:
+        raise Refused(f"{instance.client} is inactive: nothing can be changed.")
+    with transaction.atomic():
+        return operations.request(instance=instance, kind=kind, actor=actor)
+
+
+def _create(
+    client: Client, app: App, plan: Plan, name: str, actor: Actor, order_key: str | None
+) -> Instance:
+    if not client.is_active:
+        raise Refused(f"{client} is inactive: nothing can be ordered.")
+    hooks.check_order(client=client, plan=plan)
+    if Instance.objects.filter(client=client, name=name).exclude(
+        state=Instance.State.DELETED
+    ).exists():
+        raise Refused(_taken(name), field="name")
+    instance = Instance.objects.create(
+        client=client,
+        name=name,
+        app=app.slug,
+        version=app.versions[0].version,
+        definition=app.model_dump(mode="json"),
+        plan=plan,
+        server=placement.choose_server(plan=plan),
+        order_key=order_key,
+    )
+    subnets.allocate(instance=instance)
+    Hostname.objects.create(
+        name=f"{name}.{client.slug}.{settings.BERTH_DOMAIN}", instance=instance
+    )
+    for secret, spec in generated_secrets(app).items():
+        InstanceSecret.objects.create(instance=instance, name=secret, value=generate(spec))
+    audit.record(
+        action="instance.order",
+        actor=actor,
+        client=client,
+        obj=instance,
+        after={"app": app.slug, "version": instance.version, "plan": plan.slug, "name": name},
+    )
+    operations.request(instance=instance, kind=Operation.Kind.PROVISION, actor=actor)
+    return instance
+
+
+def _app(slug: str) -> App:
+    app = catalog.apps().get(slug)
+    if app is None:
+        raise Refused(f"There is no app “{slug}” in the catalog.", field="app")
+    missing = availability(app, settings.BERTH_APP_SETTINGS)
+    if missing:
+        raise Refused(f"{app.title} can't be ordered yet: {missing}", field="app")
+    return app
+
+
+def _plan(slug: str, app: App) -> Plan:
+    plan = Plan.objects.filter(slug=slug, is_active=True).first()
+    if plan is None:
+        raise Refused(f"There is no plan “{slug}” on offer.", field="plan")
+    needs = app.minimum
+    if (
+        plan.memory_mb < needs.memory_mb
+        or plan.cpus < needs.cpus
+        or plan.disk_gb < needs.disk_gb
+    ):
+        raise Refused(
+            f"{app.title} needs at least {needs.memory_mb} MiB of memory, {needs.cpus} CPUs and"
+            f" {needs.disk_gb} GiB of disk; {plan} has less.",
+            field="plan",
+        )
+    return plan
+
+
+def _check_name(name: str) -> None:
+    try:
+        validate_dns_label(name)
+    except ValidationError as error:
+        raise Refused(error.messages[0], field="name") from error
+    if len(name) > 40:  # noqa: PLR2004  (the column's width; leaves room in container names)
+        raise Refused("Use at most 40 characters.", field="name")
+
+
+def _taken(name: str) -> str:
+    return f"You already have an instance named {name}; choose another name."
+
+
+def _digest(key: str) -> str:
+    """Any key a caller likes, in a column of fixed width."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _ordered_before(client: Client, order_key: str | None) -> Instance | None:
+    if order_key is None:
+        return None
+    return Instance.objects.filter(client=client, order_key=order_key).first()
+
+
+def _same_order(earlier: Instance, *, app: str, plan: str, name: str) -> Instance:
+    if (earlier.app, earlier.plan.slug, earlier.name) != (app, plan, name):
+        raise Refused("This order was sent before with other contents; start a new one.")
+    return earlier

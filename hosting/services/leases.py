@@ -1,0 +1,224 @@
+"""Who works on an operation: claiming it, keeping it, and letting go of it.
+
+A claim raises the operation's ``fence``; every later write of the worker is conditional on that
+number still being there and the lease not having run out, by the database's clock. So a worker that was
+paused or cut off finds ``LeaseLost`` before it changes anything.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet, TextField, Value
+from django.db.models.functions import Coalesce, Concat, Now
+
+from hosting.models import Instance, Operation, OperationStep
+from hosting.services import doorbell, edge
+from tenants.services import audit
+from tenants.services.actors import Actor
+
+
+class LeaseLost(Exception):
+    """Someone else works on the operation now, or it has ended: stop, and touch nothing."""
+
+
+class CancelRequested(Exception):
+    """A person called the operation off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on an operation."""
+
+    operation_id: uuid.UUID
+    fence: int
+
+
+def due() -> QuerySet[Operation]:
+    """Operations that someone should be working on and nobody is."""
+    return Operation.objects.filter(
+        Q(state=Operation.State.QUEUED, run_after__lte=Now())
+        | Q(state=Operation.State.RUNNING, lease_expires_at__lte=Now())
+    )
+
+
+@transaction.atomic
+def claim(*, operation_id: uuid.UUID, worker: str) -> Lease | None:
+    """Take the operation if it is due and free; ``None`` where it is not."""
+    operation = (
+        due().select_for_update(skip_locked=True, of=("self",)).filter(pk=operation_id).first()
+    )
+    if operation is None:
+        return None
+    fence = operation.fence + 1
+    Operation.objects.filter(pk=operation.pk).update(
+        state=Operation.State.RUNNING,
+        fence=fence,
+        attempt=F("attempt") + 1,
+        worker=worker[:120],
+        lease_expires_at=_lease_end(),
+        started_at=Coalesce("started_at", Now()),
+        reason="",
+    )
+    return Lease(operation_id=operation.pk, fence=fence)
+
+
+def extend(*, lease: Lease) -> None:
+    """Keep the lease alive. Raises ``LeaseLost``."""
+    if not _held(lease).update(lease_expires_at=_lease_end()):
+        raise LeaseLost(str(lease.operation_id))
+
+
+def check(*, lease: Lease) -> None:
+    """Raise ``LeaseLost`` or ``CancelRequested`` where the work must stop here."""
+    row = _held(lease).values_list("cancel_requested_at").first()
+    if row is None:
+        raise LeaseLost(str(lease.operation_id))
+    if row[0] is not None:
+        raise CancelRequested
+
+
+def hold(*, lease: Lease) -> None:
+    """Keep the operation's row locked until the caller's transaction ends. Raises ``LeaseLost``.
+
+    A step that writes to Berth's own tables calls it first, in the same transaction.
+    """
+    _lock(lease)
+
+
+@transaction.atomic
+def plan_steps(*, lease: Lease, steps: Sequence[tuple[str, str]]) -> frozenset[str]:
+    """Write down the steps (name, title) where that was not done; return the names done before."""
+    _lock(lease)
+    OperationStep.objects.bulk_create(
+        [
+            OperationStep(
+                operation_id=lease.operation_id, position=position, name=name, title=title
+            )
+            for position, (name, title) in enumerate(steps)
+        ],
+        ignore_conflicts=True,
+    )
+    done = OperationStep.objects.filter(
+        operation_id=lease.operation_id, state=OperationStep.State.DONE
+    )
+    return frozenset(done.values_list("name", flat=True))
+
+
+@transaction.atomic
+def begin_step(*, lease: Lease, name: str) -> None:
+    """Record that a step runs."""
+    _lock(lease)
+    _step(lease, name).update(
+        state=OperationStep.State.RUNNING,
+        started_at=Coalesce("started_at", Now()),
+        finished_at=None,
+    )
+
+
+@transaction.atomic
+def end_step(*, lease: Lease, name: str, done: bool) -> None:
+    """Record how a step ended."""
+    _lock(lease)
+    state = OperationStep.State.DONE if done else OperationStep.State.FAILED
+    _step(lease, name).update(state=state, finished_at=Now())
+
+
+@transaction.atomic
+def say(*, lease: Lease, step: str, line: str) -> None:
+    """Add a line to a step's output."""
+    _lock(lease)
+    _step(lease, step).update(
+        output=Concat("output", Value(f"{line}\n"), output_field=TextField())
+    )
+
+
+@transaction.atomic
+def postpone(*, lease: Lease, reason: str, delay: timedelta, counts: bool = True) -> None:
+    """Give the operation back, to be taken up again after the delay.
+
+    ``counts`` says whether the attempt uses up one of those that the operation has.
+    """
+    _lock(lease)
+    Operation.objects.filter(pk=lease.operation_id).update(
+        state=Operation.State.QUEUED,
+        reason=reason,
+        run_after=Now() + delay,
+        lease_expires_at=None,
+        attempt=F("attempt") - (0 if counts else 1),
+    )
+
+
+@transaction.atomic
+def finish(
+    *,
+    lease: Lease,
+    state: Operation.State,
+    reason: str,
+    instance_state: Instance.State | None,
+    at: datetime,
+) -> Operation:
+    """End the operation and set its instance's state (``None`` leaves it), with an audit event."""
+    operation = _lock(lease)
+    operation.state = state
+    operation.reason = reason
+    operation.finished_at = at
+    operation.lease_expires_at = None
+    operation.save(update_fields=["state", "reason", "finished_at", "lease_expires_at"])
+    if instance_state is not None:
+        _set_instance(operation.instance_id, instance_state, reason, at)
+        edge.want_publish()  # what the edge shows in place of a stopped or failed app
+        transaction.on_commit(doorbell.ring_edge)
+    audit.record(
+        action=f"operation.{state}",
+        actor=Actor.system("worker"),
+        client=operation.instance.client,
+        obj=operation.instance,
+        after={"operation": str(operation.pk), "kind": operation.kind, "reason": reason},
+    )
+    return operation
+
+
+def _set_instance(pk: uuid.UUID, state: Instance.State, reason: str, at: datetime) -> None:
+    instance = Instance.objects.select_for_update().get(pk=pk)
+    instance.state = state
+    instance.state_reason = reason
+    if state == Instance.State.RUNNING and instance.first_running_at is None:
+        instance.first_running_at = at
+    if state == Instance.State.DELETED:
+        instance.deleted_at = at
+    instance.save(update_fields=["state", "state_reason", "first_running_at", "deleted_at"])
+
+
+def _lock(lease: Lease) -> Operation:
+    operation = (
+        _held(lease)
+        .select_related("instance__client")
+        .select_for_update(of=("self",))
+        .first()
+    )
+    if operation is None:
+        raise LeaseLost(str(lease.operation_id))
+    return operation
+
+
+def _held(lease: Lease) -> QuerySet[Operation]:
+    return Operation.objects.filter(
+        pk=lease.operation_id,
+        fence=lease.fence,
+        state=Operation.State.RUNNING,
+        lease_expires_at__gt=Now(),
+    )
+
+
+def _step(lease: Lease, name: str) -> QuerySet[OperationStep]:
+    return OperationStep.objects.filter(operation_id=lease.operation_id, name=name)
+
+
+def _lease_end() -> Now:
+    return Now() + settings.BERTH_LEASE

@@ -1,0 +1,50 @@
+"""Which server an instance goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from hosting.models import Plan, Server
+from hosting.selectors.capacity import Room, room_on
+from tenants.errors import Refused
+
+
+def choose_server(*, plan: Plan) -> Server:
+    """The open server with the most memory left that the plan fits on.
+
+    The caller is in a transaction: the open servers stay locked until its end, so that two orders
+    never count on the same room. Raises ``Refused`` naming what is missing and the most there is.
+    """
+    open_servers = Server.objects.filter(availability=Server.Availability.OPEN)
+    # Locked in one order and before the sums are read: two orders queue up, none deadlocks.
+    locked = list(open_servers.order_by("pk").select_for_update().values_list("pk", flat=True))
+    rooms = room_on(Server.objects.filter(pk__in=locked))
+    fitting = [room for room in rooms if room.fits(plan)]
+    if not fitting:
+        raise Refused(_why_full(plan, rooms), field="plan")
+    return max(fitting, key=lambda room: (room.memory_mb, room.server.name)).server
+
+
+def _why_full(plan: Plan, rooms: Sequence[Room]) -> str:
+    if not rooms:
+        return "No server is open for new instances."
+    wants: tuple[tuple[str, str, Decimal | int, Callable[[Room], Decimal | int]], ...] = (
+        ("GB", " of memory", Decimal(plan.memory_mb) / 1024, lambda r: Decimal(r.memory_mb) / 1024),
+        ("CPUs", "", plan.cpus, lambda r: r.cpus),
+        ("GB", " of disk", plan.disk_gb, lambda r: r.disk_gb),
+    )
+    for unit, what, wanted, left_on in wants:
+        most = max(max(left_on(room), 0) for room in rooms)
+        if most < wanted:
+            return (
+                f"No server has {_plain(wanted)} {unit}{what} free:"
+                f" the emptiest has {_plain(most)} {unit}."
+            )
+    return "No single server has the CPUs, memory and disk of this plan free together."
+
+
+def _plain(value: Decimal | int) -> str:
+    """At most one decimal, none where it is zero: 4, 1.2."""
+    text = f"{Decimal(value):.1f}"
+    return text.removesuffix(".0")
