@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 
@@ -29,9 +31,37 @@ class AuditEvent(models.Model):
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64)
 
+    objects: ClassVar[models.Manager[AuditEvent]] = models.Manager()
+
     class Meta:
         ordering = ("-sequence",)
         indexes = (models.Index(fields=("object_type", "object_id"), name="audit_by_object"),)
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_label} by {self.actor_label}"
+
+
+class AuditHead(models.Model):
+    """The end of the chain, one row: without it the removal of the last events would not show.
+
+    ``seal`` is made with the master key, so that whoever can only write to the database can't
+    write himself a chain. ``broken_at`` is the first event that was appended to a head whose seal
+    did not fit; the seal covers it, so it can't be wiped out either.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    sequence = models.BigIntegerField()
+    hash = models.CharField(max_length=64)
+    broken_at = models.BigIntegerField(null=True, blank=True)
+    master_key_id = models.CharField(max_length=40)
+    seal = models.CharField(max_length=64)
+
+    objects: ClassVar[models.Manager[AuditHead]] = models.Manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=models.Q(id=1), name="one_audit_head"),
+        )
+
+    def __str__(self) -> str:
+        return f"event {self.sequence}"

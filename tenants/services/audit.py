@@ -1,0 +1,144 @@
+"""Write the audit log: one event a change, in the change's own transaction."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+from tenants import audit_chain, request_context
+from tenants.crypto.master import keyring
+from tenants.models import AuditEvent, AuditHead, Client
+from tenants.request_context import RequestContext
+from tenants.services.actors import Actor
+
+logger = logging.getLogger(__name__)
+
+LOCK = 0x42657274680001  # pg_advisory_xact_lock: one writer of the chain at a time
+_SECRET = re.compile(r"(^|_)(password|passwd|secret|token|credential|private_key|api_key)s?$", re.I)
+
+
+def record(
+    *,
+    action: str,
+    actor: Actor,
+    client: Client | None = None,
+    obj: models.Model,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    context: RequestContext | None = None,
+) -> AuditEvent:
+    """Append an event to the chain, in the caller's transaction, which must exist.
+
+    ``action`` is noun and verb, such as ``instance.stopped``. ``before`` and ``after`` hold only
+    what changed, as plain values, and never a secret: a name like ``password`` is refused.
+    Other writers wait from here until the caller commits, so record last.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError(
+            "An audit event belongs into the transaction of its change; use transaction.atomic()."
+        )
+    for name in _names(before or {}, after or {}):
+        if _SECRET.search(name):
+            raise ValueError(f"“{name}” looks like a secret; the audit log must not have it.")
+    return _append(
+        {
+            "client_id": client.pk if client else None,
+            "action": action,
+            **_author(actor, context or request_context.current()),
+            **_subject(obj),
+            "before": audit_chain.clean_json(before or {}),
+            "after": audit_chain.clean_json(after or {}),
+        }
+    )
+
+
+def _names(*values: Any) -> Iterator[str]:
+    """Every key, however deep."""
+    for value in values:
+        if isinstance(value, Mapping):
+            yield from map(str, value)
+            yield from _names(*value.values())
+        elif isinstance(value, list | tuple):
+            yield from _names(*value)
+
+
+def _author(actor: Actor, context: RequestContext) -> dict[str, Any]:
+    return {
+        "actor_id": actor.id,
+        "actor_label": audit_chain.clean_text(actor.label)[:200],
+        "address": audit_chain.clean_address(context.address),
+        "user_agent": audit_chain.clean_text(context.user_agent)[:300],
+        "request_id": context.request_id[:64],
+    }
+
+
+def _subject(obj: models.Model) -> dict[str, str]:
+    return {
+        "object_type": obj._meta.model_name or "",
+        "object_id": str(obj.pk),
+        "object_label": audit_chain.clean_text(str(obj))[:200],
+    }
+
+
+def _append(columns: dict[str, Any]) -> AuditEvent:
+    """The next event after the head, and the head moved to it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    sequence, previous_hash, broken_at = _head()
+    columns["sequence"] = sequence + 1
+    columns["previous_hash"] = previous_hash
+    columns["at"] = timezone.now()
+    event = AuditEvent(**columns, hash=audit_chain.digest(columns))
+    event.save(force_insert=True)
+    _move_head(sequence=event.sequence, hash=event.hash, broken_at=broken_at)
+    return event
+
+
+def _head() -> tuple[int, str, int | None]:
+    """Sequence and hash to append to, and where the chain was found broken.
+
+    Work goes on after a forged head, but the next seal says from which event on.
+    """
+    head = AuditHead.objects.first()
+    last = AuditEvent.objects.order_by("-sequence").first()
+    if head is None and last is None:
+        return 0, audit_chain.START, None
+    if head is not None and last is not None and _is_honest(head, last):
+        return head.sequence, head.hash, head.broken_at
+    sequence = max(head.sequence if head else 0, last.sequence if last else 0)
+    known = head.broken_at if head else None
+    logger.error("The audit log was tampered with before event %d.", sequence + 1)
+    return sequence, last.hash if last else audit_chain.START, known or sequence + 1
+
+
+def _is_honest(head: AuditHead, last: AuditEvent) -> bool:
+    key = keyring().find(head.master_key_id)
+    values = {"sequence": head.sequence, "hash": head.hash, "broken_at": head.broken_at}
+    if key is None or (last.sequence, last.hash) != (head.sequence, head.hash):
+        return False
+    return audit_chain.seal_fits(key, head.seal, **values)
+
+
+def _move_head(*, sequence: int, hash: str, broken_at: int | None) -> None:
+    key = keyring().newest
+    values = {"sequence": sequence, "hash": hash, "broken_at": broken_at}
+    seal = audit_chain.seal(key, **values)
+    AuditHead.objects.update_or_create(
+        id=1, defaults={**values, "master_key_id": key.id, "seal": seal}
+    )
+
+
+def reseal() -> None:
+    """Put the head's seal under the newest master key, so that the one before can be given up."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        head = AuditHead.objects.first()
+        if head is not None and head.master_key_id != keyring().newest.id:
+            sequence, hash, broken_at = _head()
+            _move_head(sequence=sequence, hash=hash, broken_at=broken_at)
