@@ -1,8 +1,8 @@
 """What Berth asks of an engine, in plain frozen values.
 
 An engine runs stacks. It knows no database, no client and no Django: it is given a whole ``Stack``
-and makes the world look like it, and it answers with ``Observed`` values. Everything that it creates
-carries the labels below, and everything that it finds, it finds by them.
+and makes the world look like it, and it answers with ``Observed`` values. Everything that it
+creates carries the labels below, and everything that it finds, it finds by them.
 """
 
 from __future__ import annotations
@@ -336,5 +336,3 @@ class Engine(Protocol):
 
     def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:
         """Follow what happens to that owner's containers, from ``since`` on, until it breaks."""
-
-

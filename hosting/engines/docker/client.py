@@ -87,6 +87,27 @@ class Client:
         negotiated.trust_env = False
         return negotiated
 
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, object],
+        params: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Send one request with a JSON body; return the decoded answer, None where it is empty."""
+        api = self.api
+        response = api.request(
+            method,
+            f"{api.base_url}/v{api.api_version}{path}",
+            params=params,
+            json=body,
+            timeout=self.timeout_seconds,
+        )
+        if response.status_code >= 400:
+            raise _refused(response)
+        return response.json() if response.content else None
+
     def stream(
         self,
         method: str,
@@ -171,7 +192,7 @@ def status_of(error: APIError) -> int:
 def meaning(error: APIError, what: str) -> EngineError:
     """What an error of the engine means for Berth: wait, or ask a person.
 
-    The texts are those of Docker Engine 20.10 to 28; its statuses alone do not tell the cases apart.
+    The texts are those of Docker Engine 20.10 to 28; the statuses alone do not tell cases apart.
     """
     text = str(error.explanation or error).strip()
     for pattern, kind, sentence in _MEANINGS:
@@ -212,6 +233,11 @@ _MEANINGS: tuple[tuple[str, type[EngineError], str], ...] = (
         r"network with name (?P<name>\S+) already exists",
         TryLater,
         "a network named {found[name]} is already on the server",
+    ),
+    (
+        r"OCI runtime create failed.*(executable file not found|no such file|permission denied)",
+        GiveUp,
+        "{what} cannot start: {text}",
     ),
     (r"address already in use", TryLater, "the address of {what} is still in use"),
     (r"removal .* already in progress", TryLater, "{what} is just being removed"),

@@ -48,13 +48,9 @@ def plan(stack: Stack, found: Found) -> Plan:
             service.name: action(service, chosen[service.name], frozenset(fitting))
             for service in stack.services
         },
-        surplus=tuple(
-            each for each in found.observed.services if each.container_id not in kept
-        ),
+        surplus=tuple(each for each in found.observed.services if each.container_id not in kept),
         networks=tuple(each for each in stack.networks if each.name not in fitting),
-        outdated=tuple(
-            each for each in found.networks if fitting.get(each.name) != each.id
-        ),
+        outdated=tuple(each for each in found.networks if fitting.get(each.name) != each.id),
         volumes=tuple(
             each.name for each in stack.volumes if each.name not in found.observed.volumes
         ),

@@ -27,6 +27,7 @@ SECRETS_DIRECTORY = "/run/secrets"
 LABEL_SECRETS_OF = "berth.secrets-of"  # on a volume that holds nothing but a service's secrets
 NANOSECONDS = 1_000_000_000
 
+
 def container_name(project: str, service: str) -> str:
     """The one name a service's container may have, so that two of them can never run."""
     return f"{project}-{service}"

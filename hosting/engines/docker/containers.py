@@ -1,0 +1,134 @@
+"""What is done to one container: create, start, stop, retire, read."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any
+
+from docker.errors import APIError, NotFound
+
+from hosting.engines.base import (
+    LABEL_INSTANCE,
+    LABEL_SERVICE,
+    ContainerState,
+    ObservedService,
+    Service,
+    Stack,
+)
+from hosting.engines.docker.client import Client, status_of, translated
+from hosting.engines.docker.fabric import create_secrets_volume, remove_volume
+from hosting.engines.docker.secret_files import archive
+from hosting.engines.docker.spec import (
+    SECRETS_DIRECTORY,
+    container_body,
+    container_name,
+    endpoint_body,
+    needs_secrets_volume,
+    secrets_volume,
+)
+
+
+def create(client: Client, stack: Stack, service: Service) -> str:
+    """Create the service's container, whole but not started; return its id."""
+    if needs_secrets_volume(service):
+        # An old one may hold values that were rotated since.
+        remove_volume(client, secrets_volume(stack.project, service.name))
+        create_secrets_volume(client, stack, service)
+    with translated(f"the service {service.name}"):
+        container = _create(client, stack, service)
+        _put_secrets(client, container, service)
+        for attachment in service.networks[1:]:
+            endpoint = endpoint_body(service, attachment)
+            client.call(
+                "POST",
+                f"/networks/{attachment.network}/connect",
+                body={"Container": container, "EndpointConfig": endpoint},
+            )
+    return container
+
+
+def _create(client: Client, stack: Stack, service: Service) -> str:
+    answer: dict[str, Any] = client.call(
+        "POST",
+        "/containers/create",
+        params={"name": container_name(stack.project, service.name)},
+        body=container_body(stack, service),
+    )
+    return str(answer["Id"])
+
+
+def _put_secrets(client: Client, container: str, service: Service) -> None:
+    if not service.secrets:
+        return
+    if needs_secrets_volume(service):
+        client.api.put_archive(container, SECRETS_DIRECTORY, archive(service.secrets, ""))
+    else:
+        directory = SECRETS_DIRECTORY.lstrip("/")
+        client.api.put_archive(container, "/", archive(service.secrets, directory))
+
+
+def start(client: Client, service: str, container: str) -> None:
+    """Start a container that was created or stopped; one that runs is left alone."""
+    with translated(f"the service {service}"):
+        client.api.start(container)
+
+
+def resume(client: Client, service: str, container: str) -> None:
+    """Let a paused container go on."""
+    with translated(f"the service {service}"):
+        try:
+            client.api.unpause(container)
+        except APIError as error:
+            if "is not paused" not in str(error.explanation):
+                raise
+
+
+def stop(client: Client, seen: ObservedService, grace: timedelta) -> None:
+    """Ask the container to end, and end it after ``grace``; one that is gone is fine."""
+    if seen.state in (ContainerState.EXITED, ContainerState.CREATED, ContainerState.MISSING):
+        return
+    with translated(f"the service {seen.name}"):
+        try:
+            if seen.state is ContainerState.PAUSED:
+                client.api.unpause(seen.container_id)
+            client.api.stop(seen.container_id, timeout=math.ceil(grace.total_seconds()))
+        except NotFound:
+            return
+
+
+def remove(client: Client, seen: ObservedService) -> None:
+    """Remove the container at once, with the unnamed volumes that its image asked for."""
+    with translated(f"the service {seen.name}"):
+        try:
+            client.api.remove_container(seen.container_id, v=True, force=True)
+        except NotFound:
+            return
+        except APIError as error:
+            # Somebody else is removing it: what follows finds it gone, or says what is in the way.
+            if status_of(error) != 409 or "already in progress" not in str(error.explanation):
+                raise
+
+
+def retire(client: Client, seen: ObservedService, grace: timedelta) -> None:
+    """Stop the container in its own time, then remove it."""
+    stop(client, seen, grace)
+    remove(client, seen)
+
+
+def find_id(client: Client, instance: str, service: str) -> str | None:
+    """The id of the service's container, None where there is none."""
+    labels = [f"{LABEL_INSTANCE}={instance}", f"{LABEL_SERVICE}={service}"]
+    with translated(f"the service {service}"):
+        found = client.api.containers(all=True, filters={"label": labels})
+    return str(found[0]["Id"]) if found else None
+
+
+def log_tail(client: Client, service: str, container: str, lines: int) -> str:
+    """The last lines of stdout and stderr; empty where the container is gone."""
+    with translated(f"the log of the service {service}"):
+        try:
+            raw = client.api.logs(container, stdout=True, stderr=True, tail=lines)
+        except NotFound:
+            return ""
+    return bytes(raw).decode(errors="replace")

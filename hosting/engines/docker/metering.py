@@ -1,0 +1,96 @@
+"""What running containers use: from the kernel's files here, from the engine's stats elsewhere."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from docker.errors import APIError, NotFound
+
+from hosting.engines.base import LABEL_INSTANCE, LABEL_SERVICE, Usage
+from hosting.engines.docker import cgroups
+from hosting.engines.docker.cgroups import Counters
+from hosting.engines.docker.client import Client, status_of, translated
+
+READERS = 8  # one stats call takes a second on Engine 20.10; eight at once, 0.15 s each
+
+
+def read(client: Client, instances: tuple[str, ...]) -> dict[str, tuple[Usage, ...]]:
+    """One reading of every running container of those instances, by instance.
+
+    A container that ends while it is read is left out.
+    """
+    running = _running(client, instances)
+    with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="berth-usage") as pool:
+        readings = list(pool.map(lambda each: _counters(client, each["Id"]), running))
+    read_at = datetime.now(UTC)
+    usages: dict[str, list[Usage]] = defaultdict(list)
+    for listed, counters in zip(running, readings, strict=True):
+        if counters is not None:
+            labels = listed["Labels"]
+            usages[labels[LABEL_INSTANCE]].append(
+                Usage(service=labels[LABEL_SERVICE], read_at=read_at, **asdict(counters))
+            )
+    return {
+        instance: tuple(sorted(usages[instance], key=lambda usage: usage.service))
+        for instance in instances
+    }
+
+
+def _running(client: Client, instances: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    # Several labels in one filter must all hold, so more than one instance is chosen here.
+    label = f"{LABEL_INSTANCE}={instances[0]}" if len(instances) == 1 else LABEL_INSTANCE
+    with translated("the list of containers"):
+        listed = client.api.containers(filters={"label": [label, LABEL_SERVICE]})
+    wanted = set(instances)
+    return [each for each in listed if each["Labels"].get(LABEL_INSTANCE) in wanted]
+
+
+def _counters(client: Client, container: str) -> Counters | None:
+    if client.is_local:
+        counters = cgroups.read(container)
+        if counters is not None:
+            return counters
+    return stats_counters(client, container)
+
+
+def stats_counters(client: Client, container: str) -> Counters | None:
+    """One reading through the Engine API; None where the container has ended."""
+    with translated("the usage of a container"):
+        try:
+            shown: dict[str, Any] = client.api.stats(container, stream=False, one_shot=True)
+        except NotFound:
+            return None
+        except APIError as error:
+            if status_of(error) == 409:
+                return None
+            raise
+    return from_stats(shown)
+
+
+def from_stats(shown: Mapping[str, Any]) -> Counters | None:
+    """The engine's answer in Berth's units; None for one that no longer runs.
+
+    https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerStats
+    """
+    memory = shown.get("memory_stats") or {}
+    if "usage" not in memory:
+        return None
+    details = memory.get("stats") or {}
+    # cgroup v1 has the total of the group under its own name.
+    cache = details.get("total_inactive_file", details.get("inactive_file", 0))
+    networks = (shown.get("networks") or {}).values()
+    disk = (shown.get("blkio_stats") or {}).get("io_service_bytes_recursive") or []
+    return Counters(
+        cpu_seconds=shown["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
+        memory_bytes=max(0, memory["usage"] - cache),
+        network_received_bytes=sum(each["rx_bytes"] for each in networks),
+        network_sent_bytes=sum(each["tx_bytes"] for each in networks),
+        disk_read_bytes=sum(each["value"] for each in disk if each["op"].lower() == "read"),
+        disk_written_bytes=sum(each["value"] for each in disk if each["op"].lower() == "write"),
+        pids=(shown.get("pids_stats") or {}).get("current", 0),
+    )

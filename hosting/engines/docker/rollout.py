@@ -1,0 +1,125 @@
+"""Carrying out a plan: as much at once as the dependencies allow.
+
+The thread that called the engine decides and reports; the pool's threads only call the engine. So a
+``Report`` may use what belongs to its thread, such as a database connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Event
+
+from hosting.engines.base import ObservedService, Report, Service, Stack
+from hosting.engines.docker import containers, readiness
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.convergence import Action, Plan
+from hosting.engines.docker.observing import Found
+from hosting.engines.ordering import levels
+
+WORKERS = 4  # the daemon serialises starts: more threads gain next to nothing
+ROUND_SECONDS = 1.0
+
+Step = tuple[str, Callable[[Service], None]]
+"""A line for a person, and the deed."""
+
+
+class Rollout:
+    """One run of the services part of a plan."""
+
+    def __init__(
+        self, client: Client, stack: Stack, found: Found, plan: Plan, report: Report
+    ) -> None:
+        self._client = client
+        self._stack = stack
+        self._plan = plan
+        self._report = report
+        self._stopping = Event()
+        self._order = [service for level in levels(stack) for service in level]
+        self._seen = {each.name: each for each in found.observed.services}
+        self._containers = {each.name: each.container_id for each in found.observed.services}
+        self._waited_for = {
+            dependency
+            for service in stack.services
+            if plan.services[service.name] is not Action.KEEP
+            for dependency in service.depends_on
+        }
+        self._todo = {service.name: self._steps(service) for service in self._order}
+        self._busy: dict[Future[None], str] = {}
+
+    def run(self) -> None:
+        """Do all of it. Whatever a step or the report raises ends the work and comes out here."""
+        with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="berth") as pool:
+            try:
+                while any(self._todo.values()) or self._busy:
+                    self._begin_what_can(pool)
+                    self._wait_a_round()
+            except BaseException:
+                self._stopping.set()
+                for future in self._busy:
+                    future.cancel()
+                raise
+
+    def _steps(self, service: Service) -> list[Step]:
+        """What is to be done for the service, in order."""
+        name = service.name
+        by_action: dict[Action, list[Step]] = {
+            Action.KEEP: [],
+            Action.START: [(f"starting {name}", self._start)],
+            Action.RESUME: [(f"resuming {name}", self._resume)],
+            Action.CREATE: [(f"creating {name}", self._create), (f"starting {name}", self._start)],
+            Action.REPLACE: [
+                (f"replacing {name}", self._replace),
+                (f"starting {name}", self._start),
+            ],
+        }
+        steps = by_action[self._plan.services[name]]
+        if name in self._waited_for:
+            steps.append((f"waiting for {name} to be ready", self._await))
+        return steps
+
+    def _begin_what_can(self, pool: ThreadPoolExecutor) -> None:
+        active = set(self._busy.values())
+        for service in self._order:
+            steps = self._todo[service.name]
+            if not steps or service.name in active:
+                continue
+            line, deed = steps[0]
+            # A container may be made before its turn; all else waits for what it depends on.
+            if deed == self._create or self._may_go(service, active):
+                self._report(line)
+                steps.pop(0)
+                active.add(service.name)
+                self._busy[pool.submit(deed, service)] = service.name
+
+    def _may_go(self, service: Service, active: set[str]) -> bool:
+        return not any(self._todo[each] or each in active for each in service.depends_on)
+
+    def _wait_a_round(self) -> None:
+        if not self._busy:
+            return
+        done, _ = wait(self._busy, timeout=ROUND_SECONDS, return_when=FIRST_COMPLETED)
+        if not done:
+            self._report(f"waiting for {', '.join(sorted(self._busy.values()))}")
+        for future in done:
+            del self._busy[future]
+        for future in done:
+            future.result()
+
+    def _create(self, service: Service) -> None:
+        self._containers[service.name] = containers.create(self._client, self._stack, service)
+
+    def _replace(self, service: Service) -> None:
+        old: ObservedService = self._seen[service.name]
+        containers.retire(self._client, old, service.stop_grace)
+        self._create(service)
+
+    def _start(self, service: Service) -> None:
+        containers.start(self._client, service.name, self._containers[service.name])
+
+    def _resume(self, service: Service) -> None:
+        containers.resume(self._client, service.name, self._containers[service.name])
+
+    def _await(self, service: Service) -> None:
+        container = self._containers[service.name]
+        readiness.await_ready(self._client, service, container, self._stopping)
