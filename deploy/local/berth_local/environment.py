@@ -1,0 +1,27 @@
+"""The development values that a command finds in its environment."""
+
+import base64
+import os
+import secrets
+
+from berth_local.layout import CHECKOUT, Layout
+
+
+def development_environment(layout: Layout) -> dict[str, str]:
+    """What the command needs beside the services' addresses; what is set already stays.
+
+    The keys are made once: the database is of no use without its master key.
+    """
+    master_key = f"local1:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    values = {
+        "DJANGO_SETTINGS_MODULE": "hosting.config.settings",
+        "BERTH_DEBUG": "1",
+        "BERTH_VAR_DIR": str(layout.var),
+        "BERTH_MASTER_KEY": layout.secret("master.key", master_key),
+        "BERTH_SECRET_KEY": layout.secret("secret.key", secrets.token_urlsafe(50)),
+    }
+    missing = {name: value for name, value in values.items() if not os.environ.get(name)}
+    scripts = CHECKOUT / ".venv" / "bin"
+    if scripts.is_dir():
+        missing["PATH"] = f"{scripts}:{os.environ.get('PATH', os.defpath)}"
+    return missing
