@@ -44,9 +44,7 @@ class Engine:
         # dockerd looks for containerd, runc and iptables in PATH.
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         with self.layout.log(self.name).open("ab") as log:
-            return start_service(
-                [server, *self._options()], log=log, end_signal=signal.SIGTERM
-            )
+            return start_service([server, *self._options()], log=log, end_signal=signal.SIGTERM)
 
     def ready(self) -> bool:
         """See Service."""

@@ -155,8 +155,10 @@ class Postgres:
         )
         # Single-user mode reports a failed statement, and then ends well all the same.
         if done.returncode != 0 or b"ERROR:" in done.stdout or b"FATAL:" in done.stdout:
-            said = done.stdout.decode(errors="replace").strip().replace(
-                self._settings["password"], "***"
+            said = (
+                done.stdout.decode(errors="replace")
+                .strip()
+                .replace(self._settings["password"], "***")
             )
             raise LocalError(f"{Path(command[0]).name} could not make {self._data}:\n{said}")
 

@@ -40,9 +40,7 @@ class Redis:
     def start(self) -> subprocess.Popen[bytes]:
         """See Service."""
         server = program("redis-server", package="redis-server")
-        require_free(
-            self._settings["port"], service="Redis", record=self.layout.var / "redis.json"
-        )
+        require_free(self._settings["port"], service="Redis", record=self.layout.var / "redis.json")
         directory = self.layout.directory("redis")
         configuration = directory / "redis.conf"
         write_private(configuration, CONFIGURATION.format(directory=directory, **self._settings))

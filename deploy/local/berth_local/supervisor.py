@@ -72,7 +72,9 @@ def _supervise(
         environment = {**os.environ, **take_leases(leases)}
         for signum in FORWARDED:
             signal.signal(signum, lambda signum, _: received.append(signum))
-        status = _attend(_start(command, environment), leases, received, grace=grace)
+        # Kept in a variable: a forgotten Popen buries its child itself, and we would wait for ever.
+        process = _start(command, environment)
+        status = _attend(process.pid, leases, received, grace=grace)
     except _Told as told:
         status = 128 + told.signum
     except LocalError as error:
@@ -88,8 +90,8 @@ def _supervise(
     return status
 
 
-def _start(command: Sequence[str], environment: dict[str, str]) -> int:
-    """Start the command in a process group of its own and return its process id."""
+def _start(command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start the command in a process group of its own."""
     supervisor = os.getpid()
 
     def prepare() -> None:
@@ -98,9 +100,7 @@ def _start(command: Sequence[str], environment: dict[str, str]) -> int:
         die_with_parent(supervisor)
 
     try:
-        return subprocess.Popen(
-            command, env=environment, process_group=0, preexec_fn=prepare
-        ).pid
+        return subprocess.Popen(command, env=environment, process_group=0, preexec_fn=prepare)
     except FileNotFoundError as error:
         raise LocalError(f"There is no program '{command[0]}'.") from error
     except PermissionError as error:
