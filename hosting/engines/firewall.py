@@ -138,7 +138,7 @@ def repair(firewall: Firewall, live: Rules) -> str:
 
 
 def removal(firewall: Firewall, live: Rules) -> str:
-    """Input for ``iptables-restore --noflush`` that takes the chains away; empty if none is there."""
+    """Input for ``iptables-restore --noflush`` that takes the chains away; empty if none is."""
     chains = [chain for chain in wanted(firewall) if chain in live]
     lines = []
     for chain, target in _hooks(firewall):
@@ -199,9 +199,9 @@ def _forward_rules(firewall: Firewall) -> list[str]:
 
 def _resolver_rules(firewall: Firewall, chain: str, supernet: str) -> list[str]:
     return [
-        f"-A {chain} -s {supernet} -d {resolver}/32 -p {protocol} -m {protocol} --dport 53 -j RETURN"
+        f"-A {chain} -s {supernet} -d {resolver}/32 -p {kind} -m {kind} --dport 53 -j RETURN"
         for resolver in firewall.resolvers
-        for protocol in ("udp", "tcp")
+        for kind in ("udp", "tcp")
     ]
 
 
@@ -214,7 +214,7 @@ def _hooks(firewall: Firewall) -> tuple[tuple[str, str], ...]:
 
 
 def _leads(live: Rules, chain: str, target: str) -> bool:
-    """True when the chain's first rule leads to the target; other installations' may stand before."""
+    """True when the chain's first rule leads to the target, or only other Berths' stand before."""
     for rule in live.get(chain, ()):
         if rule == f"-A {chain} -j {target}":
             return True

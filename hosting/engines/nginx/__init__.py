@@ -1,6 +1,6 @@
 """The edge: one nginx on the server that reaches every instance's web service by host name.
 
-``render`` turns sites into a whole configuration, ``Nginx`` puts one in place. Neither knows Django.
+``render`` turns sites into a whole configuration, ``Nginx`` puts it in place. Neither knows Django.
 """
 
 from hosting.engines.nginx.render import generation_of, render

@@ -57,7 +57,7 @@ _MAPS = """
     map $http_upgrade $berth_upgrade { default ""; ~*^websocket$ websocket; }
     map $http_upgrade $berth_connection { default close; ~*^websocket$ upgrade; }
     map $http_host $berth_port { default ""; "~(?<berth_dialled>:[0-9]+)$" $berth_dialled; }
-    map $request_uri $berth_path { default ""; "~^(?<berth_before_query>[^?]*)" $berth_before_query; }
+    map $request_uri $berth_path { default ""; "~^(?<berth_no_query>[^?]*)" $berth_no_query; }
     map $request $berth_method { default ""; "~^(?<berth_first_word>[A-Z]+) " $berth_first_word; }
     map $status $berth_retry_after { default ""; 429 1; 502 10; 503 30; 504 10; }
 """
@@ -100,7 +100,8 @@ _PAGES = """
             ssi on;
             add_header Retry-After $berth_retry_after always;
             add_header Cache-Control no-store always;
-            add_header Content-Security-Policy "default-src 'none'; style-src 'unsafe-inline'" always;
+            add_header Content-Security-Policy "default-src 'none'; style-src 'unsafe-inline'"
+                always;
         }}
     }}
 """

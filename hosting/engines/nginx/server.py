@@ -109,7 +109,7 @@ class Nginx:
         return str(answer.rpartition(b"\r\n\r\n")[2].decode("ascii", "replace"))
 
     def rotate_logs(self, *, max_bytes: int, keep: int = 5) -> bool:
-        """Start new log files if one has outgrown ``max_bytes``; keep that many old ones of each."""
+        """Start a new log file where one outgrew ``max_bytes``; keep that many old ones each."""
         grown = [log for log in self._logs() if log.stat().st_size > max_bytes]
         for log in grown:
             for number in range(keep - 1, 0, -1):

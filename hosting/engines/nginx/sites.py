@@ -1,7 +1,8 @@
 """What the edge serves, as frozen values that are valid once they exist.
 
 Every value below ends up in nginx's configuration. Each is checked when it is made, against a
-narrow pattern, so that nothing a client types can become a directive; ``GiveUp`` says what is wrong.
+narrow pattern, so that nothing a client types can become a directive; ``GiveUp`` says what is
+wrong.
 """
 
 from __future__ import annotations
