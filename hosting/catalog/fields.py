@@ -34,8 +34,12 @@ def _duration(value: Any) -> timedelta:
     return total
 
 
-def _duration_text(value: timedelta) -> str:
-    """As Compose writes it; parsing it gives the same duration."""
+def duration_text(value: timedelta) -> str:
+    """As Compose writes it; parsing it gives the same duration.
+
+    Whole seconds stay whole: docker-compose 1.29 makes a float of "10000ms", which an engine
+    refuses as the time to stop.
+    """
     milliseconds = value // timedelta(milliseconds=1)
     return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"
 
@@ -67,7 +71,7 @@ def _absolute(value: str) -> str:
 Text = Annotated[str, Strict(), StringConstraints(min_length=1)]
 Switch = Annotated[bool, Strict()]
 Count = Annotated[int, Strict()]
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_duration_text)]
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(duration_text)]
 Number = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(str, when_used="json")]
 Label = Annotated[
     Text,
