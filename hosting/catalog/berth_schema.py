@@ -37,8 +37,6 @@ class SecretSpec(Strict):
     def _one_of_both(self) -> SecretSpec:
         if (self.generate is None) == (self.template is None):
             raise ValueError("needs either generate or template")
-        if self.template is not None and "length" in self.model_fields_set and self.length != 32:
-            raise ValueError("length belongs to generate, not to template")
         if self.generate and self.length < _SHORTEST[self.generate]:
             least = _SHORTEST[self.generate]
             raise ValueError(f"length {self.length} can be guessed; {least} is the least")
@@ -149,8 +147,8 @@ class Berth(Strict):
     web: Web
     shares: dict[Label, Share]
     minimum: Minimum
-    secrets: dict[Name, SecretSpec] = {}
-    settings: dict[SettingName, Text] = {}
+    secrets: dict[Name, SecretSpec] = Field(default_factory=dict)
+    settings: dict[SettingName, Text] = Field(default_factory=dict)
     backup: Backup = Backup()
     metrics: Metrics | None = None
     smoke: tuple[UrlPath, ...] = ()

@@ -138,8 +138,7 @@ class _Builder:
             environment={key: self._text(value) for key, value in file.environment.items()},
             secrets=self._secret_files(file),
             mounts=tuple(
-                Mount(self.named(each.source), each.target, each.read_only)
-                for each in file.volumes
+                Mount(self.named(each.source), each.target, each.read_only) for each in file.volumes
             ),
             tmpfs=file.tmpfs,
             depends_on=tuple(file.depends_on),

@@ -212,7 +212,10 @@ def _variables(app: App) -> Iterator[Fault]:
         for each in found:
             used.add(each.name)
             if each.name not in known:
-                yield place, f"{_unknown('variable', each.name, known)}; x-berth.settings names them"
+                yield (
+                    place,
+                    f"{_unknown('variable', each.name, known)}; x-berth.settings names them",
+                )
             elif each.name == "BERTH_VERSION" and each.operand != app.newest_version:
                 newest = f"${{BERTH_VERSION:-{app.newest_version}}}"
                 yield place, f"write {newest}, the newest of x-berth.versions"

@@ -154,4 +154,3 @@ def _words(words: tuple[str, ...] | None) -> list[str] | None:
 def _text(text: str) -> str:
     """Compose would take a lone dollar sign for a variable."""
     return text.replace("$", "$$")
-

@@ -22,7 +22,7 @@ from hosting.catalog.fields import (
     Text,
     UserId,
 )
-from hosting.catalog.strict import Strict, at
+from hosting.catalog.strict import Strict, at, wrong
 
 CAPABILITIES = frozenset(
     {"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"}
@@ -55,7 +55,7 @@ def _environment(value: Any) -> Any:
     if isinstance(value, list):
         value = dict(_assignment(each) for each in value)
     if not isinstance(value, dict):
-        raise ValueError("must be a mapping, or a list of NAME=value")
+        raise wrong("must be a mapping, or a list of NAME=value")
     return {str(key): _environment_value(str(key), each) for key, each in value.items()}
 
 
@@ -207,11 +207,15 @@ class ServiceFile(Strict):
     image: Text
     command: Command | None = None
     entrypoint: Command | None = None
-    environment: Annotated[dict[Text, str], BeforeValidator(_environment)] = {}
+    environment: Annotated[dict[Text, str], BeforeValidator(_environment)] = Field(
+        default_factory=dict
+    )
     secrets: tuple[ServiceSecret, ...] = ()
     volumes: tuple[ServiceVolume, ...] = ()
     networks: Annotated[dict[Label, ServiceNetwork], BeforeValidator(_by_name)]
-    depends_on: Annotated[dict[Label, Dependency], BeforeValidator(_by_name)] = {}
+    depends_on: Annotated[dict[Label, Dependency], BeforeValidator(_by_name)] = Field(
+        default_factory=dict
+    )
     healthcheck: Healthcheck | None = None
     user: UserId | None = None
     working_dir: AbsolutePath | None = None
@@ -246,7 +250,7 @@ class ServiceFile(Strict):
     @classmethod
     def _exposed(cls, value: Any) -> Any:
         if not isinstance(value, list | tuple):
-            raise ValueError("must be a list of ports")
+            raise wrong("must be a list of ports")
         for index, each in enumerate(value):
             if not _EXPOSED.fullmatch(str(each)):
                 raise at(index, f"{each} is not a port such as 8000 or 8000/tcp")

@@ -19,6 +19,7 @@ from hosting.catalog.berth_schema import (
     Version,
     Web,
 )
+from hosting.catalog.coherence import faults
 from hosting.catalog.compose_schema import (
     Dependency,
     Healthcheck,
@@ -30,7 +31,6 @@ from hosting.catalog.compose_schema import (
     ServiceVolume,
     VolumeFile,
 )
-from hosting.catalog.coherence import faults
 from hosting.catalog.fields import Label, Name
 from hosting.catalog.strict import Strict, at_place
 
@@ -69,9 +69,9 @@ class App(Strict):
 
     slug: Label
     services: Annotated[dict[Label, ServiceFile], Field(min_length=1)]
-    networks: dict[Label, NetworkFile] = {}
-    volumes: dict[Name, VolumeFile] = {}
-    secrets: dict[Name, SecretFile] = {}
+    networks: dict[Label, NetworkFile] = Field(default_factory=dict)
+    volumes: dict[Name, VolumeFile] = Field(default_factory=dict)
+    secrets: dict[Name, SecretFile] = Field(default_factory=dict)
     berth: Annotated[Berth, Field(alias="x-berth")]
 
     @classmethod

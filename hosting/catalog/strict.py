@@ -10,6 +10,11 @@ from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_val
 from pydantic_core import PydanticCustomError
 
 
+def wrong(reason: str) -> PydanticCustomError:
+    """A refusal of the whole of what is being validated."""
+    return at_place((), reason)
+
+
 def at(key: str | int, reason: str) -> PydanticCustomError:
     """A refusal of one key of what is being validated."""
     return at_place((key,), reason)
@@ -34,7 +39,7 @@ class Strict(BaseModel):
         return value
 
     @classmethod
-    def keys(cls) -> frozenset[str]:
+    def known_keys(cls) -> frozenset[str]:
         """The keys that a file may use."""
         return frozenset(each.alias or name for name, each in cls.model_fields.items())
 
@@ -45,17 +50,17 @@ class Strict(BaseModel):
             return value
         value = cls.long_form(value)
         if not isinstance(value, dict):
-            raise ValueError(f"must be a mapping with {', '.join(sorted(cls.keys()))}")
+            raise wrong(f"must be a mapping with {', '.join(sorted(cls.known_keys()))}")
         for key in value:
             cls._check_key(str(key))
         return handler(value)
 
     @classmethod
     def _check_key(cls, key: str) -> None:
-        if key in cls.keys() or key in cls.model_fields:
+        if key in cls.known_keys() or key in cls.model_fields:
             return
         if key in cls.refused:
             raise at(key, cls.refused[key])
-        close = difflib.get_close_matches(key, sorted(cls.keys() | cls.refused.keys()), n=1)
+        close = difflib.get_close_matches(key, sorted(cls.known_keys() | cls.refused.keys()), n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise at(key, f"is no key that Berth knows{hint}")

@@ -63,7 +63,7 @@ def verify(work: Work) -> None:
     if not settings.BERTH_EDGE:
         work.report("no edge is configured here; the app itself says that it is ready")
         return
-    path = stacks.definition(work.instance).web.readiness
+    path = stacks.definition(work.instance).berth.web.readiness
     url = f"http://{settings.BERTH_EDGE_ADDRESS}:{settings.BERTH_EDGE_PORT}{path}"
     name = hostname(work.instance)
     work.wait_until(
@@ -81,8 +81,8 @@ def _publish(work: Work, revision: int) -> None:
 
 def _apply() -> str:
     """Render and apply; the error in one sentence, or nothing."""
-    text = nginx.render(sites.all_sites(), sites.listen())
     try:
+        text = nginx.render(sites.all_sites(), sites.edge_settings())
         nginx.Nginx(settings.BERTH_EDGE_DIR).apply(text)
     except GiveUp as refused:
         return str(refused)

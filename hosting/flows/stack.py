@@ -9,11 +9,12 @@ from hosting.services import instances, subnets
 
 
 def pull(work: Work) -> None:
-    """Fetch the images, and pin the instance to exactly these."""
-    digests = work.engine.pull(work.stack, report=work.report)
-    with work.writing():
-        instances.pin_images(instance=work.instance, digests=digests)
-    work.forget_stack()
+    """Fetch the images, and pin the instance to exactly what their names meant the first time."""
+    pinned = work.engine.pull(work.stack, report=work.report)
+    if not work.instance.image_pins:
+        with work.writing():
+            instances.pin_images(instance=work.instance, pins=pinned)
+        work.forget_stack()
 
 
 def prepare(work: Work) -> None:
@@ -36,7 +37,7 @@ def apply(work: Work) -> None:
 
 def wait_ready(work: Work) -> None:
     """Wait until the web service says that the app can be used."""
-    web = stacks.definition(work.instance).web.service
+    web = stacks.definition(work.instance).berth.web.service
     work.wait_until(
         lambda: work.engine.is_ready(work.stack, web), why=f"{web} is not ready yet"
     )

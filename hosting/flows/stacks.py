@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from hosting.catalog.builder import StackContext, build_stack, web_address
+from hosting.catalog.errors import BuildError
 from hosting.catalog.schema import App
-from hosting.engines.base import Stack
+from hosting.engines.base import GiveUp, Stack
 from hosting.models import Instance
 from hosting.selectors.instances import public_url
 
@@ -19,7 +20,7 @@ def definition(instance: Instance) -> App:
 
 
 def build(instance: Instance) -> Stack:
-    """The whole stack of the instance, secrets included."""
+    """The whole stack of the instance, secrets included. Raises ``GiveUp`` where a value is missing."""
     plan = instance.plan
     url = public_url(instance)
     context = StackContext(
@@ -36,9 +37,12 @@ def build(instance: Instance) -> Stack:
         hostname=urlsplit(url).hostname or "",
         public_url=url,
         timezone=instance.client.timezone,
-        images=instance.image_digests,
+        images=instance.image_pins,
     )
-    return build_stack(definition(instance), version=instance.version, context=context)
+    try:
+        return build_stack(definition(instance), version=instance.version, context=context)
+    except BuildError as error:
+        raise GiveUp(str(error)) from error
 
 
 def upstream(instance: Instance, stack: Stack) -> tuple[str, int]:

@@ -36,7 +36,9 @@ class Instance(models.Model):
     app = models.CharField(max_length=63)
     version = models.CharField(max_length=40)
     definition = models.JSONField(editable=False)
-    image_digests = models.JSONField(default=dict, editable=False)
+    image_pins = models.JSONField(
+        default=dict, editable=False, help_text="What each image's name meant when it was first fetched."
+    )
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="instances")
     server = models.ForeignKey(Server, on_delete=models.PROTECT, related_name="instances")
     state = models.CharField(max_length=10, choices=State, default=State.NEW)
@@ -78,7 +80,8 @@ class Instance(models.Model):
                 name="routed_instances_have_an_address",
             ),
             models.CheckConstraint(
-                condition=models.Q(state="deleted") == models.Q(deleted_at__isnull=False),
+                condition=models.Q(state="deleted", deleted_at__isnull=False)
+                | (~models.Q(state="deleted") & models.Q(deleted_at__isnull=True)),
                 name="deleted_instances_have_a_date",
             ),
         )

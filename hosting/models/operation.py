@@ -65,8 +65,8 @@ class Operation(models.Model):
                 name="one_active_operation_per_instance",
             ),
             models.CheckConstraint(
-                condition=models.Q(state__in=("queued", "running"))
-                == models.Q(finished_at__isnull=True),
+                condition=models.Q(state__in=("queued", "running"), finished_at__isnull=True)
+                | (~models.Q(state__in=("queued", "running")) & models.Q(finished_at__isnull=False)),
                 name="ended_operations_have_an_end",
             ),
             models.CheckConstraint(

@@ -1,18 +1,50 @@
-"""What the edge has to show: one row a hostname, in one query."""
+"""What the edge has to show: every hostname with where it leads, in two queries."""
 
 from __future__ import annotations
 
+import ipaddress
+from collections import defaultdict
+
 from django.conf import settings
 
-from hosting.engines.nginx import Listen, Site
-from hosting.models import Hostname
+from hosting.engines.nginx import Listen, Settings, Site, SiteState
+from hosting.models import Hostname, Instance, Server
+
+_PAGES: dict[str, SiteState] = {
+    Instance.State.STOPPED: "stopped",
+    Instance.State.FAILED: "failed",
+}
+
+
+def edge_settings() -> Settings:
+    """How the edge listens, and that it may dial nothing but instances."""
+    supernets = Server.objects.order_by("supernet").values_list("supernet", flat=True).distinct()
+    return Settings(
+        directory=settings.BERTH_EDGE_DIR,
+        listens=(Listen(settings.BERTH_EDGE_ADDRESS, settings.BERTH_EDGE_PORT),),
+        upstream_networks=tuple(supernets) or (settings.BERTH_TENANT_SUPERNET,),
+        trusted_proxies=tuple(settings.BERTH_TRUSTED_PROXIES),
+    )
 
 
 def all_sites() -> list[Site]:
-    """Every hostname with where it leads, in the order of the names."""
-    ...
+    """One site an instance that exists, with all its hostnames."""
+    names: dict[Instance, list[str]] = defaultdict(list)
+    for hostname in Hostname.objects.select_related("instance__server").order_by("name"):
+        names[hostname.instance].append(hostname.name)
+    return [_site(instance, tuple(hostnames)) for instance, hostnames in names.items()]
 
 
-def listen() -> Listen:
-    """Where the edge listens."""
-    ...
+def _site(instance: Instance, hostnames: tuple[str, ...]) -> Site:
+    return Site(
+        instance=str(instance.pk),
+        hostnames=hostnames,
+        address=instance.web_address or _no_address(instance.server),
+        port=instance.web_port or 1,
+        state="serving" if instance.is_routed else _PAGES.get(instance.state, "starting"),
+    )
+
+
+def _no_address(server: Server) -> str:
+    """An address that is never dialled, for instances that have none yet."""
+    return str(ipaddress.IPv4Network(server.supernet).network_address)

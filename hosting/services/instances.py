@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from hosting import hooks
-from hosting.catalog.builder import availability, generate, generated_secrets
+from hosting.catalog.builder import availability
+from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
 from hosting.models import Hostname, Instance, InstanceSecret, Operation, Plan
 from hosting.selectors import catalog
@@ -71,10 +72,10 @@ def delete(*, instance: Instance, confirmation: str, actor: Actor) -> Operation:
     return _request(instance, Operation.Kind.DELETE, actor)
 
 
-def pin_images(*, instance: Instance, digests: Mapping[str, str]) -> None:
-    """Remember exactly which images the instance runs on."""
-    instance.image_digests = dict(digests)
-    instance.save(update_fields=["image_digests"])
+def pin_images(*, instance: Instance, pins: Mapping[str, str]) -> None:
+    """Remember exactly which images the instance runs on: name -> reference by content."""
+    instance.image_pins = dict(pins)
+    instance.save(update_fields=["image_pins"])
 
 
 def set_route(*, instance: Instance, upstream: tuple[str, int] | None) -> int:
@@ -121,7 +122,7 @@ def _create(
         client=client,
         name=name,
         app=app.slug,
-        version=app.versions[0].version,
+        version=app.newest_version,
         definition=app.model_dump(mode="json"),
         plan=plan,
         server=placement.choose_server(plan=plan),
@@ -150,7 +151,7 @@ def _app(slug: str) -> App:
         raise Refused(f"There is no app “{slug}” in the catalog.", field="app")
     missing = availability(app, settings.BERTH_APP_SETTINGS)
     if missing:
-        raise Refused(f"{app.title} can't be ordered yet: {missing}", field="app")
+        raise Refused(f"{missing}.".replace("..", "."), field="app")
     return app
 
 
@@ -158,7 +159,7 @@ def _plan(slug: str, app: App) -> Plan:
     plan = Plan.objects.filter(slug=slug, is_active=True).first()
     if plan is None:
         raise Refused(f"There is no plan “{slug}” on offer.", field="plan")
-    needs = app.minimum
+    needs = app.berth.minimum
     if (
         plan.memory_mb < needs.memory_mb
         or plan.cpus < needs.cpus

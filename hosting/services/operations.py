@@ -60,7 +60,7 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
     operation = Operation.objects.create(
         instance=locked,
         kind=kind,
-        requested_by_id=actor.user_id,
+        requested_by_id=actor.id or None,
         requested_by_label=actor.label,
     )
     audit.record(

@@ -1,0 +1,2 @@
+"""The dashboard's addresses."""
+urlpatterns = []
