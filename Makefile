@@ -1,0 +1,53 @@
+# Everything works from a bare checkout with Python 3.11 and make; see `make help`.
+
+PYTHON ?= python3.11
+ONCE ?=
+ARGS ?=
+
+LOCAL := $(PYTHON) deploy/local
+INSTALL := $(LOCAL)/install.py
+WITH_SERVICES := $(LOCAL)/services.py run
+# Tests have a database and a broker of their own: a demo that runs meanwhile sees nothing of them.
+WITH_TEST_SERVICES := $(WITH_SERVICES) --scope test
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-clean test up lint format images bench install requirements
+
+help:  ## List what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r name what; do printf '%-20s %s\n' "$$name" "$$what"; done
+
+demo: install  ## A client's own n8n, proved and served until Ctrl-C (ONCE=1: end after the proof)
+	@$(WITH_SERVICES) -- python manage.py demo $(if $(ONCE),--once)
+
+demo-clean: install  ## Remove every container, network and volume that the demo made
+	@$(WITH_SERVICES) -- python manage.py demo --clean
+
+test: install  ## All tests (ARGS="-k name" or a path for some of them)
+	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; exec pytest --cov $(ARGS)'
+
+up: install  ## The whole portal for development: web, worker, scheduler, edge
+	@$(WITH_SERVICES) -- sh -ec 'python manage.py migrate --verbosity 0; exec honcho start'
+
+lint: install  ## Style, types, layers, templates, missing migrations
+	@$(WITH_TEST_SERVICES) --no-docker -- deploy/local/lint.sh
+
+format: install  ## Put the Python code into its one form
+	@.venv/bin/ruff check --quiet --fix --exit-zero .
+	@.venv/bin/ruff format .
+
+images: install  ## Build the images that Berth can make itself
+	@$(WITH_SERVICES) -- images/build $(ARGS)
+
+bench: install  ## The benchmarks, each beside its peer's figure
+	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; for bench in bench/[a-z]*.py; do python "$$bench" $(ARGS); done'
+
+install:  # What is missing on this machine; a tenth of a second when nothing is
+	@$(INSTALL)
+
+requirements: install  ## Pin the dependencies anew from pyproject.toml
+	@.venv/bin/uv pip compile pyproject.toml --upgrade --generate-hashes --no-emit-index-url \
+		--no-header --python-version 3.11 --quiet --output-file requirements.txt
+	@.venv/bin/uv pip compile pyproject.toml --upgrade --extra dev --constraint requirements.txt \
+		--generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet \
+		--output-file requirements-dev.txt
