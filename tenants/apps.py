@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class TenantsConfig(AppConfig):
@@ -6,5 +7,8 @@ class TenantsConfig(AppConfig):
     verbose_name = "Clients and access"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and give the staff groups their permissions."""
         from tenants import checks  # noqa: F401, PLC0415  (importing registers them)
+        from tenants.services.groups import sync_own  # noqa: PLC0415
+
+        post_migrate.connect(sync_own, sender=self)
