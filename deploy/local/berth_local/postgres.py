@@ -67,8 +67,7 @@ class Postgres:
         """See Service."""
         return (
             subprocess.run(
-                [self._binaries / "pg_isready", "-q", "-h", "127.0.0.1"]
-                + ["-p", str(self._settings["port"])],
+                [self._binaries / "pg_isready", "-q", "-h127.0.0.1", f"-p{self._settings['port']}"],
                 timeout=10,
                 check=False,
             ).returncode

@@ -1,0 +1,78 @@
+"""A copy of deploy/local with its own var/, and what to look at around it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Checkout:
+    """A directory with only deploy/local in it."""
+
+    root: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def var(self) -> Path:
+        return self.root / "var"
+
+    def start(self, *command: str, options: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        """Start `services.py run` without waiting."""
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in {"DATABASE_URL", "REDIS_URL"} and not name.startswith("BERTH_")
+        }
+        script = self.root / "deploy" / "local" / "services.py"
+        process = subprocess.Popen(
+            [sys.executable, str(script), "run", "--no-docker", *options, "--", *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *command: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """Run a command with the services and wait for its end."""
+        process = self.start(*command, options=options)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def processes(self) -> list[str]:
+        """Every process of this checkout: by its command line, or as a server on its ports."""
+        marks = [str(self.root).encode()]
+        for record in self.var.glob("*.json"):
+            settings = json.loads(record.read_text())
+            marks += [f":{settings['port']}".encode(), settings.get("data", "\0").encode()]
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if any(mark in command for mark in marks):
+                found.append(f"{entry.name} {command.replace(bytes(1), b' ').decode()}")
+        return found
+
+
+def wait_for(condition: Callable[[], object], *, seconds: float = 30.0) -> bool:
+    """Whether `condition` came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
