@@ -8,7 +8,7 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and give the staff groups their permissions."""
-        from tenants import checks  # noqa: F401, PLC0415  (importing registers them)
-        from tenants.services.groups import sync_own  # noqa: PLC0415
+        from tenants import checks  # noqa: F401  (importing registers them)
+        from tenants.services.groups import sync_own
 
         post_migrate.connect(sync_own, sender=self)

@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -77,14 +78,19 @@ def digest(event: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def seal(key: MasterKey, *, sequence: int, hash: str, broken_at: int | None) -> str:
-    """What only a holder of the master key can write into the head."""
-    return key.sign("audit-head", f"{sequence}|{hash}|{broken_at or 0}".encode())
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last event, and the first that was appended after a tampering, if there is one."""
 
+    sequence: int
+    hash: str
+    broken_at: int | None
 
-def seal_fits(
-    key: MasterKey, sealed: str, *, sequence: int, hash: str, broken_at: int | None
-) -> bool:
-    """Whether the head is as a holder of the master key left it."""
-    expected = seal(key, sequence=sequence, hash=hash, broken_at=broken_at)
-    return hmac.compare_digest(expected.encode(), sealed.encode())
+    def seal(self, key: MasterKey) -> str:
+        """What only a holder of the master key can write beside it."""
+        text = f"{self.sequence}|{self.hash}|{self.broken_at or 0}"
+        return key.sign("audit-head", text.encode())
+
+    def is_sealed_by(self, key: MasterKey, seal: str) -> bool:
+        """Whether it is as a holder of the master key left it."""
+        return hmac.compare_digest(self.seal(key).encode(), seal.encode())

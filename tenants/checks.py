@@ -72,7 +72,7 @@ def check_email(app_configs: Apps, **_: Any) -> list[CheckMessage]:
 @register(Tags.admin)
 def check_admin_shows_no_secret(app_configs: Apps, **_: Any) -> list[CheckMessage]:
     """No admin page names an encrypted field: it would show the plain text."""
-    from django.contrib.admin import site  # noqa: PLC0415  (needs the apps to be loaded)
+    from django.contrib.admin import site
 
     problems: list[CheckMessage] = []
     for model, fields in encrypted_fields():

@@ -68,7 +68,9 @@ def is_trusted(address: str, trusted: Sequence[str]) -> bool:
         return UNIX_SOCKET in trusted
     parsed = _parsed(address)
     return parsed is not None and any(
-        parsed in ipaddress.ip_network(each, strict=False) for each in trusted if each != UNIX_SOCKET
+        parsed in ipaddress.ip_network(each, strict=False)
+        for each in trusted
+        if each != UNIX_SOCKET
     )
 
 

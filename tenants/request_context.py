@@ -16,7 +16,8 @@ class RequestContext:
     request_id: str = ""
 
 
-_current: ContextVar[RequestContext] = ContextVar("berth_request", default=RequestContext())
+_NONE = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("berth_request", default=_NONE)
 
 
 def current() -> RequestContext:

@@ -6,8 +6,7 @@ from django.db import connection
 
 from tenants.crypto import envelope
 from tenants.crypto.master import Keyring, MasterKey, MasterKeyError, keyring
-from tenants.models.audit import AuditHead
-from tenants.models.key import DataKey, KeyCanary
+from tenants.crypto.tables import audit_heads, canaries, data_keys
 
 _TEXT = b"This database was written with this master key."
 
@@ -18,17 +17,16 @@ def _associated(key_id: str) -> bytes:
 
 def plant(master: MasterKey) -> None:
     """Leave the proof for a master key, once, before the first thing is wrapped by it."""
-    if KeyCanary.objects.filter(pk=master.id).exists():
+    if canaries().filter(pk=master.id).exists():
         return
     sealed = master.wrap(_TEXT, _associated(master.id))
-    KeyCanary.objects.bulk_create(
-        [KeyCanary(master_key_id=master.id, sealed=sealed)], ignore_conflicts=True
-    )
+    canary = canaries().model(master_key_id=master.id, sealed=sealed)
+    canaries().bulk_create([canary], ignore_conflicts=True)
 
 
 def remove_unused() -> list[str]:
     """Forget the master keys that wrap nothing any more; returns their ids."""
-    unused = KeyCanary.objects.exclude(pk__in=_used() | {keyring().newest.id})
+    unused = canaries().exclude(pk__in=_used() | {keyring().newest.id})
     ids = sorted(unused.values_list("pk", flat=True))
     unused.delete()
     return ids
@@ -43,7 +41,7 @@ def examine_master_key() -> str | None:
         ring = keyring()
     except MasterKeyError as error:
         return str(error)
-    if KeyCanary._meta.db_table not in connection.introspection.table_names():
+    if not _has_tables():
         return None
     return _missing(ring) or _different(ring)
 
@@ -57,19 +55,24 @@ def verify_master_key() -> None:
     problem = examine_master_key()
     if problem:
         raise MasterKeyError(problem)
-    if KeyCanary._meta.db_table in connection.introspection.table_names():
+    if _has_tables():
         plant(keyring().newest)
+
+
+def _has_tables() -> bool:
+    existing = connection.introspection.table_names()
+    return {each().model._meta.db_table for each in (canaries, audit_heads)} <= set(existing)
 
 
 def _used() -> set[str]:
     """The master keys under which something still is."""
-    wrapped = DataKey.objects.order_by().values_list("master_key_id", flat=True).distinct()
-    return {*wrapped, *AuditHead.objects.values_list("master_key_id", flat=True)}
+    wrapped = data_keys().order_by().values_list("master_key_id", flat=True).distinct()
+    return {*wrapped, *audit_heads().values_list("master_key_id", flat=True)}
 
 
 def _missing(ring: Keyring) -> str | None:
     """The database needs a key that is not configured."""
-    used = _used() or set(KeyCanary.objects.values_list("pk", flat=True))
+    used = _used() or set(canaries().values_list("pk", flat=True))
     missing = sorted(used - set(ring.ids))
     if not missing:
         return None
@@ -94,9 +97,9 @@ def _different(ring: Keyring) -> str | None:
 def _fits(key: MasterKey) -> bool:
     """Whether the key reads its canary and, should someone have removed that, a data key."""
     try:
-        for planted in KeyCanary.objects.filter(pk=key.id):
+        for planted in canaries().filter(pk=key.id):
             key.unwrap(bytes(planted.sealed), _associated(key.id))
-        for row in DataKey.objects.filter(master_key_id=key.id).order_by("created_at")[:1]:
+        for row in data_keys().filter(master_key_id=key.id).order_by("created_at")[:1]:
             key.unwrap(bytes(row.wrapped), f"{row.client_id}|datakey|{row.version}".encode())
     except envelope.DecryptionError:
         return False

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -16,11 +17,17 @@ from django.views.decorators.debug import sensitive_variables
 
 from tenants.crypto import canary, envelope
 from tenants.crypto.master import keyring
-from tenants.models.client import Client
-from tenants.models.key import DataKey
+from tenants.crypto.tables import clients, data_keys
+
+if TYPE_CHECKING:
+    from tenants.models import Client, DataKey
 
 CACHE_SECONDS = 60.0
 CACHE_SIZE = 1024
+_CURRENT = """
+    SELECT * FROM tenants_datakey WHERE client_id = %s
+    ORDER BY version DESC LIMIT 1 FOR KEY SHARE
+"""
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,12 @@ def _associated(client_id: UUID, version: int) -> bytes:
 def create_data_key(*, client: Client) -> DataKey:
     """The client's next data key. From the commit on its values are encrypted under it."""
     with transaction.atomic():
-        Client.objects.select_for_update(no_key=True).get(pk=client.pk)
-        latest = DataKey.objects.filter(client=client).order_by("-version").first()
+        clients().select_for_update(no_key=True).get(pk=client.pk)
+        latest = data_keys().filter(client=client).order_by("-version").first()
         version = latest.version + 1 if latest else 1
         master = keyring().newest
         canary.plant(master)
-        return DataKey.objects.create(
+        return data_keys().create(
             client=client,
             version=version,
             master_key_id=master.id,
@@ -73,13 +80,9 @@ def lock_current(client_id: UUID) -> ClientKey:
     FOR KEY SHARE holds off nothing but the removal of this row: neither other writers nor a
     re-wrap under another master key.
     """
-    rows = DataKey.objects.raw(
-        "SELECT * FROM tenants_datakey WHERE client_id = %s"
-        " ORDER BY version DESC LIMIT 1 FOR KEY SHARE",
-        [client_id],
-    )
-    for row in rows:
-        return ClientKey(row.version, unwrap(row))
+    for _ in range(2):  # the row that was found can be removed while we wait for its lock
+        for row in data_keys().raw(_CURRENT, [client_id]):
+            return ClientKey(row.version, unwrap(row))
     raise envelope.DecryptionError(f"The client {client_id} has no data key.")
 
 
@@ -123,7 +126,7 @@ def cached(client_id: UUID, version: int) -> bytes | None:
 @sensitive_variables()
 def load(client_id: UUID, version: int) -> bytes:
     """The key to decrypt with, from the database; DecryptionError where there is none."""
-    row = DataKey.objects.filter(client_id=client_id, version=version).first()
+    row = data_keys().filter(client_id=client_id, version=version).first()
     if row is None:
         raise envelope.DecryptionError(f"The client {client_id} has no data key {version}.")
     key = unwrap(row)

@@ -165,7 +165,7 @@ class EncryptedTextField(_Field):
             problems.append(
                 checks.Error("The model of an encrypted field needs a UUID key.", obj=self)
             )
-        if self.unique or self.db_index:
+        if self.unique or getattr(self, "db_index", False):
             problems.append(checks.Error("An encrypted field can't be indexed.", obj=self))
         return problems
 
@@ -188,9 +188,9 @@ class EncryptedTextField(_Field):
     def _sealed(self, instance: models.Model) -> Ciphertext:
         text = getattr(instance, self.attname)
         value = instance.__dict__[self.attname]
-        if isinstance(value, Ciphertext):
-            if value.version == datakeys.lock_current(_client_of(instance)).version:
-                return value
+        newest = datakeys.lock_current(_client_of(instance)).version
+        if isinstance(value, Ciphertext) and value.version == newest:
+            return value
         sealed = encrypt(instance, self, text)
         instance.__dict__[self.attname] = sealed
         return sealed
@@ -203,27 +203,27 @@ class EncryptedTextField(_Field):
         """Only what :meth:`pre_save` made may go to the database."""
         if value is None or isinstance(value, Ciphertext):
             return value
-        self._refuse("can be written only by saving its object")
+        raise self._refusal("can be written only by saving its object")
 
     def get_db_prep_value(
         self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
     ) -> Any:
         """Bytes for the driver."""
         value = self.get_prep_value(value)
-        return None if value is None else connection.Database.Binary(bytes(value))
+        return None if value is None else bytes(value)
 
     def get_lookup(self, lookup_name: str) -> Any:
         """Nothing but "is it there" can be asked about an encrypted value."""
         if lookup_name == "isnull":
             return super().get_lookup(lookup_name)
-        self._refuse("is encrypted and can't be searched for")
+        raise self._refusal("is encrypted and can't be searched for")
 
     def get_transform(self, lookup_name: str) -> Any:
         """As for lookups."""
-        self._refuse("is encrypted and can't be searched for")
+        raise self._refusal("is encrypted and can't be searched for")
 
-    def _refuse(self, why: str) -> NoReturn:
-        raise FieldError(f"{self} {why}.")
+    def _refusal(self, why: str) -> FieldError:
+        return FieldError(f"{self} {why}.")
 
     def formfield(self, *args: Any, **kwargs: Any) -> None:
         """In no form."""
@@ -244,4 +244,3 @@ def encrypted_fields() -> Iterator[tuple[type[models.Model], list[EncryptedTextF
         fields = [each for each in model._meta.local_fields if isinstance(each, EncryptedTextField)]
         if fields and not model._meta.proxy:
             yield model, fields
-

@@ -59,9 +59,7 @@ class AuditHead(models.Model):
     objects: ClassVar[models.Manager[AuditHead]] = models.Manager()
 
     class Meta:
-        constraints = (
-            models.CheckConstraint(condition=models.Q(id=1), name="one_audit_head"),
-        )
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="one_audit_head"),)
 
     def __str__(self) -> str:
         return f"event {self.sequence}"

@@ -51,9 +51,7 @@ def _walk(head: AuditHead | None) -> tuple[int, tuple[int, str], str | None]:
     return count, last, None
 
 
-def _examine(
-    event: Mapping[str, Any], last: tuple[int, str], head: AuditHead | None
-) -> str | None:
+def _examine(event: Mapping[str, Any], last: tuple[int, str], head: AuditHead | None) -> str | None:
     sequence = event["sequence"]
     if sequence != last[0] + 1:
         return f"Event {last[0] + 1} is missing: after {last[0]} comes {sequence}."
@@ -83,8 +81,7 @@ def _examine_seal(head: AuditHead) -> str | None:
     key = keyring().find(head.master_key_id)
     if key is None:
         return f"The head is sealed by the master key “{head.master_key_id}”, which is not here."
-    values = {"sequence": head.sequence, "hash": head.hash, "broken_at": head.broken_at}
-    if not audit_chain.seal_fits(key, head.seal, **values):
+    if not audit_chain.Head(head.sequence, head.hash, head.broken_at).is_sealed_by(key, head.seal):
         return f"The head, event {head.sequence}, was not written by Berth: its seal does not fit."
     if head.broken_at:
         return f"Before event {head.broken_at} the log or its head was changed by someone else."

@@ -11,6 +11,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from tenants import audit_chain, request_context
+from tenants.audit_chain import Head
 from tenants.crypto.master import keyring
 from tenants.models import AuditEvent, AuditHead, Client
 from tenants.request_context import RequestContext
@@ -87,58 +88,62 @@ def _subject(obj: models.Model) -> dict[str, str]:
 
 def _append(columns: dict[str, Any]) -> AuditEvent:
     """The next event after the head, and the head moved to it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-    sequence, previous_hash, broken_at = _head()
-    columns["sequence"] = sequence + 1
-    columns["previous_hash"] = previous_hash
+    _lock()
+    head = _head()
+    columns["sequence"] = head.sequence + 1
+    columns["previous_hash"] = head.hash
     columns["at"] = timezone.now()
     event = AuditEvent(**columns, hash=audit_chain.digest(columns))
     event.save(force_insert=True)
-    _move_head(sequence=event.sequence, hash=event.hash, broken_at=broken_at)
+    _move(Head(event.sequence, event.hash, head.broken_at))
     return event
 
 
-def _head() -> tuple[int, str, int | None]:
-    """Sequence and hash to append to, and where the chain was found broken.
+def _lock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def _head() -> Head:
+    """What to append to.
 
     Work goes on after a forged head, but the next seal says from which event on.
     """
-    head = AuditHead.objects.first()
+    row = AuditHead.objects.first()
     last = AuditEvent.objects.order_by("-sequence").first()
-    if head is None and last is None:
-        return 0, audit_chain.START, None
-    if head is not None and last is not None and _is_honest(head, last):
-        return head.sequence, head.hash, head.broken_at
-    sequence = max(head.sequence if head else 0, last.sequence if last else 0)
-    known = head.broken_at if head else None
+    if row is None and last is None:
+        return Head(0, audit_chain.START, None)
+    if row is not None and last is not None and _is_honest(row, last):
+        return _of(row)
+    sequence = max(row.sequence if row else 0, last.sequence if last else 0)
     logger.error("The audit log was tampered with before event %d.", sequence + 1)
-    return sequence, last.hash if last else audit_chain.START, known or sequence + 1
+    known = row.broken_at if row else None
+    return Head(sequence, last.hash if last else audit_chain.START, known or sequence + 1)
 
 
-def _is_honest(head: AuditHead, last: AuditEvent) -> bool:
-    key = keyring().find(head.master_key_id)
-    values = {"sequence": head.sequence, "hash": head.hash, "broken_at": head.broken_at}
-    if key is None or (last.sequence, last.hash) != (head.sequence, head.hash):
+def _of(row: AuditHead) -> Head:
+    return Head(row.sequence, row.hash, row.broken_at)
+
+
+def _is_honest(row: AuditHead, last: AuditEvent) -> bool:
+    key = keyring().find(row.master_key_id)
+    if key is None or (last.sequence, last.hash) != (row.sequence, row.hash):
         return False
-    return audit_chain.seal_fits(key, head.seal, **values)
+    return _of(row).is_sealed_by(key, row.seal)
 
 
-def _move_head(*, sequence: int, hash: str, broken_at: int | None) -> None:
+def _move(head: Head) -> None:
     key = keyring().newest
-    values = {"sequence": sequence, "hash": hash, "broken_at": broken_at}
-    seal = audit_chain.seal(key, **values)
+    values = {"sequence": head.sequence, "hash": head.hash, "broken_at": head.broken_at}
     AuditHead.objects.update_or_create(
-        id=1, defaults={**values, "master_key_id": key.id, "seal": seal}
+        id=1, defaults={**values, "master_key_id": key.id, "seal": head.seal(key)}
     )
 
 
 def reseal() -> None:
     """Put the head's seal under the newest master key, so that the one before can be given up."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        head = AuditHead.objects.first()
-        if head is not None and head.master_key_id != keyring().newest.id:
-            sequence, hash, broken_at = _head()
-            _move_head(sequence=sequence, hash=hash, broken_at=broken_at)
+        _lock()
+        row = AuditHead.objects.first()
+        if row is not None and row.master_key_id != keyring().newest.id:
+            _move(_head())

@@ -19,7 +19,7 @@ from tenants.crypto import canary, create_data_key, datakeys, encrypted_fields
 from tenants.crypto.envelope import DecryptionError
 from tenants.crypto.fields import Ciphertext, EncryptedTextField, decrypt, encrypt
 from tenants.crypto.master import keyring
-from tenants.models import Client, DataKey, KeyRotation
+from tenants.models import Client, DataKey, KeyCanary, KeyRotation
 from tenants.services import audit
 from tenants.services.actors import Actor
 
@@ -73,7 +73,7 @@ def finish_rewrap(*, count: int, actor: Actor) -> list[str]:
             audit.record(
                 action="master_key.rotated",
                 actor=actor,
-                obj=canary.KeyCanary.objects.get(pk=newest.id),
+                obj=KeyCanary.objects.get(pk=newest.id),
                 after={"data_keys": count, "released": released},
             )
     return released

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from tenants.crypto import encrypted_fields, verify_master_key
 from tenants.crypto.master import keyring
+from tenants.models import KeyRotation
 from tenants.services import keys
 from tenants.services.actors import Actor
 
@@ -64,13 +65,17 @@ class Command(BaseCommand):
             self._fail(batch.failures)
             done, skip = done + batch.done, skip | batch.failed
             remaining -= batch.done + len(batch.failed)
-            self._say(f"{done} data keys re-wrapped under “{keyring().newest.id}”, {remaining} to go")
+            self._say(
+                f"{done} data keys re-wrapped under “{keyring().newest.id}”, {remaining} to go"
+            )
             if not batch.done and not batch.failed:
                 time.sleep(0.2)  # the rest is in the hands of another rotate_keys
         released = keys.finish_rewrap(count=done, actor=ACTOR)
         self._say(f"Every readable data key is under “{keyring().newest.id}”.")
         if released:
-            self._say(f"Nothing needs {', '.join(released)} any more: remove it from BERTH_MASTER_KEY.")
+            self._say(
+                f"Nothing needs {', '.join(released)} any more: remove it from BERTH_MASTER_KEY."
+            )
 
     def _renew(self, size: int) -> None:
         rotation, resumed = keys.begin_renewal(actor=ACTOR)
@@ -92,7 +97,7 @@ class Command(BaseCommand):
             keys.finish_renewal(rotation=rotation, actor=ACTOR)
             self._say("Every value is under its client's newest data key.")
 
-    def _renew_keys(self, rotation: keys.KeyRotation, size: int) -> None:
+    def _renew_keys(self, rotation: KeyRotation, size: int) -> None:
         while clients := list(keys.without_new_key(rotation=rotation)[:size]):
             for client in clients:
                 keys.renew(client=client, rotation=rotation)
@@ -105,4 +110,6 @@ class Command(BaseCommand):
             self._say(f"{removed} replaced data keys that nothing needs were removed.")
         kept = keys.replaced(now=timezone.now() + keys.KEEP_REPLACED).count()
         if kept:
-            self._say(f"{kept} replaced data keys are kept: still in use, or replaced within the hour.")
+            self._say(
+                f"{kept} replaced data keys are kept: still in use, or replaced within the hour."
+            )

@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     help = (
         "Reads the whole audit log and names the first altered or missing event. Keep the printed"
-        " head outside of this database: a log that was put back to an older state does not have it."
+        " head outside of this database: a log put back to an older state does not have it."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
