@@ -87,6 +87,13 @@ class Client:
         negotiated.trust_env = False
         return negotiated
 
+    def close(self) -> None:
+        """Give the connections back; the next call makes new ones."""
+        with self._connecting:
+            if self._api is not None:
+                self._api.close()
+                self._api = None
+
     def call(
         self,
         method: str,

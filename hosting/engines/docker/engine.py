@@ -62,6 +62,10 @@ class DockerEngine:
         client = Client(endpoint, tls=tls, timeout_seconds=timeout_seconds)
         return cls(client, built_here=built_here)
 
+    def close(self) -> None:
+        """Give the connections back; the engine stays usable."""
+        self._client.close()
+
     def capacity(self) -> Capacity:
         """What the server has; free disk only where it is this machine."""
         with translated("the server"):

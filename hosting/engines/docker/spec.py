@@ -185,10 +185,12 @@ def volume_body(stack: Stack, name: str) -> dict[str, object]:
 
 def secrets_volume_body(stack: Stack, service: Service) -> dict[str, object]:
     """The body of ``POST /volumes/create`` for the secrets of one service."""
-    body = volume_body(stack, secrets_volume(stack.project, service.name))
-    labels = body["Labels"]
-    assert isinstance(labels, dict)
-    return body | {"Labels": labels | {LABEL_SECRETS_OF: service.name}}
+    name = secrets_volume(stack.project, service.name)
+    labels = stack_labels(stack) | {
+        "com.docker.compose.volume": name,
+        LABEL_SECRETS_OF: service.name,
+    }
+    return {"Name": name, "Driver": "local", "Labels": labels}
 
 
 def _tmpfs(entry: str) -> tuple[str, str]:
