@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -47,17 +47,37 @@ class FirewallUnavailable(GiveUp):
     """The packet filter cannot be read or changed from here."""
 
 
+def host_resolvers(root: Path = Path("/")) -> tuple[str, ...]:
+    """The IPv4 name servers that Docker gives to containers of this host, for ``resolvers``.
+
+    Docker asks servers on a loopback address from the host itself, so that these need no rule; and
+    in place of systemd's stub it takes the servers behind it.
+    """
+    found = _name_servers(root / "etc/resolv.conf")
+    if found == (_SYSTEMD_STUB,):
+        found = _name_servers(root / "run/systemd/resolve/resolv.conf")
+    return tuple(each for each in found if not IPv4Address(each).is_loopback)
+
+
+def _name_servers(file: Path) -> tuple[str, ...]:
+    if not file.exists():
+        return ()
+    words = [line.split() for line in file.read_text().splitlines()]
+    servers = [each[1] for each in words if len(each) > 1 and each[0] == "nameserver"]
+    return tuple(each for each in servers if ":" not in each)
+
+
 @dataclass(frozen=True)
 class Firewall:
     """The wanted rules and the way to make them real; reading and changing both need root.
 
     ``supernets`` hold every tenant network. ``resolvers`` are the name servers that stay open on
-    port 53 even where they are private (see ``host_resolvers``). ``name`` begins the chains' names,
-    so that two installations on one host stay apart.
+    port 53 even where they are private: the host's own, unless others are given. ``name`` begins
+    the chains' names, so that two installations on one host stay apart.
     """
 
     supernets: tuple[str, ...]
-    resolvers: tuple[str, ...] = ()
+    resolvers: tuple[str, ...] = field(default_factory=host_resolvers)
     name: str = "BERTH"
 
     def __post_init__(self) -> None:
@@ -159,18 +179,6 @@ def parse(listing: str) -> Rules:
         elif kind == "-A":
             chains[chain] = (*chains.get(chain, ()), line)
     return chains
-
-
-def host_resolvers(root: Path = Path("/")) -> tuple[str, ...]:
-    """The IPv4 name servers that Docker gives to containers of this host, for ``resolvers``.
-
-    Docker asks servers on a loopback address from the host itself, so that these need no rule; and
-    in place of systemd's stub it takes the servers behind it.
-    """
-    found = _name_servers(root / "etc/resolv.conf")
-    if found == (_SYSTEMD_STUB,):
-        found = _name_servers(root / "run/systemd/resolve/resolv.conf")
-    return tuple(each for each in found if not IPv4Address(each).is_loopback)
 
 
 def _input_rules(firewall: Firewall) -> list[str]:
@@ -275,11 +283,3 @@ def _refuse_no_address(resolver: str) -> None:
         IPv4Address(resolver)
     except ValueError:
         raise GiveUp(f"{resolver!r} is not the IPv4 address of a name server") from None
-
-
-def _name_servers(file: Path) -> tuple[str, ...]:
-    if not file.exists():
-        return ()
-    words = [line.split() for line in file.read_text().splitlines()]
-    servers = [each[1] for each in words if len(each) > 1 and each[0] == "nameserver"]
-    return tuple(each for each in servers if ":" not in each)

@@ -115,8 +115,8 @@ class Nginx:
             for number in range(keep - 1, 0, -1):
                 older = log.with_name(f"{log.name}.{number}")
                 if older.exists():
-                    os.replace(older, log.with_name(f"{log.name}.{number + 1}"))
-            os.replace(log, log.with_name(f"{log.name}.1"))
+                    older.replace(log.with_name(f"{log.name}.{number + 1}"))
+            log.replace(log.with_name(f"{log.name}.1"))
         master = self._master()
         if grown and master is not None:
             os.kill(master, signal.SIGUSR1)
@@ -166,7 +166,7 @@ class Nginx:
         fresh = self._current.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(release.relative_to(self.directory))
-        os.replace(fresh, self._current)
+        fresh.replace(self._current)
         return previous
 
     def _go_back(self, previous: Path | None, release: Path) -> None:
@@ -281,7 +281,7 @@ def _write_whole(file: Path, text: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     fresh.chmod(0o644)
-    os.replace(fresh, file)
+    fresh.replace(file)
 
 
 def _children(pid: int) -> tuple[int, ...]:
@@ -308,7 +308,7 @@ def _emergencies(log: Path, offset: int) -> str:
 
 
 def _reason(output: str) -> str:
-    """nginx's first complaint as one sentence without paths, with the line where it has one."""
+    """The first complaint as one sentence without paths, with the line where it has one."""
     first = next((line for line in output.splitlines() if "[emerg]" in line), output.strip())
     message = re.sub(r"^.*\[emerg\]\s*(?:\d+#\d+:\s*)?", "", first)
     message = re.sub(r" in \S+:(\d+)$", r" (line \1)", message)

@@ -94,7 +94,7 @@ class Site:
 class Listen:
     """An address and a port of the server on which the edge takes plain HTTP."""
 
-    address: str = "0.0.0.0"
+    address: str = "0.0.0.0"  # noqa: S104 - the edge is what the world may reach
     port: int = 80
 
     def __post_init__(self) -> None:

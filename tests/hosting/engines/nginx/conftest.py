@@ -47,7 +47,7 @@ class Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815 - http.server asks for this name
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Tests print nothing."""

@@ -80,7 +80,7 @@ def test_it_gives_up_soon_on_an_address_that_swallows_packets(edge, site):
         deaf.listen(0)  # once its queue is full, further attempts get no answer at all
         for _ in range(2):
             waiting = held.enter_context(socket.socket())
-            waiting.setblocking(False)
+            waiting.settimeout(0)
             waiting.connect_ex(deaf.getsockname())
         serve(edge, site("acme", deaf.getsockname()[1]), connect_timeout=1)
 

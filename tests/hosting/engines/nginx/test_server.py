@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -172,7 +173,7 @@ def test_it_starts_again_after_a_kill(edge, backend, site):
     edge.start()
     assert edge.process is not None
     master = edge.process.pid
-    workers = [int(w) for w in open(f"/proc/{master}/task/{master}/children").read().split()]
+    workers = map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())
     for pid in (master, *workers):
         os.kill(pid, signal.SIGKILL)
     edge.process.wait(10)
@@ -238,5 +239,5 @@ def test_a_directory_that_nginx_cannot_enter_is_refused(edge, site, monkeypatch)
 
 
 def test_a_missing_nginx_is_said_in_one_sentence(edge, site):
-    with pytest.raises(GiveUp, match="^nginx-none is not installed on the edge's server$"):
+    with pytest.raises(GiveUp, match=r"^nginx-none is not installed on the edge's server$"):
         Nginx(edge.directory, binary="nginx-none").apply(render([site("acme")], edge.settings()))
