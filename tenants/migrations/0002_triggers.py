@@ -11,13 +11,13 @@ BEGIN
     RAISE EXCEPTION 'The audit log is append-only: % is refused.', TG_OP
         USING ERRCODE = 'restrict_violation';
 END $$;
-CREATE TRIGGER audit_is_append_only
+CREATE TRIGGER tenants_auditevent_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON tenants_auditevent
     FOR EACH STATEMENT EXECUTE FUNCTION tenants_auditevent_refuse();
-ALTER TABLE tenants_auditevent ENABLE ALWAYS TRIGGER audit_is_append_only;
+ALTER TABLE tenants_auditevent ENABLE ALWAYS TRIGGER tenants_auditevent_append_only;
 """
 NOT_APPEND_ONLY = """
-DROP TRIGGER audit_is_append_only ON tenants_auditevent;
+DROP TRIGGER tenants_auditevent_append_only ON tenants_auditevent;
 DROP FUNCTION tenants_auditevent_refuse();
 """
 
