@@ -1,1 +1,1 @@
-"""The apps that can be ordered: Compose files with an ``x-berth`` block, and the stacks they make."""
+"""The apps that can be ordered: Compose files with an ``x-berth`` block, and their stacks."""

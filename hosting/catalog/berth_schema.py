@@ -8,7 +8,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from hosting.catalog.fields import AbsolutePath, Count, Label, Name, Number, SettingName, Text
+from hosting.catalog.fields import (
+    AbsolutePath,
+    Count,
+    Label,
+    Name,
+    Number,
+    SettingName,
+    Tag,
+    Text,
+    WebAddress,
+)
 from hosting.catalog.strict import Strict
 
 Port = Annotated[Count, Field(ge=1, le=65535)]
@@ -19,7 +29,7 @@ _SHORTEST = {"alphanumeric": 16, "hex": 32, "base64": 16, "password": 16}
 class Version(Strict):
     """A version that can be ordered; it stands in images as ``${BERTH_VERSION:-...}``."""
 
-    version: Annotated[Text, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
+    version: Tag
 
 
 class SecretSpec(Strict):
@@ -66,7 +76,7 @@ def template_names(template: str) -> tuple[str, ...]:
 
 
 class Web(Strict):
-    """The service and port that the edge hands requests to, and the path that says it can be used."""
+    """The service and port that the edge reaches, and the path that says it can be used."""
 
     service: Label
     port: Port
@@ -141,7 +151,7 @@ class Berth(Strict):
     title: Text
     description: Text
     category: Text
-    homepage: Annotated[Text, Field(pattern=r"^https?://\S+$")]
+    homepage: WebAddress
     icon: Name
     versions: Annotated[tuple[Version, ...], Field(min_length=1)]
     web: Web

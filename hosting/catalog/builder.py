@@ -1,4 +1,4 @@
-"""From an app and an instance's values to the stack that an engine runs. Pure: no clock, no chance."""
+"""From an app and an instance's values to the stack that an engine runs: pure functions."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _CPU_STEP = Decimal("0.001")
 class StackContext:
     """What an instance adds to its app.
 
-    ``cpus``, ``memory_bytes`` and ``pids`` are the plan's; ``secrets`` the generated values by name;
-    ``subnet`` a /27 in CIDR; ``settings`` the operator's values for x-berth.settings; ``images``
-    replaces an image by a pinned one, by the name it would have had.
+    ``cpus``, ``memory_bytes`` and ``pids`` are the plan's; ``secrets`` the generated values by
+    name; ``subnet`` a /27 in CIDR; ``settings`` the operator's values for x-berth.settings;
+    ``images`` replaces an image, by the name it has with its prefix, by a pinned one.
     """
 
     instance: str
@@ -70,7 +70,7 @@ def build_stack(app: App, *, version: str, context: StackContext) -> Stack:
 
 
 def web_address(app: App, stack: Stack) -> tuple[str, int]:
-    """The address and port at which the edge finds the app: in the normal network if it is in one."""
+    """The address and port at which the edge finds the app: in its normal network if it has one."""
     internal = {network.name for network in stack.networks if network.internal}
     attachments = stack.service(app.berth.web.service).networks
     best = min(attachments, key=lambda each: each.network in internal)

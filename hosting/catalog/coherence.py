@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hosting.catalog.berth_schema import template_names
-from hosting.catalog.interpolation import BERTH_VARIABLES, variables
+from hosting.catalog.interpolation import BERTH_VARIABLES, Variable, variables
 
 if TYPE_CHECKING:
     from hosting.catalog.schema import App
@@ -68,12 +68,17 @@ def _references(app: App, name: str) -> Iterator[Fault]:
     for index, secret in enumerate(service.secrets):
         if secret.source not in app.secrets:
             yield (*place, "secrets", index), _unknown("secret", secret.source, app.secrets)
-    for other, dependency in service.depends_on.items():
+    yield from _dependencies(app, name)
+
+
+def _dependencies(app: App, name: str) -> Iterator[Fault]:
+    place = ("services", name, "depends_on")
+    for other, dependency in app.services[name].depends_on.items():
         if other not in app.services:
-            yield (*place, "depends_on", other), _unknown("service", other, app.services)
+            yield (*place, other), _unknown("service", other, app.services)
         elif dependency.condition == "service_healthy" and not app.services[other].healthcheck:
             reason = f"{other} has no healthcheck that could become healthy"
-            yield (*place, "depends_on", other), reason
+            yield (*place, other), reason
 
 
 def _duplicates(app: App, name: str) -> Iterator[Fault]:
@@ -123,26 +128,27 @@ def _unused(app: App) -> Iterator[Fault]:
 
 def _secrets(app: App) -> Iterator[Fault]:
     specs = app.berth.secrets
-    templated: set[str] = set()
-    for name, spec in specs.items():
-        for each in template_names(spec.template or ""):
-            templated.add(each)
-            if each not in specs:
-                yield _secret_place(name), _unknown("secret", each, specs)
-            elif specs[each].template is not None:
-                yield _secret_place(name), f"{each} is a template itself; name generated ones"
+    yield from _templates(app)
     for name, secret in app.secrets.items():
         if name not in specs:
             yield ("secrets", name), "say in x-berth.secrets how it is generated"
         if secret.file != f"./secrets/{name}":
             reason = f"must be ./secrets/{name}, where plain Compose finds it"
             yield ("secrets", name, "file"), reason
+    templated = {each for spec in specs.values() for each in template_names(spec.template or "")}
     for name in specs.keys() - app.secrets.keys() - templated:
         yield ("x-berth", "secrets", name), "is used nowhere; name it under secrets, or drop it"
 
 
-def _secret_place(name: str) -> Place:
-    return ("x-berth", "secrets", name, "template")
+def _templates(app: App) -> Iterator[Fault]:
+    specs = app.berth.secrets
+    for name, spec in specs.items():
+        place = ("x-berth", "secrets", name, "template")
+        for each in template_names(spec.template or ""):
+            if each not in specs:
+                yield place, _unknown("secret", each, specs)
+            elif specs[each].template is not None:
+                yield place, f"{each} is a template itself; name generated ones"
 
 
 def _shares(app: App) -> Iterator[Fault]:
@@ -201,7 +207,6 @@ def texts(app: App) -> Iterator[tuple[Place, str]]:
 
 
 def _variables(app: App) -> Iterator[Fault]:
-    known = {*BERTH_VARIABLES, *app.berth.settings}
     used = set()
     for place, text in texts(app):
         try:
@@ -209,21 +214,23 @@ def _variables(app: App) -> Iterator[Fault]:
         except ValueError as error:
             yield place, str(error)
             continue
-        for each in found:
-            used.add(each.name)
-            if each.name not in known:
-                yield (
-                    place,
-                    f"{_unknown('variable', each.name, known)}; x-berth.settings names them",
-                )
-            elif each.name == "BERTH_VERSION" and each.operand != app.newest_version:
-                newest = f"${{BERTH_VERSION:-{app.newest_version}}}"
-                yield place, f"write {newest}, the newest of x-berth.versions"
+        used |= {each.name for each in found}
+        yield from _known_variables(app, place, found)
     for name in app.berth.settings:
         if name.startswith("BERTH_"):
             yield ("x-berth", "settings", name), "names that start with BERTH_ are Berth's own"
         elif name not in used:
             yield ("x-berth", "settings", name), f"is used nowhere; write ${{{name}:?}} where it is"
+
+
+def _known_variables(app: App, place: Place, found: list[Variable]) -> Iterator[Fault]:
+    known = {*BERTH_VARIABLES, *app.berth.settings}
+    for each in found:
+        if each.name not in known:
+            yield place, _unknown("variable", each.name, known)
+        elif each.name == "BERTH_VERSION" and each.operand != app.newest_version:
+            newest = f"${{BERTH_VERSION:-{app.newest_version}}}"
+            yield place, f"write {newest}, the newest of x-berth.versions"
 
 
 def _versions(app: App) -> Iterator[Fault]:

@@ -19,11 +19,11 @@ def to_compose(
     fixed_addresses: bool = False,
     ports: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], Mapping[str, str]]:
-    """The Compose file as plain values, and the files that belong beside it: path -> content.
+    """The Compose file as plain values, and the files that belong beside it by path.
 
-    With ``fixed_addresses`` the networks keep the stack's subnets and addresses; ``ports`` publishes
-    services, such as ``{"web": "127.0.0.1:5678:5678"}``. Users of the containers must be able to
-    read the secret files. Objects are named by Compose's own project, not by the stack's.
+    With ``fixed_addresses`` the networks keep the stack's subnets and addresses; ``ports``
+    publishes services, such as ``{"web": "127.0.0.1:5678:5678"}``. The containers' users must
+    be able to read the secret files. Compose's project names the objects, not the stack's.
     """
     writer = _Writer(stack, fixed_addresses, ports or {})
     document: dict[str, Any] = {

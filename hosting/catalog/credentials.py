@@ -36,7 +36,7 @@ def generate(spec: SecretSpec) -> str:
 
 
 def render_secrets(app: App, values: Mapping[str, str]) -> Mapping[str, str]:
-    """The content of every secret's file by name. Raises ``BuildError`` where a value is missing."""
+    """The content of every secret's file by name. Raises ``BuildError`` for a missing value."""
     missing = [name for name in generated_secrets(app) if name not in values]
     if missing:
         raise BuildError(f"{app.slug} needs a value for the secret {', '.join(missing)}")

@@ -19,6 +19,8 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 _USER = re.compile(r"[0-9]+(:[0-9]+)?")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_ADDRESS = re.compile(r"https?://\S+")
 _SETTING = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -86,4 +88,8 @@ Name = Annotated[
 ]
 SettingName = Annotated[Text, _matches(_SETTING, "must be upper case letters, digits and _")]
 UserId = Annotated[Text, _matches(_USER, 'must be numeric, such as "1000:1000"')]
+Tag = Annotated[Text, _matches(_TAG, "must be a tag of an image: letters, digits, _, . and -")]
+WebAddress = Annotated[
+    Text, _matches(_ADDRESS, "must be an address that starts with http:// or https://")
+]
 AbsolutePath = Annotated[Text, AfterValidator(_absolute)]

@@ -1,8 +1,8 @@
 """Variables in catalog files, with the Compose specification's meaning.
 
-``$X`` and ``${X}`` are the value (empty when unset); ``${X:-text}`` and ``${X-text}`` fall back to a
-text, ``${X:?message}`` and ``${X?message}`` refuse to go on; with the colon, an empty value counts as
-unset. ``$$`` is a dollar sign.
+``$X`` and ``${X}`` are the value (empty when unset); ``${X:-text}`` and ``${X-text}`` fall back to
+a text, ``${X:?message}`` and ``${X?message}`` refuse to go on; with the colon, an empty value
+counts as unset. ``$$`` is a dollar sign.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def load_app(path: Path) -> App:
 def load_catalog(directories: Sequence[Path]) -> Mapping[str, App]:
     """The apps of those directories by slug, in order of their names.
 
-    Raises ``CatalogError`` for the first file that is wrong, for a directory that is none, and where
-    a second file takes a slug that is taken.
+    Raises ``CatalogError`` for the first file that is wrong, for a directory that is none, and
+    where a second file takes a slug that is taken.
     """
     files: dict[str, Path] = {}
     for directory in directories:
@@ -92,4 +92,4 @@ def _message(error: Any) -> str:
     if error["type"] in _SENTENCES:
         return _SENTENCES[error["type"]]
     message = str(error["msg"]).removeprefix("Value error, ")
-    return message[0].lower() + message[1:] if message.startswith(("Input", "String")) else message
+    return message.replace("Input should be", "must be")

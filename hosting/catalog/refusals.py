@@ -1,4 +1,4 @@
-"""What the Compose specification allows and Berth does not, each with its reason in one sentence."""
+"""What the Compose specification allows and Berth refuses, each with its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An app of the catalog: a catalog file whole, validated, with everything in it fitting together."""
+"""An app of the catalog: a whole catalog file, validated."""
 
 from __future__ import annotations
 

@@ -24,9 +24,10 @@ Place = tuple[str | int, ...]
 _LARGEST = 20_000  # values; aliases of aliases would otherwise grow a small file without end
 _DEEPEST = 40
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_OCTAL = re.compile(r"0o?[0-7]+")
+_OCTAL = re.compile(r"0[0-7]+")
 _DECIMAL = re.compile(r"[-+]?[0-9]+\.[0-9]+")
-_PLAIN = "tag:yaml.org,2002:"
+_YAML = "tag:yaml.org,2002:"
+_KNOWN_TAGS = {f"{_YAML}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp")}
 
 
 @dataclass(slots=True)
@@ -85,21 +86,24 @@ class _Reader:
         self._count = 0
 
     def value(self, node: Node, place: Place) -> Any:
-        self._count += 1
-        if self._count > _LARGEST or len(place) > _DEEPEST:
-            raise self._error(node, "the file is too large or its aliases go in circles")
+        self._grow(node, place)
         if isinstance(node, MappingNode):
             return self.mapping(node, place)
         if isinstance(node, SequenceNode):
             return self._sequence(node, place)
-        return self._scalar(node, place)
+        return self._scalar(node)
+
+    def _grow(self, node: Node, place: Place) -> None:
+        self._count += 1
+        if self._count > _LARGEST or len(place) > _DEEPEST:
+            raise self._error(node, "the file is too large or its aliases go in circles")
 
     def mapping(self, node: MappingNode, place: Place) -> dict[str, Any]:
         """Own keys win over merged ones (``<<``), whatever their order."""
         merged: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if key_node.tag == f"{_PLAIN}merge":
+            if key_node.tag == f"{_YAML}merge":
                 for key, value in self._merged(value_node, place).items():
                     merged.setdefault(key, value)
                 continue
@@ -113,9 +117,8 @@ class _Reader:
 
     def _merged(self, node: Node, place: Place) -> dict[str, Any]:
         if isinstance(node, MappingNode):
-            found = self.value(node, place)
-            assert isinstance(found, dict)
-            return found
+            self._grow(node, place)
+            return self.mapping(node, place)
         if isinstance(node, SequenceNode) and node.value:
             result: dict[str, Any] = {}
             for each in node.value:
@@ -135,13 +138,12 @@ class _Reader:
             raise self._error(node, "a key must be plain text")
         return str(node.value)
 
-    def _scalar(self, node: Node, place: Place) -> Any:
-        text = str(node.value)
-        if node.tag == f"{_PLAIN}str" or getattr(node, "style", None) is not None:
-            return text
-        if not node.tag.startswith(_PLAIN):
+    def _scalar(self, node: Node) -> Any:
+        """What is quoted is text; the rest is read by our own rules, whatever PyYAML took it for."""
+        if node.tag not in _KNOWN_TAGS:
             raise self._error(node, f"the YAML tag {node.tag} is not supported")
-        return _resolve(text)
+        quoted = getattr(node, "style", None) is not None
+        return str(node.value) if quoted else _resolve(str(node.value))
 
     def _error(self, node: Node, reason: str) -> CatalogError:
         return CatalogError(self._source.path, _line(node), reason)
@@ -155,7 +157,7 @@ def _resolve(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         return int(text)
     if _OCTAL.fullmatch(text):
-        return int(text.replace("o", ""), 8)
+        return int(text, 8)
     if _DECIMAL.fullmatch(text):
         return Decimal(text)
     return text
