@@ -23,16 +23,19 @@ class Checkout:
     def var(self) -> Path:
         return self.root / "var"
 
-    def start(self, *command: str, options: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    def start(
+        self, *command: str, options: tuple[str, ...] = (), docker: bool = False
+    ) -> subprocess.Popen[str]:
         """Start `services.py run` without waiting."""
         environment = {
             name: value
             for name, value in os.environ.items()
             if name not in {"DATABASE_URL", "REDIS_URL"} and not name.startswith("BERTH_")
         }
+        options = options if docker else ("--no-docker", *options)
         script = self.root / "deploy" / "local" / "services.py"
         process = subprocess.Popen(
-            [sys.executable, str(script), "run", "--no-docker", *options, "--", *command],
+            [sys.executable, str(script), "run", *options, "--", *command],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -43,18 +46,23 @@ class Checkout:
         self.started.append(process)
         return process
 
-    def run(self, *command: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, options: tuple[str, ...] = (), docker: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command with the services and wait for its end."""
-        process = self.start(*command, options=options)
+        process = self.start(*command, options=options, docker=docker)
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def processes(self) -> list[str]:
         """Every process of this checkout: by its command line, or as a server on its ports."""
+        # Only what is surely ours: an empty or general mark would match the whole machine.
         marks = [str(self.root).encode()]
-        for record in self.var.glob("*.json"):
+        for record in self.var.rglob("*.json"):
             settings = json.loads(record.read_text())
-            marks += [f":{settings['port']}".encode(), settings.get("data", "\0").encode()]
+            marks.append(f"127.0.0.1:{settings['port']}".encode())
+            if "data" in settings:
+                marks.append(settings["data"].encode())
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -66,6 +74,20 @@ class Checkout:
             if any(mark in command for mark in marks):
                 found.append(f"{entry.name} {command.replace(bytes(1), b' ').decode()}")
         return found
+
+    def redis_pid(self) -> int:
+        """The private Redis of this checkout, known by the directory it works in."""
+        own = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    works_in, name = (entry / "cwd").readlink(), (entry / "comm").read_text()
+                except (FileNotFoundError, ProcessLookupError, PermissionError):
+                    continue
+                if works_in == self.var / "redis" and name.strip() == "redis-server":
+                    own.append(int(entry.name))
+        assert len(own) == 1, f"not exactly one Redis works in {self.var}: {own}"
+        return own[0]
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 30.0) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.local.checkout import REPOSITORY, Checkout
 
+
 @pytest.fixture
 def make_checkout() -> Iterator[Callable[..., Checkout]]:
     made: list[Checkout] = []
