@@ -139,7 +139,7 @@ class _Reader:
         return str(node.value)
 
     def _scalar(self, node: Node) -> Any:
-        """What is quoted is text; the rest is read by our own rules, whatever PyYAML took it for."""
+        """What is quoted is text; the rest is read by our own rules, not by PyYAML's."""
         if node.tag not in _KNOWN_TAGS:
             raise self._error(node, f"the YAML tag {node.tag} is not supported")
         quoted = getattr(node, "style", None) is not None

@@ -1,5 +1,7 @@
 """Every refusal with its whole sentence: one small file, one change, what the operator reads."""
 
+# ruff: noqa: E501 - a sentence is compared best on one line
+
 from collections.abc import Callable
 from pathlib import Path
 
