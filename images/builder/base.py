@@ -6,9 +6,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import docker_cli, host_config
-from .docker_cli import BuildError
-from .recipes import BASE
+from builder import docker_cli, host_config
+from builder.docker_cli import BuildError
+from builder.recipes import BASE
 
 PULL_SECONDS = 60.0
 BOOTSTRAP_SECONDS = 600.0

@@ -25,7 +25,10 @@ def inspect(reference: str) -> dict[str, Any] | None:
     """Return what the engine knows of a local image, or None where there is none."""
     done = subprocess.run(
         ["docker", "image", "inspect", reference],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     if done.returncode == 0:
         found: dict[str, Any] = json.loads(done.stdout)[0]
@@ -40,7 +43,9 @@ def pull(reference: str, *, timeout_seconds: float) -> bool:
     try:
         done = subprocess.run(
             ["docker", "pull", "--quiet", reference],
-            capture_output=True, check=False, timeout=timeout_seconds,
+            capture_output=True,
+            check=False,
+            timeout=timeout_seconds,
         )
     except subprocess.TimeoutExpired:
         return False
@@ -57,7 +62,10 @@ def import_tree(archive: Path, reference: str, *, changes: list[str]) -> None:
     options = [part for change in changes for part in ("--change", change)]
     done = subprocess.run(
         ["docker", "import", *options, str(archive), reference],
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     if done.returncode:
         raise BuildError(f"docker import failed: {done.stderr.strip()}")
@@ -72,7 +80,11 @@ def build(context: bytes, reference: str, *, args: dict[str, str], labels: dict[
         command += ["--label", f"{name}={value}"]
     done = subprocess.run(
         [*command, "-"],
-        input=context, capture_output=True, check=False, timeout=1800, env=environment(),
+        input=context,
+        capture_output=True,
+        check=False,
+        timeout=1800,
+        env=environment(),
     )
     if done.returncode:
         output = (done.stdout + done.stderr).decode(errors="replace")

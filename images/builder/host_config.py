@@ -20,7 +20,7 @@ from pathlib import Path
 
 # Tried first, so that the build argument, and with it Docker's layer cache, stays the same.
 USUAL_PORT = 47315
-IN_BUILD = "/dev/shm/host-config"  # noqa: S108  (the path in the build container, a tmpfs)
+IN_BUILD = "/dev/shm/host-config"  # (the path in the build container, a tmpfs)
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 # Where things are fetched from, and who asks. Paths and habits of the host stay on the host.
@@ -34,7 +34,7 @@ def collect() -> dict[str, bytes]:
     files = {"env": "", "npmrc": _npm_settings(), "apt.conf": _apt_settings()}
     files |= _apt_sources()
     lines = [f"export APT_CONFIG={IN_BUILD}/apt.conf"]
-    lines += [f"export npm_config_userconfig={IN_BUILD}/npmrc", "export npm_config_cache=/dev/shm/npm"]
+    lines += [f"export npm_config_userconfig={IN_BUILD}/npmrc"]
     certificates = _certificates()
     if certificates:
         files["ca.crt"] = certificates
@@ -69,7 +69,11 @@ def apt_acquire_lines() -> list[str]:
     """Return the host's `Acquire` settings (proxies, time-outs, checks), none if it has no apt."""
     try:
         dumped = subprocess.run(
-            ["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=True, timeout=20
+            ["apt-config", "dump", "Acquire"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
         ).stdout
     except FileNotFoundError:
         return []

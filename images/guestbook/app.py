@@ -85,7 +85,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def metrics(self) -> None:
         """Show the counter to Prometheus."""
-        text = f"# TYPE guestbook_entries_total counter\nguestbook_entries_total {storage.count()}\n"
+        text = (
+            f"# TYPE guestbook_entries_total counter\nguestbook_entries_total {storage.count()}\n"
+        )
         self.answer(200, text, "text/plain; version=0.0.4")
 
     def sign(self) -> None:
@@ -143,7 +145,7 @@ def main() -> None:
     threading.Thread(target=migrate_until_done, daemon=True).start()
     port = int(os.environ.get("PORT", "8000"))
     print(f"guestbook {VERSION} listens on port {port}")
-    ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()  # noqa: S104
+    ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever()
 
 
 if __name__ == "__main__":

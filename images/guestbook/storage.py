@@ -91,7 +91,7 @@ class Storage:
         if VERSION >= 2:
             columns, values = [*columns, "author"], [*values, author]
         marks = ", ".join(["%s"] * len(values))
-        statement = f"INSERT INTO entries ({', '.join(columns)}) VALUES ({marks}) RETURNING id"  # noqa: S608
+        statement = f"INSERT INTO entries ({', '.join(columns)}) VALUES ({marks}) RETURNING id"
         number = self._query(statement, tuple(values))[0][0]
         self._redis.incr(COUNTER)
         with JOURNAL.open("a") as journal:
@@ -102,11 +102,15 @@ class Storage:
         """Return the entries, oldest first."""
         extra = ", author" if VERSION >= 2 else ""
         names = ("id", "text", "signature", "created_at", "author")
-        rows = self._query(f"SELECT id, text, signature, created_at{extra} FROM entries ORDER BY id")  # noqa: S608
+        rows = self._query(
+            f"SELECT id, text, signature, created_at{extra} FROM entries ORDER BY id"
+        )
         found = [dict(zip(names, row, strict=False)) for row in rows]
         for entry in found:
             entry["created_at"] = entry["created_at"].isoformat()
-            entry["verified"] = hmac.compare_digest(entry.pop("signature"), self.sign(entry["text"]))
+            entry["verified"] = hmac.compare_digest(
+                entry.pop("signature"), self.sign(entry["text"])
+            )
         return found
 
     def count(self) -> int:
