@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from docker.errors import APIError, NotFound
 
-from hosting.engines.base import Network, Service, Stack
+from hosting.engines.base import Network, Service, Stack, TryLater
 from hosting.engines.docker.client import Client, status_of, subnet_error, translated
 from hosting.engines.docker.spec import network_body, secrets_volume_body, volume_body
+
+APPEARANCE_PAUSES = (0.0, 0.3, 0.7)  # seconds
 
 
 def create_network(client: Client, stack: Stack, network: Network) -> None:
@@ -18,7 +22,22 @@ def create_network(client: Client, stack: Stack, network: Network) -> None:
             taken = subnet_error(error, network.subnet)
             if taken is None:
                 raise
+            if _appears(client, network.name):
+                name = network.name
+                raise TryLater(f"the network {name} is just being made by somebody else") from error
             raise taken from error
+
+
+def _appears(client: Client, name: str) -> bool:
+    """True where the overlap is with the wanted network itself, which another worker makes now.
+
+    The engine takes the addresses a moment before it shows the network.
+    """
+    for pause in APPEARANCE_PAUSES:
+        time.sleep(pause)
+        if any(each["Name"] == name for each in client.api.networks(names=[name])):
+            return True
+    return False
 
 
 def create_volume(client: Client, stack: Stack, name: str) -> None:

@@ -80,7 +80,10 @@ def test_only_a_taken_subnet_is_one() -> None:
 def test_a_broken_connection_and_a_slow_answer_differ() -> None:
     with pytest.raises(EngineUnavailable), translated("the thing"):
         raise requests.exceptions.ConnectionError("Connection aborted.")
-    with pytest.raises(TryLater, match="in time about the thing") as caught, translated("the thing"):
+    with (
+        pytest.raises(TryLater, match="in time about the thing") as caught,
+        translated("the thing"),
+    ):
         raise requests.exceptions.ReadTimeout("read timeout=60")
     assert not isinstance(caught.value, EngineUnavailable)
 
@@ -128,7 +131,7 @@ def test_lists_become_observed_values() -> None:
         "IPAM": {"Config": [{"Subnet": "10.222.0.0/28"}]},
         "Labels": {"berth.instance": "i-1"},
     }
-    volumes = [
+    volumes: list[dict[str, object]] = [
         {"Name": "data", "Labels": {"berth.instance": "i-1"}},
         {"Name": "p-a-secrets", "Labels": {"berth.instance": "i-1", "berth.secrets-of": "a"}},
         {"Name": "stranger", "Labels": None},
