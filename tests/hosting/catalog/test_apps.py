@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hosting.catalog.loader import BUILT_IN, load_app
-from hosting.catalog.schema import App
+from hosting.catalog.compose_schema import CAPABILITIES, ServiceFile
+from hosting.catalog.interpolation import BERTH_VARIABLES
+from hosting.catalog.loader import BUILT_IN, app_from_source, load_app
+from hosting.catalog.schema import App, Berth
+from hosting.catalog.source import parse_source
 
 GUESTBOOK = Path(__file__).parents[2] / "catalog" / "guestbook.yaml"
 FILES = [*sorted(BUILT_IN.glob("*.yaml")), GUESTBOOK]
@@ -103,3 +106,20 @@ def test_plain_compose_takes_the_file(path: Path, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) == set(load_app(path).services)
+
+
+def test_the_example_of_the_documentation_loads() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "catalog.md").read_text()
+    example = re.search(r"```yaml\n(services:.*?)```", text, re.DOTALL)
+    assert example is not None
+
+    app = app_from_source(parse_source(example[1], Path("notes.yaml")))
+
+    assert (app.slug, app.title, app.versions) == ("notes", "Notes", ("1.4", "1.3"))
+
+
+def test_the_documentation_names_every_key_and_variable() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "catalog.md").read_text()
+    names = {*Berth.known_keys(), *ServiceFile.known_keys(), *BERTH_VARIABLES, *CAPABILITIES}
+
+    assert not sorted(name for name in names if f"`{name}`" not in text)
