@@ -1,2 +1,27 @@
 """The dashboard's addresses."""
-urlpatterns = []
+
+from django.urls import include, path
+
+from hosting.views import audit, instances, operations, orders
+from tenants.views.home import home
+
+in_client = [
+    path("", instances.index, name="instances"),
+    path("instances/new", orders.order, name="order"),
+    path("instances/new/plans", orders.plans, name="order_plans"),
+    path("instances/new/name", orders.name, name="order_name"),
+    path("instances/<slug:name>/", instances.page, name="instance"),
+    path("instances/<slug:name>/start", instances.start, name="instance_start"),
+    path("instances/<slug:name>/stop", instances.stop, name="instance_stop"),
+    path("instances/<slug:name>/restart", instances.restart, name="instance_restart"),
+    path("instances/<slug:name>/retry", instances.retry, name="instance_retry"),
+    path("instances/<slug:name>/delete", instances.delete, name="instance_delete"),
+    path("operations/<uuid:operation_id>/", operations.page, name="operation"),
+    path("operations/<uuid:operation_id>/cancel", operations.cancel, name="operation_cancel"),
+    path("audit/", audit.index, name="audit"),
+]
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("c/<slug:client>/", include(in_client)),
+]

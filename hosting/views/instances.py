@@ -1,0 +1,209 @@
+"""The client's instances: the list, one instance, and what can be done to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from hosting.models import Instance, Operation
+from hosting.selectors import dashboard
+from hosting.selectors import instances as reading
+from hosting.services import instances, operations
+from hosting.views.live import QUICK, SLOW, render_live, what_shows
+from hosting.views.presentation import DOING, InstanceView, show_instance, show_past
+from tenants.errors import Refused
+from tenants.permissions import Permission
+from tenants.views.access import ClientRequest, client_view, render_page
+
+Verb = Callable[..., Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Something that can be done to an instance in its state; ``why_not`` disables it."""
+
+    kind: str
+    label: str
+    icon: str
+    url: str
+    why_not: str = ""
+
+
+@require_safe
+@client_view(Permission.VIEW_INSTANCES)
+def index(request: ClientRequest) -> HttpResponse:
+    """The list, live."""
+    rows = [show_instance(each) for each in reading.of_client(request.client)]
+    is_busy = any(row.active for row in rows)
+    context = {
+        "section": "instances",
+        "rows": rows,
+        "summary": _summary(rows),
+        "every": QUICK if is_busy else SLOW,
+    }
+    state = [what_shows(row) for row in rows]
+    return render_live(request, "hosting/instances.html", context, state=state)
+
+
+@require_safe
+@client_view(Permission.VIEW_INSTANCES)
+def page(request: ClientRequest, name: str) -> HttpResponse:
+    """One instance, live; when it is gone, what became of it."""
+    try:
+        instance = dashboard.get_instance(request.client, name)
+    except Instance.DoesNotExist:
+        return _gone(request, name)
+    return show(request, instance)
+
+
+def show(request: ClientRequest, instance: Instance) -> HttpResponse:
+    """The instance's page, or its live part."""
+    context = _context(request, instance)
+    past = [(each.operation.pk, each.operation.state) for each in context["history"]]
+    state = (what_shows(context["shown"]), past)
+    return render_live(request, "hosting/instance.html", context, state=state)
+
+
+@require_POST
+@client_view(Permission.OPERATE_INSTANCE)
+def start(request: ClientRequest, name: str) -> HttpResponse:
+    """Start a stopped instance."""
+    return _ask(request, name, instances.start)
+
+
+@require_POST
+@client_view(Permission.OPERATE_INSTANCE)
+def stop(request: ClientRequest, name: str) -> HttpResponse:
+    """Stop an instance."""
+    return _ask(request, name, instances.stop)
+
+
+@require_POST
+@client_view(Permission.OPERATE_INSTANCE)
+def restart(request: ClientRequest, name: str) -> HttpResponse:
+    """Stop and start an instance."""
+    return _ask(request, name, instances.restart)
+
+
+@require_POST
+@client_view(Permission.OPERATE_INSTANCE)
+def retry(request: ClientRequest, name: str) -> HttpResponse:
+    """Try again to bring up an instance whose provisioning failed."""
+    return _ask(request, name, instances.retry)
+
+
+@require_POST
+@client_view(Permission.DELETE_INSTANCE)
+def delete(request: ClientRequest, name: str) -> HttpResponse:
+    """Delete an instance whose name was typed; another name is refused at the field."""
+    instance = get(request, name)
+    typed = request.POST.get("confirmation", "").strip()
+    try:
+        instances.delete(instance=instance, confirmation=typed, actor=request.actor)
+    except Refused as refusal:
+        refused = {"delete_error": refusal.message, "typed": typed}
+        return _page(request, instance, refused, status=422)
+    return redirect("instance", client=request.client.slug, name=name)
+
+
+def get(request: ClientRequest, name: str) -> Instance:
+    """The client's instance of that name; others' and deleted ones are a 404."""
+    try:
+        return dashboard.get_instance(request.client, name)
+    except Instance.DoesNotExist as error:
+        raise Http404("There is no such instance.") from error
+
+
+def _ask(request: ClientRequest, name: str, verb: Verb) -> HttpResponse:
+    """Ask a service for a change, then show the instance as it is now."""
+    instance = get(request, name)
+    try:
+        verb(instance=instance, actor=request.actor)
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+    if request.htmx:
+        return show(request, get(request, name))
+    return redirect("instance", client=request.client.slug, name=name)
+
+
+def _gone(request: ClientRequest, name: str) -> HttpResponse:
+    instance = dashboard.last_deleted(request.client, name)
+    if instance is None:
+        raise Http404("There is no such instance.")
+    if request.htmx:
+        messages.success(request, f"{name} is deleted, with everything it held.")
+        return HttpResponseClientRedirect(reverse("instances", args=[request.client.slug]))
+    context = {"section": "instances", "shown": show_instance(instance)}
+    return render_page(request, "hosting/deleted.html", context, status=410)
+
+
+def _page(
+    request: ClientRequest, instance: Instance, more: dict[str, Any], *, status: int
+) -> HttpResponse:
+    context = {**_context(request, instance), **more}
+    return render_page(request, "hosting/instance.html", context, status=status)
+
+
+def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
+    shown = show_instance(instance, with_usual=True)
+    return {
+        "section": "instances",
+        "shown": shown,
+        "instance": instance,
+        "buttons": _buttons(request, shown),
+        "may_operate": request.may(Permission.OPERATE_INSTANCE),
+        "may_delete": request.may(Permission.DELETE_INSTANCE),
+        "is_deleting": bool(shown.active and shown.active.operation.kind == Operation.Kind.DELETE),
+        "history": [show_past(each) for each in dashboard.history(instance)],
+        "every": QUICK if shown.active else SLOW,
+    }
+
+
+_VERBS = (
+    (Operation.Kind.START, "Start", "start", "instance_start"),
+    (Operation.Kind.STOP, "Stop", "stop", "instance_stop"),
+    (Operation.Kind.RESTART, "Restart", "restart", "instance_restart"),
+    (Operation.Kind.PROVISION, "Try again", "restart", "instance_retry"),
+)
+
+
+def _buttons(request: ClientRequest, shown: InstanceView) -> list[Button]:
+    """What the member may do and the state allows; all wait while something is going on."""
+    if not request.may(Permission.OPERATE_INSTANCE):
+        return []
+    allowed = operations.allowed_kinds(shown.instance)
+    busy = ""
+    if shown.active:
+        doing = DOING[Operation.Kind(shown.active.operation.kind)].lower()
+        busy = f"Not while it is {doing}."
+    if shown.instance.state == Instance.State.NEW and shown.active:
+        return []  # there is nothing yet that could be stopped, and nothing to try again
+    where = [request.client.slug, shown.instance.name]
+    return [
+        Button(kind, label, icon, reverse(view, args=where), busy)
+        for kind, label, icon, view in _VERBS
+        if kind in allowed
+    ]
+
+
+def _summary(rows: Sequence[InstanceView]) -> list[tuple[str, str, str, int]]:
+    """Tone, icon, word and number of each kind of state, what needs a look first."""
+    order = ("broken", "attention", "progress", "running", "stopped")
+    words = {
+        "broken": ("broken", "failed"),
+        "attention": ("attention", "degraded"),
+        "progress": ("progress", "in progress"),
+        "running": ("running", "running"),
+        "stopped": ("stopped", "stopped"),
+    }
+    counts = Counter(row.status.tone for row in rows)
+    return [(tone, *words[tone], counts[tone]) for tone in order if counts[tone]]

@@ -1,0 +1,102 @@
+"""Ordering an instance: app, plan and name."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_safe
+
+from hosting.catalog.schema import App
+from hosting.selectors import dashboard
+from hosting.services import instances
+from tenants.errors import Refused
+from tenants.permissions import Permission
+from tenants.views.access import ClientRequest, client_view, render_page
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@client_view(Permission.ORDER_INSTANCE)
+def order(request: ClientRequest) -> HttpResponse:
+    """The form; sent twice under one key (the form's own, or ``Idempotency-Key``) it orders once."""
+    if request.method != "POST":
+        return _form(request, request.GET.get("app", ""), request.GET.get("plan", ""))
+    app, plan, name = (request.POST.get(each, "").strip() for each in ("app", "plan", "name"))
+    try:
+        instance = instances.order(
+            client=request.client,
+            app=app,
+            plan=plan,
+            name=name,
+            actor=request.actor,
+            order_key=request.headers.get("Idempotency-Key") or request.POST.get("order_key"),
+        )
+    except Refused as refusal:
+        return _form(request, app, plan, name=name, refusal=refusal)
+    return redirect("instance", client=request.client.slug, name=instance.name)
+
+
+@require_safe
+@client_view(Permission.ORDER_INSTANCE)
+def plans(request: ClientRequest) -> HttpResponse:
+    """The plans again, for another app."""
+    context = _choices(request.GET.get("app", ""), request.GET.get("plan", ""))
+    return render_page(request, "hosting/order.html#plans", context)
+
+
+@require_safe
+@client_view(Permission.ORDER_INSTANCE)
+def name(request: ClientRequest) -> HttpResponse:
+    """What a name would lead to, or why it can't be."""
+    typed = request.GET.get("name", "").strip()
+    context = {
+        "name": typed,
+        "suffix": _suffix(request),
+        "name_error": dashboard.name_problem(request.client, typed) if typed else "",
+    }
+    return render_page(request, "hosting/order.html#name_feedback", context)
+
+
+def _form(
+    request: ClientRequest, app: str, plan: str, *, name: str = "", refusal: Refused | None = None
+) -> HttpResponse:
+    """The form with what was typed, and what is wrong where it is wrong."""
+    context = {
+        "section": "instances",
+        "order_key": uuid.uuid4(),
+        "name": name,
+        "suffix": _suffix(request),
+        **_choices(app, plan),
+        **_errors(refusal),
+    }
+    return render_page(request, "hosting/order.html", context, status=422 if refusal else 200)
+
+
+def _choices(app: str, plan: str) -> dict[str, Any]:
+    """What can be chosen; where nothing is chosen yet, the first that can be."""
+    apps = dashboard.app_offers()
+    can_be = [each.app for each in apps if not each.unavailable]
+    chosen: App | None = next((each for each in can_be if each.slug == app), None)
+    chosen = chosen or next(iter(can_be), None)
+    offers = dashboard.plan_offers(chosen)
+    fitting = [each.plan.slug for each in offers if not each.too_small]
+    return {
+        "apps": apps,
+        "plans": offers,
+        "chosen_app": chosen.slug if chosen else "",
+        "chosen_plan": plan if plan in fitting else next(iter(fitting), ""),
+    }
+
+
+def _errors(refusal: Refused | None) -> dict[str, str]:
+    if refusal is None:
+        return {}
+    field = refusal.field if refusal.field in ("app", "plan", "name") else "form"
+    return {f"{field}_error": refusal.message}
+
+
+def _suffix(request: ClientRequest) -> str:
+    return f".{request.client.slug}.{settings.BERTH_DOMAIN}"

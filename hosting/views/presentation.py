@@ -1,0 +1,225 @@
+"""How states are said and shown: a word, a shape and a colour for each, never colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from hosting.models import Instance, Operation, OperationStep
+from hosting.selectors import instances, operations
+
+NEWEST_LINES = 8  # of the step that runs
+ALL_LINES = 400  # of a step that ended
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """``tone`` picks the colour, ``icon`` the shape."""
+
+    word: str
+    tone: str
+    icon: str
+    spins: bool = False
+
+
+_INSTANCE = {
+    Instance.State.NEW: Status("New", "stopped", "pending"),
+    Instance.State.RUNNING: Status("Running", "running", "running"),
+    Instance.State.STOPPED: Status("Stopped", "stopped", "stopped"),
+    Instance.State.DEGRADED: Status("Degraded", "attention", "attention"),
+    Instance.State.FAILED: Status("Failed", "broken", "broken"),
+    Instance.State.DELETED: Status("Deleted", "stopped", "cancelled"),
+}
+_OPERATION = {
+    Operation.State.QUEUED: Status("Waiting", "progress", "pending"),
+    Operation.State.RUNNING: Status("In progress", "progress", "progress", spins=True),
+    Operation.State.SUCCEEDED: Status("Done", "running", "done"),
+    Operation.State.FAILED: Status("Failed", "broken", "broken"),
+    Operation.State.CANCELLED: Status("Cancelled", "stopped", "cancelled"),
+}
+_STEP = {
+    OperationStep.State.PENDING: Status("To do", "stopped", "pending"),
+    OperationStep.State.RUNNING: Status("Running", "progress", "progress", spins=True),
+    OperationStep.State.DONE: Status("Done", "running", "done"),
+    OperationStep.State.FAILED: Status("Failed", "broken", "broken"),
+}
+# What is going on, and what it is called when it is over.
+DOING = {
+    Operation.Kind.PROVISION: "Setting up",
+    Operation.Kind.START: "Starting",
+    Operation.Kind.STOP: "Stopping",
+    Operation.Kind.RESTART: "Restarting",
+    Operation.Kind.DELETE: "Deleting",
+}
+CALLED = {
+    Operation.Kind.PROVISION: "Set up",
+    Operation.Kind.START: "Start",
+    Operation.Kind.STOP: "Stop",
+    Operation.Kind.RESTART: "Restart",
+    Operation.Kind.DELETE: "Delete",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A step with the part of its output that is shown."""
+
+    step: OperationStep
+    status: Status
+    output: str
+    took: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationView:
+    """An operation in words. ``percent`` is a whole number from 0 to 100."""
+
+    operation: Operation
+    title: str
+    status: Status
+    steps: Sequence[StepView]
+    current: str
+    done: int
+    percent: int
+    usual: timedelta | None
+    took: timedelta | None
+    waits_for: str
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether calling it off still makes a difference."""
+        return (
+            self.operation.is_active
+            and self.operation.kind != Operation.Kind.DELETE
+            and self.operation.cancel_requested_at is None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PastView:
+    """An operation in one line."""
+
+    operation: Operation
+    title: str
+    status: Status
+    took: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """An instance in words, and what is going on with it now."""
+
+    instance: Instance
+    app_title: str
+    app_icon: str
+    status: Status
+    active: OperationView | None
+    host: str
+    url: str
+
+    @property
+    def opens(self) -> bool:
+        """Whether its address leads to the app."""
+        return self.instance.is_routed and self.instance.state in (
+            Instance.State.RUNNING,
+            Instance.State.DEGRADED,
+        )
+
+
+def show_instance(instance: Instance, *, with_usual: bool = False) -> InstanceView:
+    """From an instance of ``selectors.instances.detailed``; ``with_usual`` costs two queries."""
+    busy = getattr(instance, "active_operations", [])
+    active = show_operation(busy[0], instance, with_usual=with_usual) if busy else None
+    described = instance.definition.get("berth", {})
+    host = instances.hostname(instance)
+    return InstanceView(
+        instance=instance,
+        app_title=described.get("title", instance.app),
+        app_icon=described.get("icon", ""),
+        status=_status(instance, active),
+        active=active,
+        host=host,
+        url=instances.public_url(instance) if host else "",
+    )
+
+
+def show_operation(
+    operation: Operation, instance: Instance, *, with_usual: bool = False
+) -> OperationView:
+    """From an operation with its steps prefetched."""
+    operation.instance = instance  # already at hand, so that nothing reads it again
+    steps = list(operation.steps.all())
+    usual = operations.usual_duration(operation) if with_usual else None
+    running = next((s for s in steps if s.state == OperationStep.State.RUNNING), None)
+    done = sum(step.state == OperationStep.State.DONE for step in steps)
+    return OperationView(
+        operation=operation,
+        title=_title(operation),
+        status=_OPERATION[Operation.State(operation.state)],
+        steps=[_show_step(step) for step in steps],
+        current=running.title if running else "",
+        done=done,
+        percent=_percent(operation, done, len(steps), usual),
+        usual=usual,
+        took=_between(operation.started_at, operation.finished_at),
+        waits_for=operation.reason if operation.is_active else "",
+    )
+
+
+def show_past(operation: Operation) -> PastView:
+    """An operation as a line of history."""
+    return PastView(
+        operation=operation,
+        title=_title(operation),
+        status=_OPERATION[Operation.State(operation.state)],
+        took=_between(operation.started_at, operation.finished_at),
+    )
+
+
+def _title(operation: Operation) -> str:
+    if not operation.is_active:
+        return CALLED[Operation.Kind(operation.kind)]
+    if operation.cancel_requested_at:
+        return f"Calling off: {CALLED[Operation.Kind(operation.kind)].lower()}"
+    return DOING[Operation.Kind(operation.kind)]
+
+
+def _status(instance: Instance, active: OperationView | None) -> Status:
+    if active is None:
+        return _INSTANCE[Instance.State(instance.state)]
+    if active.operation.cancel_requested_at:
+        return Status("Calling off", "progress", "progress", spins=True)
+    return Status(active.title, "progress", "progress", spins=True)
+
+
+def _show_step(step: OperationStep) -> StepView:
+    is_running = step.state == OperationStep.State.RUNNING
+    lines = step.output.splitlines()[-(NEWEST_LINES if is_running else ALL_LINES) :]
+    return StepView(
+        step=step,
+        status=_STEP[OperationStep.State(step.state)],
+        output="\n".join(lines),
+        took=_between(step.started_at, step.finished_at),
+    )
+
+
+def _percent(
+    operation: Operation, done: int, steps: int, usual: timedelta | None
+) -> int:
+    """By the time it usually takes where that is known, else by steps; 100 only when it has ended."""
+    if not operation.is_active:
+        return 100 if operation.state == Operation.State.SUCCEEDED else 0
+    if operation.started_at is None or not steps:
+        return 0
+    by_steps = 100 * done / steps
+    if not usual:
+        return min(95, round(by_steps))
+    by_time = 100 * (timezone.now() - operation.started_at) / usual
+    return min(95, round(by_time))
+
+
+def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
+    return end - start if start and end else None

@@ -1,0 +1,39 @@
+// What keeps a page alive without disturbing whoever reads it.
+(() => {
+  const isPoll = (event) => event.detail.elt.hasAttribute("data-live");
+  const offline = (is) => {
+    const banner = document.getElementById("offline");
+    if (banner) banner.hidden = !is;
+  };
+
+  // Nobody looks: nothing is asked. Back again: asked at once.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (isPoll(event) && document.hidden) event.preventDefault();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    for (const node of document.querySelectorAll("[data-live]")) htmx.trigger(node, "berth:visible");
+  });
+
+  // What was folded out stays so, and output that was scrolled to its end follows.
+  let open = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    open = [...event.detail.target.querySelectorAll("details[id][open]")].map((each) => each.id);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    open = [];
+    follow();
+  });
+  const follow = () => {
+    for (const node of document.querySelectorAll("[data-follow]")) node.scrollTop = node.scrollHeight;
+  };
+  document.addEventListener("DOMContentLoaded", follow);
+
+  // A server that can't be reached or fails is said once, quietly, until it answers again.
+  document.addEventListener("htmx:sendError", () => offline(true));
+  document.addEventListener("htmx:afterOnLoad", () => offline(false));
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status >= 500) offline(true);
+  });
+})();
