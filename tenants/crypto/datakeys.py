@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 CACHE_SECONDS = 60.0
 CACHE_SIZE = 1024
+# Not ORDER BY ... LIMIT 1: had the newest been removed while we waited for it, that would lock
+# an older one.
 _CURRENT = """
-    SELECT * FROM tenants_datakey WHERE client_id = %s
-    ORDER BY version DESC LIMIT 1 FOR KEY SHARE
+    SELECT * FROM tenants_datakey
+    WHERE client_id = %(client)s
+    AND version = (SELECT max(version) FROM tenants_datakey WHERE client_id = %(client)s)
+    FOR KEY SHARE
 """
 
 
@@ -81,7 +85,7 @@ def lock_current(client_id: UUID) -> ClientKey:
     re-wrap under another master key.
     """
     for _ in range(2):  # the row that was found can be removed while we wait for its lock
-        for row in data_keys().raw(_CURRENT, [client_id]):
+        for row in data_keys().raw(_CURRENT, {"client": client_id}):
             return ClientKey(row.version, unwrap(row))
     raise envelope.DecryptionError(f"The client {client_id} has no data key.")
 

@@ -20,7 +20,9 @@ from tenants.services.actors import Actor
 logger = logging.getLogger(__name__)
 
 LOCK = 0x42657274680001  # pg_advisory_xact_lock: one writer of the chain at a time
-_SECRET = re.compile(r"(^|_)(password|passwd|secret|token|credential|private_key|api_key)s?$", re.I)
+_SECRET = re.compile(
+    r"(password|passwd|secret|token|credential|(private|api|access)[_-]?key)s?$", re.I
+)
 
 
 def record(
@@ -36,15 +38,15 @@ def record(
     """Append an event to the chain, in the caller's transaction, which must exist.
 
     ``action`` is noun and verb, such as ``instance.stopped``. ``before`` and ``after`` hold only
-    what changed, as plain values, and never a secret: a name like ``password`` is refused.
+    what changed, as plain values, and never a secret: text under a name like ``password`` is refused.
     Other writers wait from here until the caller commits, so record last.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError(
             "An audit event belongs into the transaction of its change; use transaction.atomic()."
         )
-    for name in _names(before or {}, after or {}):
-        if _SECRET.search(name):
+    for name, value in _pairs(before or {}, after or {}):
+        if isinstance(value, str) and _SECRET.search(name):
             raise ValueError(f"“{name}” looks like a secret; the audit log must not have it.")
     return _append(
         {
@@ -58,14 +60,14 @@ def record(
     )
 
 
-def _names(*values: Any) -> Iterator[str]:
-    """Every key, however deep."""
+def _pairs(*values: Any) -> Iterator[tuple[str, Any]]:
+    """Every key with its value, however deep."""
     for value in values:
         if isinstance(value, Mapping):
-            yield from map(str, value)
-            yield from _names(*value.values())
+            yield from ((str(name), each) for name, each in value.items())
+            yield from _pairs(*value.values())
         elif isinstance(value, list | tuple):
-            yield from _names(*value)
+            yield from _pairs(*value)
 
 
 def _author(actor: Actor, context: RequestContext) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
@@ -21,19 +22,28 @@ TENANTS = {
 def sync_groups(*, app_label: str, mapping: Mapping[str, Collection[str]]) -> None:
     """Give each group exactly these permissions (codenames) of one app, and leave those of others.
 
-    For an app's ``post_migrate``, when its permissions exist. LookupError names an unknown one.
+    For an app's ``post_migrate``. A permission that no model of the app declares is a LookupError;
+    one whose migration has not run yet is given when it has.
     """
+    unknown = sorted({each for names in mapping.values() for each in names} - _declared(app_label))
+    if unknown:
+        raise LookupError(f"{app_label} has no permission {', '.join(unknown)}.")
     with transaction.atomic():
         existing = Permission.objects.filter(content_type__app_label=app_label)
-        known = {each.codename: each for each in existing}
         for name, codenames in mapping.items():
-            missing = sorted(set(codenames) - set(known))
-            if missing:
-                raise LookupError(f"{app_label} has no permission {', '.join(missing)}.")
             group, _ = Group.objects.get_or_create(name=name)
-            wanted = {known[each] for each in codenames}
-            group.permissions.remove(*(set(known.values()) - wanted))
-            group.permissions.add(*wanted)
+            group.permissions.remove(*existing.exclude(codename__in=codenames))
+            group.permissions.add(*existing.filter(codename__in=codenames))
+
+
+def _declared(app_label: str) -> set[str]:
+    """The codenames that the app's models give rise to."""
+    codenames = set()
+    for model in apps.get_app_config(app_label).get_models():
+        options = model._meta
+        codenames |= {f"{action}_{options.model_name}" for action in options.default_permissions}
+        codenames |= {str(codename) for codename, _ in options.permissions}
+    return codenames
 
 
 def sync_own(sender: Any, **_: Any) -> None:

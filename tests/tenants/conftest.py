@@ -66,9 +66,13 @@ def make_secret(small: Plan, memory_server: Server) -> Callable[..., InstanceSec
 def _tampering() -> Iterator[None]:
     """What the owner of the table can do, and a hash chain is for."""
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE tenants_auditevent DISABLE TRIGGER tenants_auditevent_append_only")
+        cursor.execute(
+            "ALTER TABLE tenants_auditevent DISABLE TRIGGER tenants_auditevent_append_only"
+        )
         yield
-        cursor.execute("ALTER TABLE tenants_auditevent ENABLE ALWAYS TRIGGER tenants_auditevent_append_only")
+        cursor.execute(
+            "ALTER TABLE tenants_auditevent ENABLE ALWAYS TRIGGER tenants_auditevent_append_only"
+        )
 
 
 @pytest.fixture

@@ -76,9 +76,7 @@ def test_a_database_without_tables_proves_nothing() -> None:
     verify_master_key()
 
 
-def test_the_check_reports_it_where_the_database_is_asked(
-    settings: Settings, keys: Keys
-) -> None:
+def test_the_check_reports_it_where_the_database_is_asked(settings: Settings, keys: Keys) -> None:
     verify_master_key()
     settings.BERTH_MASTER_KEY = keys.k2
     assert check_master_key_fits(None, databases=None) == []

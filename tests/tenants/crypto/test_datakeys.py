@@ -53,7 +53,9 @@ def test_reading_again_asks_nobody(
     make_secret(acme, "text")
     secret = InstanceSecret.objects.select_related("instance").get()
     assert secret.value == "text"
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         assert secret.value == "text"
     assert not queries.captured_queries
 
