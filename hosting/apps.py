@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class HostingConfig(AppConfig):
@@ -6,5 +7,8 @@ class HostingConfig(AppConfig):
     verbose_name = "Hosting"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from hosting import checks  # noqa: F401, PLC0415  (importing registers them)
+        """Register the system checks, and give the staff groups their permissions."""
+        from hosting import checks  # noqa: F401  (importing registers them)
+        from hosting.services.groups import sync_own
+
+        post_migrate.connect(sync_own, sender=self)

@@ -229,5 +229,35 @@ UNFOLD = {
     "SITE_SUBHEADER": "Staff",
     "SITE_URL": reverse_lazy("home"),
     "SITE_ICON": lambda request: static("img/mark.svg"),
-    "SHOW_HISTORY": False,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/mark.svg")}
+    ],
+    "SHOW_HISTORY": True,  # leads to the audit log
+    "BORDER_RADIUS": "6px",
+    "STYLES": [
+        lambda request: static("css/tokens.css"),
+        lambda request: static("css/admin.css"),
+    ],
+    "SCRIPTS": [lambda request: static("js/admin.js")],
+    "DASHBOARD_CALLBACK": "hosting.admin.dashboard.dashboard",
+    "COLORS": {  # around the accent of static/css/tokens.css
+        "primary": {
+            "50": "#f6f5fe",
+            "100": "#efeefc",
+            "200": "#dcd9f9",
+            "300": "#c2bdf5",
+            "400": "#a39dff",
+            "500": "#a39dff",
+            "600": "#4a41cf",
+            "700": "#3d35b4",
+            "800": "#332d92",
+            "900": "#2b2773",
+            "950": "#22204a",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": False,
+        "navigation": "hosting.admin.navigation.sidebar",
+    },
 }

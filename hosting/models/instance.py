@@ -62,6 +62,12 @@ class Instance(models.Model):
 
     class Meta:
         ordering = ("client", "name")
+        # Beside add (order), view and delete; start and operate are apart so that support can
+        # bring a client's app back without being able to take it away.
+        permissions = (
+            ("start_instance", "Can start and restart instances"),
+            ("operate_instance", "Can stop instances and try failed ones again"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("client", "name"),

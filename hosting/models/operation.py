@@ -58,6 +58,7 @@ class Operation(models.Model):
 
     class Meta:
         ordering = ("-requested_at",)
+        permissions = (("cancel_operation", "Can call operations off"),)
         constraints = (
             models.UniqueConstraint(
                 fields=("instance",),

@@ -1,0 +1,62 @@
+"""The catalog in the admin: which apps there are, and which can be ordered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from hosting.catalog.builder import availability
+from hosting.catalog.errors import CatalogError
+from hosting.catalog.schema import App
+from hosting.selectors import catalog
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An app with where it is described and, where it can't be ordered, why."""
+
+    app: App
+    file: str
+    unavailable: str | None
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    """All apps; a file that is wrong is named instead, since none can be ordered until it is right."""
+    if not request.user.has_perm("hosting.view_instance"):
+        raise PermissionDenied
+    entries: list[Entry] = []
+    fault = ""
+    try:
+        entries = [_entry(app) for app in catalog.apps().values()]
+    except CatalogError as error:
+        fault = str(error)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Catalog",
+        "entries": entries,
+        "fault": fault,
+        "directories": [str(each) for each in settings.BERTH_CATALOG_DIRS],
+    }
+    return TemplateResponse(request, "admin/hosting/catalog.html", context)
+
+
+def _entry(app: App) -> Entry:
+    return Entry(app, _file(app.slug), availability(app, settings.BERTH_APP_SETTINGS))
+
+
+def _file(slug: str) -> str:
+    """Where the app is described: its short name is its file's name."""
+    candidates = (
+        Path(directory) / f"{slug}{suffix}"
+        for directory in settings.BERTH_CATALOG_DIRS
+        for suffix in _SUFFIXES
+    )
+    return next((str(each) for each in candidates if each.is_file()), "")

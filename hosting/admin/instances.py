@@ -1,0 +1,260 @@
+"""Instances in the admin: facts to read, buttons that ask for operations."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+
+from hosting.admin import bulk, catalog
+from hosting.admin.instance_verbs import VERBS, Verb, possible
+from hosting.admin.order import OrderForm
+from hosting.display import instance_state
+from hosting.models import Instance, Operation
+from hosting.selectors import overview
+from hosting.selectors.instances import detailed, hostname, public_url
+from hosting.services import instances
+from tenants.admin.base import ServiceAdmin, actor, show_refused
+from tenants.display import badge, moment
+from tenants.errors import Refused
+from tenants.services.actors import Actor
+
+RECENT = 8  # operations on an instance's page
+
+
+class StateFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
+    """By state; deleted instances only where they are asked for."""
+
+    title = "state"
+    parameter_name = "state"
+    all_option = ("", "All that exist")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        """Every state, and everything."""
+        return [*Instance.State.choices, ("any", "Any, deleted ones too")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
+        """Without the deleted ones unless they are meant."""
+        wanted = self.value()
+        if wanted == "any":
+            return queryset
+        if wanted:
+            return queryset.filter(state=wanted)
+        return queryset.exclude(state=Instance.State.DELETED)
+
+
+class AppFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
+    """By app, of those that are in use."""
+
+    title = "app"
+    parameter_name = "app"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        """Apps that instances have, whether or not the catalog still does."""
+        slugs = Instance.objects.order_by("app").values_list("app", flat=True).distinct()
+        return [(slug, slug) for slug in slugs]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
+        """Instances of that app."""
+        return queryset.filter(app=self.value()) if self.value() else queryset
+
+
+@admin.register(Instance)
+class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
+    """Nobody edits an instance: it is ordered, and then operated."""
+
+    form = OrderForm
+    list_display = ("name", "client", "state_now", "app_version", "plan", "server", "created")
+    list_filter = (
+        StateFilter,
+        AppFilter,
+        ("client", RelatedDropdownFilter),
+        ("server", RelatedDropdownFilter),
+        ("plan", RelatedDropdownFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    search_fields = ("name", "client__name", "client__slug", "app", "hostnames__name", "id")
+    search_help_text = "Name, client, app, address or identifier"
+    autocomplete_fields = ("client",)
+    ordering = ("client__name", "name")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Instance]:
+        """With what the list shows, in a fixed number of queries."""
+        return detailed(super().get_queryset(request))
+
+    def has_change_permission(self, request: HttpRequest, obj: Instance | None = None) -> bool:
+        """Never: see the verbs."""
+        return False
+
+    def has_start_permission(self, request: HttpRequest) -> bool:
+        """Start and restart."""
+        return VERBS["start"].allowed(request)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Stop and try again."""
+        return VERBS["stop"].allowed(request)
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Delete, by an operation."""
+        return VERBS["delete"].allowed(request)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Instance | None = None) -> Any:
+        """The order form; an instance that exists has a page of its own."""
+        if obj:
+            return ()
+        return ((None, {"fields": ("client", "app", "plan", "name", "order_key")}),)
+
+    def get_form(
+        self, request: HttpRequest, obj: Instance | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Instance]]:
+        """The order form."""
+        if obj:
+            kwargs["form"] = forms.ModelForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def create(self, *, form: forms.ModelForm[Instance], actor: Actor) -> Instance:
+        """Order it; the same form sent twice orders once."""
+        data = form.cleaned_data
+        return instances.order(
+            client=data["client"],
+            app=data["app"],
+            plan=data["plan"].slug,
+            name=data["name"],
+            actor=actor,
+            order_key=data["order_key"] or None,
+        )
+
+    def response_add(
+        self, request: HttpRequest, obj: Instance, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """On to the operation that brings it up."""
+        messages.success(request, f"{obj.name} was ordered for {obj.client}.")
+        return HttpResponseRedirect(_newest_operation_page(obj, request))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ordering."""
+        context = {"title": "Order an instance", "show_save_and_continue": False}
+        return super().add_view(
+            request,
+            form_url,
+            {**context, "show_save_and_add_another": False, **(extra_context or {})},
+        )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The instance's page."""
+        instance = self.get_object(request, object_id)
+        page = page_of(instance, request) if instance else {}
+        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the verbs."""
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/do/<slug:verb>/", view(self.act), name="hosting_instance_act"),
+            path("catalog/", view(catalog.view), name="hosting_catalog"),
+            *super().get_urls(),
+        ]
+
+    def act(self, request: HttpRequest, pk: uuid.UUID, verb: str) -> HttpResponse:
+        """Ask once more (GET), or ask for the operation (POST)."""
+        if verb not in VERBS:
+            raise Http404
+        chosen = VERBS[verb]
+        if not chosen.allowed(request):
+            raise PermissionDenied
+        instance = get_object_or_404(detailed(Instance.objects.all()), pk=pk)
+        if request.method != "POST":
+            return self._ask(request, instance, chosen)
+        more = {"confirmation": request.POST.get("confirmation", "")} if verb == "delete" else {}
+        try:
+            chosen.run(instance=instance, actor=actor(request), **more)
+        except Refused as refused:
+            if refused.field == "confirmation":
+                return self._ask(request, instance, chosen, error=refused.message)
+            show_refused(request, refused)
+            return HttpResponseRedirect(_page(instance))
+        messages.success(request, f"{chosen.label} {instance.name}: asked for.")
+        return HttpResponseRedirect(_newest_operation_page(instance, request))
+
+    def _ask(
+        self, request: HttpRequest, instance: Instance, verb: Verb, error: str = ""
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{verb.label} {instance.name}?",
+            "opts": self.opts,
+            "original": instance,
+            "instance": instance,
+            "verb": verb,
+            "error": error,
+            "typed": request.POST.get("confirmation", ""),
+        }
+        return TemplateResponse(
+            request, "admin/hosting/instance/confirm.html", context, status=422 if error else 200
+        )
+
+    @admin.display(description="State", ordering="state")
+    def state_now(self, instance: Instance) -> SafeString:
+        """What is going on, else what is known."""
+        active = instance.active_operations  # type: ignore[attr-defined]  # prefetched above
+        if active:
+            return badge(f"{active[0].get_kind_display()} …", "busy")
+        return instance_state(instance)
+
+    @admin.display(description="App", ordering="app")
+    def app_version(self, instance: Instance) -> str:
+        """The app with its version."""
+        return f"{instance.app} {instance.version}"
+
+    @admin.display(description="Ordered", ordering="created_at")
+    def created(self, instance: Instance) -> str:
+        """How long ago."""
+        return moment(instance.created_at)
+
+
+def page_of(instance: Instance, request: HttpRequest) -> dict[str, Any]:
+    """What the instance's page shows beside the row itself."""
+    verbs = possible(instance, request)
+    recent = overview.operations_with_steps().filter(instance=instance)[:RECENT]
+    active = instance.operations.filter(state__in=("queued", "running")).first()
+    return {
+        "title": instance.name,
+        "badge": instance_state(instance),
+        "buttons": [verb for verb in verbs if verb.name != "delete"],
+        "delete": next((verb for verb in verbs if verb.name == "delete"), None),
+        "active": active,
+        "hostname": hostname(instance),
+        "address": public_url(instance) if hostname(instance) else "",
+        "recent": list(recent),
+    }
+
+
+def _page(instance: Instance) -> str:
+    return reverse("admin:hosting_instance_change", args=[instance.pk])
+
+
+def _newest_operation_page(instance: Instance, request: HttpRequest) -> str:
+    """Where the steps can be watched, for whoever may look at operations."""
+    operation = Operation.objects.filter(instance=instance).order_by("-requested_at").first()
+    if operation is None or not request.user.has_perm("hosting.view_operation"):
+        return _page(instance)
+    return reverse("admin:hosting_operation_change", args=[operation.pk])

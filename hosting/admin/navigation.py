@@ -1,0 +1,76 @@
+"""The sidebar: three groups, and in each what the person may open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+# title, icon (of unfold's own font), page, permission
+_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
+    (
+        "Hosting",
+        (
+            ("Instances", "deployed_code", "hosting_instance_changelist", "hosting.view_instance"),
+            ("Operations", "sync", "hosting_operation_changelist", "hosting.view_operation"),
+            ("Servers", "dns", "hosting_server_changelist", "hosting.view_server"),
+            ("Plans", "tune", "hosting_plan_changelist", "hosting.view_plan"),
+            ("Catalog", "apps", "hosting_catalog", "hosting.view_instance"),
+            ("Hostnames", "language", "hosting_hostname_changelist", "hosting.view_hostname"),
+            ("Subnets", "lan", "hosting_subnet_changelist", "hosting.view_subnet"),
+        ),
+    ),
+    (
+        "Clients and access",
+        (
+            ("Clients", "domain", "tenants_client_changelist", "tenants.view_client"),
+            ("Members", "group", "tenants_member_changelist", "tenants.view_member"),
+            ("Users", "person", "tenants_user_changelist", "tenants.view_user"),
+            ("Groups", "shield_person", "auth_group_changelist", "auth.view_group"),
+        ),
+    ),
+    (
+        "Log",
+        (("Audit log", "history", "tenants_auditevent_changelist", "tenants.view_auditevent"),),
+    ),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Unfold's navigation for this person; a group without a page is left out."""
+    start = reverse("admin:index")
+    overview = {
+        "title": "Overview",
+        "icon": "monitoring",
+        "link": start,
+        "active": request.path == start,
+    }
+    groups = [
+        {"title": title, "separator": True, "items": _items(request, pages)}
+        for title, pages in _GROUPS
+    ]
+    return [{"items": [overview]}, *(group for group in groups if group["items"])]
+
+
+def _items(
+    request: HttpRequest, pages: tuple[tuple[str, str, str, str], ...]
+) -> list[dict[str, Any]]:
+    here = _here(request.path)
+    return [
+        {
+            "title": title,
+            "icon": icon,
+            "link": reverse(f"admin:{page}"),
+            "active": page == here,
+        }
+        for title, icon, page, permission in pages
+        if request.user.has_perm(permission)
+    ]
+
+
+def _here(path: str) -> str:
+    """The page whose address the path begins with; the longest, since one lies below another."""
+    pages = {page: reverse(f"admin:{page}") for _, items in _GROUPS for _, _, page, _ in items}
+    fitting = [page for page, link in pages.items() if path.startswith(link)]
+    return max(fitting, key=lambda page: len(pages[page]), default="")

@@ -1,0 +1,60 @@
+"""The form that orders an instance for a client."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from hosting.catalog.builder import availability
+from hosting.models import Instance, Plan
+from hosting.selectors import catalog
+from tenants.admin.base import ModelForm
+from tenants.models import Client
+
+
+class OrderForm(ModelForm[Instance]):
+    """Client, app, plan, name. Everything else is the service's to decide."""
+
+    app = forms.ChoiceField(widget=UnfoldAdminSelectWidget())
+    order_key = forms.CharField(widget=forms.HiddenInput(), required=False)
+
+    class Meta:
+        model = Instance
+        fields = ("client", "app", "plan", "name")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices, missing = _apps()
+        self.fields["app"] = forms.ChoiceField(
+            choices=[("", "Select an app"), *choices],
+            widget=UnfoldAdminSelectWidget(),
+            help_text=" ".join(missing),
+        )
+        # Sent with the form, so that a second click finds the first one's order.
+        self.fields["order_key"].initial = uuid.uuid4().hex
+        _narrow(self.fields["client"], Client.objects.filter(is_active=True))
+        _narrow(self.fields["plan"], Plan.objects.filter(is_active=True))
+        self.fields[
+            "name"
+        ].help_text = "Part of the instance's address: lower-case letters, digits and hyphens."
+
+
+def _apps() -> tuple[list[tuple[str, str]], list[str]]:
+    """What can be ordered, and a sentence for each app that can't be yet."""
+    choices, missing = [], []
+    for slug, app in catalog.apps().items():
+        reason = availability(app, settings.BERTH_APP_SETTINGS)
+        if reason:
+            missing.append(f"{reason.removesuffix('.')}.")
+        else:
+            choices.append((slug, f"{app.title} {app.newest_version}"))
+    return choices, missing
+
+
+def _narrow(field: forms.Field, rows: Any) -> None:
+    if isinstance(field, forms.ModelChoiceField):
+        field.queryset = rows

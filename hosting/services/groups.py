@@ -1,0 +1,32 @@
+"""What the groups of staff may do in this room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenants.services.groups import FINANCE, OPERATIONS, SUPPORT, sync_groups
+
+# Least privilege: what is not here, a group may not. Plans are sold, so nobody here changes them.
+HOSTING = {
+    OPERATIONS: (
+        "view_plan",
+        "view_server",
+        "change_server",
+        "view_subnet",
+        "view_hostname",
+        "view_instance",
+        "add_instance",
+        "start_instance",
+        "operate_instance",
+        "delete_instance",
+        "view_operation",
+        "cancel_operation",
+    ),
+    SUPPORT: ("view_hostname", "view_instance", "start_instance", "view_operation"),
+    FINANCE: ("view_plan", "view_instance"),
+}
+
+
+def sync_own(sender: Any, **_: Any) -> None:
+    """This room's part, after its migrations."""
+    sync_groups(app_label="hosting", mapping=HOSTING)

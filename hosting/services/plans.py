@@ -1,0 +1,84 @@
+"""Make and change plans."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TypedDict, Unpack
+
+from django.db import transaction
+
+from hosting.models import Instance, Plan
+from tenants.errors import Refused
+from tenants.services import audit
+from tenants.services.actors import Actor
+from tenants.services.validation import refuse_invalid
+
+LIMITS = ("cpus", "memory_mb", "disk_gb", "processes")
+
+
+class PlanFields(TypedDict, total=False):
+    """What can be said of a plan; memory in MiB, disk in GiB."""
+
+    name: str
+    description: str
+    cpus: Decimal
+    memory_mb: int
+    disk_gb: int
+    processes: int
+    is_active: bool
+    position: int
+
+
+@transaction.atomic
+def create(*, slug: str, actor: Actor, **fields: Unpack[PlanFields]) -> Plan:
+    """A new plan. Refused where a value is bad or the short name is taken."""
+    plan = Plan(slug=slug, **fields)
+    refuse_invalid(plan)
+    plan.save(force_insert=True)
+    audit.record(
+        action="plan.created", actor=actor, obj=plan, after={"slug": slug, **_plain(fields)}
+    )
+    return plan
+
+
+@transaction.atomic
+def update(*, plan: Plan, actor: Actor, **fields: Unpack[PlanFields]) -> Plan:
+    """Change what is given.
+
+    Refused for the limits of a plan that is in use: its instances were placed by them, and what
+    was promised to a client does not change by itself.
+    """
+    locked = Plan.objects.select_for_update().get(pk=plan.pk)
+    after = {name: value for name, value in fields.items() if value != getattr(locked, name)}
+    if not after:
+        return locked
+    _keep_limits(locked, after)
+    before = {name: getattr(locked, name) for name in after}
+    for name, value in after.items():
+        setattr(locked, name, value)
+    refuse_invalid(locked)
+    locked.save(update_fields=list(after))
+    audit.record(
+        action="plan.updated", actor=actor, obj=locked, before=_plain(before), after=_plain(after)
+    )
+    return locked
+
+
+def _keep_limits(plan: Plan, after: dict[str, object]) -> None:
+    changed = next((name for name in LIMITS if name in after), None)
+    if changed is None:
+        return
+    in_use = plan.instances.exclude(state=Instance.State.DELETED).count()
+    if in_use:
+        instances = "1 instance runs" if in_use == 1 else f"{in_use} instances run"
+        raise Refused(
+            f"{instances} on this plan, so its limits stay:"
+            " make a new plan and stop offering this one.",
+            field=changed,
+        )
+
+
+def _plain(fields: PlanFields | dict[str, object]) -> dict[str, object]:
+    return {
+        name: str(value) if isinstance(value, Decimal) else value for name, value in fields.items()
+    }

@@ -1,0 +1,181 @@
+"""The audit log in the admin: to read, filter and search, for nobody to change."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter, RangeDateTimeFilter
+
+from tenants.admin.base import ReadOnlyAdmin
+from tenants.display import moment
+from tenants.models import AuditEvent, Client
+
+RECENT = 20_000  # events whose actions the filter offers: a look at all of them would take long
+_SHOWN = 3  # changed values in a row of the list
+
+
+class ActionFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
+    """By what was done."""
+
+    title = "action"
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        """The actions of the newest events."""
+        newest = AuditEvent.objects.order_by("-sequence").values("pk")[:RECENT]
+        rows = AuditEvent.objects.filter(pk__in=newest).order_by("action")
+        return [(each, each) for each in rows.values_list("action", flat=True).distinct()]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[AuditEvent]
+    ) -> QuerySet[AuditEvent]:
+        """Events of that action."""
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
+class ClientFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
+    """By client. The log keeps identifiers, not foreign keys, so the names are looked up."""
+
+    title = "client"
+    parameter_name = "client"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        """Every client."""
+        return [(str(pk), name) for pk, name in Client.objects.values_list("pk", "name")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[AuditEvent]
+    ) -> QuerySet[AuditEvent]:
+        """Events of that client; none for what is no identifier."""
+        wanted = self.value()
+        if not wanted:
+            return queryset
+        try:
+            return queryset.filter(client_id=uuid.UUID(wanted))
+        except ValueError:
+            return queryset.none()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value that an event changed, set or removed."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
+    """Read-only for superusers too; the database refuses changes besides."""
+
+    list_display = ("when", "actor_label", "action", "subject", "client_name", "changed", "address")
+    list_filter = (
+        ActionFilter,
+        ClientFilter,
+        ("actor_label", FieldTextFilter),
+        ("at", RangeDateTimeFilter),
+    )
+    search_fields = ("action", "object_label", "actor_label", "object_id", "address", "request_id")
+    search_help_text = "Action, object, person, address or request"
+    ordering = ("-sequence",)
+    list_display_links = ("when",)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """“History” on other pages leads here, to the events of one object."""
+        return lookup in ("object_type", "object_id") or super().lookup_allowed(
+            lookup, value, request
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        """With the clients' names of today."""
+        name = Client.objects.filter(pk=OuterRef("client_id")).values("name")
+        return super().get_queryset(request).annotate(client_name=Subquery(name))
+
+    def get_fieldsets(self, request: HttpRequest, obj: AuditEvent | None = None) -> Any:
+        """None: an event has a page of its own."""
+        return ()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The event's page."""
+        event = self.get_object(request, object_id)
+        page = {"event": event, "differences": differences(event)} if event else {}
+        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """An event has no history; its page is all there is."""
+        return self.change_view(request, object_id)
+
+    @admin.display(description="When", ordering="sequence")
+    def when(self, event: AuditEvent) -> str:
+        """How long ago."""
+        return moment(event.at)
+
+    @admin.display(description="Object", ordering="object_label")
+    def subject(self, event: AuditEvent) -> SafeString:
+        """What it was done to, by its name of then."""
+        return format_html(
+            '{} <span class="b-dim">{}</span>', event.object_label, event.object_type
+        )
+
+    @admin.display(description="Client")
+    def client_name(self, event: AuditEvent) -> str:
+        """Whose it is."""
+        name: str | None = event.client_name  # type: ignore[attr-defined]  # annotated above
+        return name or "–"
+
+    @admin.display(description="Changed")
+    def changed(self, event: AuditEvent) -> str:
+        """The first changed values, short."""
+        found = differences(event)
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        return "; ".join(_short(each) for each in found[:_SHOWN]) + more or "–"
+
+
+def differences(event: AuditEvent) -> list[Difference]:
+    """What the event changed, by name; a value that was not there before or after is ``None``."""
+    before, after = _flat(event.before), _flat(event.after)
+    return [
+        Difference(name, before.get(name), after.get(name)) for name in sorted({*before, *after})
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested values under dotted names."""
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = _text(value)
+    return flat
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_text(each) for each in value) or "(none)"
+    return "(empty)" if value in (None, "", {}) else str(value)
+
+
+def _short(difference: Difference) -> str:
+    if difference.before is None:
+        return f"{difference.name}: {difference.after}"
+    return f"{difference.name}: {difference.before} → {difference.after or '(removed)'}"

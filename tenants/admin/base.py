@@ -1,0 +1,174 @@
+"""What every page of the admin has in common: services write, the audit log remembers.
+
+Django's own way (the form saves, deletes, and keeps a history of its own) is closed here: an admin
+either reads, or hands what was typed to a service in ``create`` and ``update``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from tenants.errors import Refused
+from tenants.models import User
+from tenants.services.actors import Actor
+
+if TYPE_CHECKING:  # unfold is untyped; its classes keep to Django's interfaces
+    from django.contrib.admin import ModelAdmin as UnfoldModelAdmin
+    from django.contrib.admin import TabularInline
+    from django.forms import ModelForm
+else:
+    from unfold.admin import ModelAdmin
+    from unfold.admin import TabularInline as UnfoldTabularInline
+
+    class UnfoldModelAdmin(ModelAdmin):
+        """unfold's, which can be written with its model in brackets."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+    class TabularInline(UnfoldTabularInline):
+        """unfold's, which can be written with its models in brackets."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+    class ModelForm(forms.ModelForm):
+        """Django's, which can be written with its model in brackets."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+
+M = TypeVar("M", bound=models.Model)
+P = TypeVar("P", bound=models.Model)
+
+
+def actor(request: HttpRequest) -> Actor:
+    """Whoever is logged in, as the author of a change."""
+    user = request.user
+    if not isinstance(user, User):
+        raise TypeError("The admin is only for people who are logged in.")
+    return Actor.of(user)
+
+
+def show_refused(request: HttpRequest, refused: Refused) -> None:
+    """Say in the page's messages why nothing was changed."""
+    messages.error(request, refused.message)
+
+
+class StaffAdmin(UnfoldModelAdmin[M]):
+    """Nothing is deleted here and Django keeps no log of its own; “History” is the audit log."""
+
+    list_per_page = 50
+    list_filter_submit = True
+    show_full_result_count = False
+    compressed_fields = True
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Never: what can end, ends through a service."""
+        return False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without “delete selected”, which would go past the services."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The audit log of this one object."""
+        query = urlencode({"object_type": self.opts.model_name, "object_id": unquote(object_id)})
+        return HttpResponseRedirect(f"{reverse('admin:tenants_auditevent_changelist')}?{query}")
+
+    def log_addition(self, *_: Any, **__: Any) -> None:  # type: ignore[override]
+        """The service has told the audit log."""
+
+    def log_change(self, *_: Any, **__: Any) -> None:  # type: ignore[override]
+        """The service has told the audit log."""
+
+
+class ReadOnlyAdmin(StaffAdmin[M]):
+    """A page to look at, for superusers too."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Never."""
+        return False
+
+
+class ServiceAdmin(StaffAdmin[M]):
+    """A form whose content goes to a service. What the service refuses stands at its field."""
+
+    actions_submit_line = ()
+
+    def create(self, *, form: forms.ModelForm[M], actor: Actor) -> M:
+        """Call the service that makes one."""
+        raise NotImplementedError
+
+    def update(self, *, obj: M, form: forms.ModelForm[M], actor: Actor) -> None:
+        """Call the service that changes it, with ``form.cleaned_data``."""
+        raise NotImplementedError
+
+    def save_model(
+        self, request: HttpRequest, obj: M, form: forms.ModelForm[M], change: bool
+    ) -> None:
+        """Let the service write; on adding, ``obj`` becomes what it made."""
+        if change:
+            self.update(obj=obj, form=form, actor=actor(request))
+            return
+        created = self.create(form=form, actor=actor(request))
+        vars(obj).update(vars(created))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Inlines only: many-to-many fields go through the service as well."""
+        for formset in formsets:
+            self.save_formset(request, form, formset, change=change)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the form again, as it was typed, where the service refuses."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except Refused as refused:  # Django has rolled its transaction back
+            setattr(request, _REFUSED, refused)
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(
+        self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[M]]:
+        """The form, which says what the service refused if it did."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        refused: Refused | None = getattr(request, _REFUSED, None)
+        return _refusing(form, refused) if refused else form
+
+
+_REFUSED = "_berth_refused"
+
+
+def _refusing(form: type[forms.ModelForm[M]], refused: Refused) -> type[forms.ModelForm[M]]:
+    """A form that is never valid, since the service said no to what it holds."""
+
+    class RefusedForm(form):  # type: ignore[valid-type,misc]  # a base made at run time
+        def _post_clean(self) -> None:
+            super()._post_clean()
+            field = refused.field if refused.field in self.fields else None
+            self.add_error(field, refused.message)
+
+    return RefusedForm
