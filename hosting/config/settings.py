@@ -17,7 +17,9 @@ env = environ.Env()
 DEBUG = env.bool("BERTH_DEBUG", default=False)
 SECRET_KEY = env.str("BERTH_SECRET_KEY")
 BERTH_URL = env.str("BERTH_URL", default="http://localhost:8000").rstrip("/")
-ALLOWED_HOSTS = env.list("BERTH_ALLOWED_HOSTS", default=[urlsplit(BERTH_URL).hostname or "localhost"])
+ALLOWED_HOSTS = env.list(
+    "BERTH_ALLOWED_HOSTS", default=[urlsplit(BERTH_URL).hostname or "localhost"]
+)
 CSRF_TRUSTED_ORIGINS = [BERTH_URL]
 ROOT_URLCONF = "hosting.config.urls"
 WSGI_APPLICATION = "hosting.config.wsgi.application"
@@ -82,7 +84,9 @@ REDIS_URL = env.str("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.db"  # Redis may be lost without logging anyone out
+SESSION_ENGINE = (
+    "django.contrib.sessions.backends.db"  # Redis may be lost without logging anyone out
+)
 
 # --- People -----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "tenants.User"

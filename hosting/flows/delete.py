@@ -12,7 +12,9 @@ DELETE = Flow(
     kind=Operation.Kind.DELETE,
     steps=(
         Step("unpublish", "Take the address away", edge.unroute, timedelta(minutes=2)),
-        Step("remove", "Remove containers, networks and volumes", stack.remove, timedelta(minutes=5)),
+        Step(
+            "remove", "Remove containers, networks and volumes", stack.remove, timedelta(minutes=5)
+        ),
         Step("prove", "See that nothing is left", stack.prove_gone, timedelta(minutes=1)),
         Step("release", "Give back its name, room and keys", stack.release, timedelta(minutes=1)),
     ),

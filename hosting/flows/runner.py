@@ -30,9 +30,7 @@ from hosting.services import leases, servers
 
 logger = logging.getLogger(__name__)
 
-FLOWS: dict[str, Flow] = {
-    flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, DELETE)
-}
+FLOWS: dict[str, Flow] = {flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, DELETE)}
 MAX_ATTEMPTS = 8
 MAX_WAIT_FOR_SERVER = timedelta(hours=24)
 SERVER_PAUSE = timedelta(seconds=5)

@@ -38,9 +38,7 @@ def apply(work: Work) -> None:
 def wait_ready(work: Work) -> None:
     """Wait until the web service says that the app can be used."""
     web = stacks.definition(work.instance).berth.web.service
-    work.wait_until(
-        lambda: work.engine.is_ready(work.stack, web), why=f"{web} is not ready yet"
-    )
+    work.wait_until(lambda: work.engine.is_ready(work.stack, web), why=f"{web} is not ready yet")
     work.report("the app is ready")
 
 

@@ -37,7 +37,9 @@ class Instance(models.Model):
     version = models.CharField(max_length=40)
     definition = models.JSONField(editable=False)
     image_pins = models.JSONField(
-        default=dict, editable=False, help_text="What each image's name meant when it was first fetched."
+        default=dict,
+        editable=False,
+        help_text="What each image's name meant when it was first fetched.",
     )
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="instances")
     server = models.ForeignKey(Server, on_delete=models.PROTECT, related_name="instances")
@@ -51,7 +53,10 @@ class Instance(models.Model):
         default=False, help_text="Whether the edge forwards to it; otherwise it shows its state."
     )
     order_key = models.CharField(
-        max_length=64, null=True, blank=True, editable=False,
+        max_length=64,
+        null=True,
+        blank=True,
+        editable=False,
         help_text="What the order was sent under, so that sending it twice orders once.",
     )
     created_at = models.DateTimeField(auto_now_add=True)

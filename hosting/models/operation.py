@@ -67,7 +67,9 @@ class Operation(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(state__in=("queued", "running"), finished_at__isnull=True)
-                | (~models.Q(state__in=("queued", "running")) & models.Q(finished_at__isnull=False)),
+                | (
+                    ~models.Q(state__in=("queued", "running")) & models.Q(finished_at__isnull=False)
+                ),
                 name="ended_operations_have_an_end",
             ),
             models.CheckConstraint(

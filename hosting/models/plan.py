@@ -16,7 +16,9 @@ class Plan(models.Model):
     """Limits of a whole stack; the catalog says which service gets which share of them."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    slug = models.CharField("short name", max_length=40, unique=True, validators=[validate_dns_label])
+    slug = models.CharField(
+        "short name", max_length=40, unique=True, validators=[validate_dns_label]
+    )
     name = models.CharField(max_length=80)
     description = models.CharField(max_length=200, blank=True)
     cpus = models.DecimalField(

@@ -21,7 +21,9 @@ def validate_supernet(value: str) -> None:
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
-        raise ValidationError(f"“{value}” is not an IPv4 network; write it like 10.208.0.0/12.") from error
+        raise ValidationError(
+            f"“{value}” is not an IPv4 network; write it like 10.208.0.0/12."
+        ) from error
     if not network.is_private or network.prefixlen > SUBNET_PREFIX:
         raise ValidationError("Use a private network of /27 or larger, such as 10.208.0.0/12.")
 
@@ -50,9 +52,7 @@ class Server(models.Model):
         default="unix:///var/run/docker.sock",
         help_text="Where the engine listens, as its own client would be told.",
     )
-    availability = models.CharField(
-        max_length=10, choices=Availability, default=Availability.OPEN
-    )
+    availability = models.CharField(max_length=10, choices=Availability, default=Availability.OPEN)
     cpus = models.DecimalField("CPUs", max_digits=7, decimal_places=2, default=Decimal(1))
     memory_mb = models.PositiveIntegerField("memory (MiB)")
     disk_gb = models.PositiveIntegerField("disk (GiB)")
@@ -84,10 +84,8 @@ class Server(models.Model):
 
 
 class Subnet(models.Model):
-    """The ``index``-th /27 of a server's supernet, held by an instance or known to be taken.
-
-    A row is what makes a subnet unavailable; releasing one deletes its row.
-    """
+    """The ``index``-th /27 of a server's supernet: held by an instance, taken by something else
+    on the server, or (neither) given back and free."""
 
     server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="subnets")
     index = models.PositiveIntegerField()
@@ -105,6 +103,17 @@ class Subnet(models.Model):
         ordering = ("server", "index")
         constraints = (
             models.UniqueConstraint(fields=("server", "index"), name="one_holder_per_subnet"),
+            models.CheckConstraint(
+                condition=models.Q(instance=None) | models.Q(taken_by=""),
+                name="held_or_taken_but_not_both",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("server", "index"),
+                condition=models.Q(instance=None, taken_by=""),
+                name="free_subnets",
+            ),
         )
 
     def __str__(self) -> str:

@@ -13,9 +13,7 @@ from tenants.models import Client
 
 def of_client(client: Client) -> QuerySet[Instance]:
     """The client's instances that exist, ready to be listed: three queries however many."""
-    return detailed(Instance.objects.filter(client=client)).exclude(
-        state=Instance.State.DELETED
-    )
+    return detailed(Instance.objects.filter(client=client)).exclude(state=Instance.State.DELETED)
 
 
 def detailed(instances: QuerySet[Instance]) -> QuerySet[Instance]:

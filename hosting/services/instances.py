@@ -36,7 +36,7 @@ def order(
     _check_name(name)
     try:
         with transaction.atomic():
-            Client.objects.select_for_update().get(pk=client.pk)
+            client = Client.objects.select_for_update().get(pk=client.pk)
             earlier = _ordered_before(client, key)
             if earlier is not None:
                 return _same_order(earlier, app=app, plan=plan, name=name)
@@ -102,9 +102,10 @@ def release(*, instance: Instance) -> None:
 
 
 def _request(instance: Instance, kind: Operation.Kind, actor: Actor) -> Operation:
-    if not instance.client.is_active:
-        raise Refused(f"{instance.client} is inactive: nothing can be changed.")
     with transaction.atomic():
+        client = Client.objects.select_for_update().get(pk=instance.client_id)
+        if not client.is_active:
+            raise Refused(f"{client} is inactive: nothing can be changed.")
         return operations.request(instance=instance, kind=kind, actor=actor)
 
 
@@ -114,9 +115,11 @@ def _create(
     if not client.is_active:
         raise Refused(f"{client} is inactive: nothing can be ordered.")
     hooks.check_order(client=client, plan=plan)
-    if Instance.objects.filter(client=client, name=name).exclude(
-        state=Instance.State.DELETED
-    ).exists():
+    if (
+        Instance.objects.filter(client=client, name=name)
+        .exclude(state=Instance.State.DELETED)
+        .exists()
+    ):
         raise Refused(_taken(name), field="name")
     instance = Instance.objects.create(
         client=client,
@@ -129,13 +132,11 @@ def _create(
         order_key=order_key,
     )
     subnets.allocate(instance=instance)
-    Hostname.objects.create(
-        name=f"{name}.{client.slug}.{settings.BERTH_DOMAIN}", instance=instance
-    )
+    Hostname.objects.create(name=f"{name}.{client.slug}.{settings.BERTH_DOMAIN}", instance=instance)
     for secret, spec in generated_secrets(app).items():
         InstanceSecret.objects.create(instance=instance, name=secret, value=generate(spec))
     audit.record(
-        action="instance.order",
+        action="instance.ordered",
         actor=actor,
         client=client,
         obj=instance,
@@ -160,11 +161,7 @@ def _plan(slug: str, app: App) -> Plan:
     if plan is None:
         raise Refused(f"There is no plan “{slug}” on offer.", field="plan")
     needs = app.berth.minimum
-    if (
-        plan.memory_mb < needs.memory_mb
-        or plan.cpus < needs.cpus
-        or plan.disk_gb < needs.disk_gb
-    ):
+    if plan.memory_mb < needs.memory_mb or plan.cpus < needs.cpus or plan.disk_gb < needs.disk_gb:
         raise Refused(
             f"{app.title} needs at least {needs.memory_mb} MiB of memory, {needs.cpus} CPUs and"
             f" {needs.disk_gb} GiB of disk; {plan} has less.",

@@ -133,9 +133,7 @@ def end_step(*, lease: Lease, name: str, done: bool) -> None:
 def say(*, lease: Lease, step: str, line: str) -> None:
     """Add a line to a step's output."""
     _lock(lease)
-    _step(lease, step).update(
-        output=Concat("output", Value(f"{line}\n"), output_field=TextField())
-    )
+    _step(lease, step).update(output=Concat("output", Value(f"{line}\n"), output_field=TextField()))
 
 
 @transaction.atomic
@@ -197,10 +195,7 @@ def _set_instance(pk: uuid.UUID, state: Instance.State, reason: str, at: datetim
 
 def _lock(lease: Lease) -> Operation:
     operation = (
-        _held(lease)
-        .select_related("instance__client")
-        .select_for_update(of=("self",))
-        .first()
+        _held(lease).select_related("instance__client").select_for_update(of=("self",)).first()
     )
     if operation is None:
         raise LeaseLost(str(lease.operation_id))

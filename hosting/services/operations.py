@@ -64,7 +64,7 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
         requested_by_label=actor.label,
     )
     audit.record(
-        action=f"instance.{kind}",
+        action=f"instance.{kind}_requested",
         actor=actor,
         client=locked.client,
         obj=locked,
@@ -90,7 +90,7 @@ def cancel(*, operation_id: uuid.UUID, actor: Actor) -> Operation:
         operation.run_after = Now()  # a worker ends it, and knows what is left behind
         operation.save(update_fields=["cancel_requested_at", "run_after"])
         audit.record(
-            action="operation.cancel",
+            action="operation.cancel_requested",
             actor=actor,
             client=operation.instance.client,
             obj=operation.instance,

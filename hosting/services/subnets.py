@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from django.db import connection
-
 from hosting.models import Instance, Server, Subnet
 from tenants.errors import Refused
-
-# The lowest index that no row holds: 0, or one past the first row whose successor is free.
-_LOWEST_FREE = """
-    SELECT min(candidate) FROM (
-        SELECT 0 AS candidate
-        UNION ALL
-        SELECT "index" + 1 FROM hosting_subnet WHERE server_id = %(server)s
-    ) AS candidates
-    WHERE NOT EXISTS (
-        SELECT 1 FROM hosting_subnet WHERE server_id = %(server)s AND "index" = candidate
-    )
-"""
 
 
 def allocate(*, instance: Instance) -> Subnet:
@@ -29,13 +15,7 @@ def allocate(*, instance: Instance) -> Subnet:
     if held is not None:
         return held
     server = Server.objects.select_for_update().get(pk=instance.server_id)
-    index = _lowest_free(server)
-    if index >= server.subnet_count:
-        raise Refused(
-            f"Server {server} has no free subnet left: all {server.subnet_count}"
-            f" of {server.supernet} are in use."
-        )
-    return Subnet.objects.create(server=server, index=index, instance=instance)
+    return _reuse(server, instance) or _extend(server, instance)
 
 
 def replace_taken(*, instance: Instance, taken_by: str) -> Subnet:
@@ -49,11 +29,27 @@ def replace_taken(*, instance: Instance, taken_by: str) -> Subnet:
 
 def release(*, instance: Instance) -> None:
     """Give the instance's subnet back; nothing happens where it has none."""
-    Subnet.objects.filter(instance=instance).delete()
+    Subnet.objects.filter(instance=instance).update(instance=None)
 
 
-def _lowest_free(server: Server) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_LOWEST_FREE, {"server": server.pk})
-        row = cursor.fetchone()
-    return int(row[0])
+def _reuse(server: Server, instance: Instance) -> Subnet | None:
+    """The lowest subnet that was given back."""
+    free = (
+        Subnet.objects.filter(server=server, instance=None, taken_by="").order_by("index").first()
+    )
+    if free is not None:
+        free.instance = instance
+        free.save(update_fields=["instance"])
+    return free
+
+
+def _extend(server: Server, instance: Instance) -> Subnet:
+    """The first subnet that was never given out."""
+    last = Subnet.objects.filter(server=server).order_by("-index").first()
+    index = last.index + 1 if last else 0
+    if index >= server.subnet_count:
+        raise Refused(
+            f"Server {server} has no free subnet left: all {server.subnet_count}"
+            f" of {server.supernet} are in use."
+        )
+    return Subnet.objects.create(server=server, index=index, instance=instance)

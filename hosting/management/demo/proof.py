@@ -22,7 +22,10 @@ class ProofFailed(Exception):
 def prove(instance: Instance, *, edge: str, host: str, password: str) -> list[tuple[str, float]]:
     """Do it all; return what was shown and the seconds that each took. Raises ``ProofFailed``."""
     with httpx.Client(
-        base_url=edge, headers={"Host": host, "browser-id": "berth-demo"}, timeout=30, trust_env=False
+        base_url=edge,
+        headers={"Host": host, "browser-id": "berth-demo"},
+        timeout=30,
+        trust_env=False,
     ) as web:
         workflow: dict[str, str] = {}
         steps: tuple[tuple[str, Callable[[], None]], ...] = (
@@ -67,7 +70,13 @@ def _workflow(web: httpx.Client) -> dict[str, str]:
     created = _expect(
         web.post(
             "/rest/workflows",
-            json={"name": _WORKFLOW, "nodes": [], "connections": {}, "settings": {}, "active": False},
+            json={
+                "name": _WORKFLOW,
+                "nodes": [],
+                "connections": {},
+                "settings": {},
+                "active": False,
+            },
         ),
         "the new workflow",
     )["data"]

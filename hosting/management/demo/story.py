@@ -83,9 +83,7 @@ def bring_up(client: Client, plan: Plan) -> tuple[Instance, Operation | None]:
     )
     instance = existing.first()
     if instance is None:
-        instance = instances.order(
-            client=client, app="n8n", plan=plan.slug, name=NAME, actor=alice
-        )
+        instance = instances.order(client=client, app="n8n", plan=plan.slug, name=NAME, actor=alice)
     active = instance.operations.filter(
         Q(state=Operation.State.QUEUED) | Q(state=Operation.State.RUNNING)
     ).first()

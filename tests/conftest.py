@@ -1,0 +1,161 @@
+"""What every test may use. Real parts throughout: only the memory engine stands in for an engine."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import TransactionTestCase
+from pytest_django import Settings
+
+from hosting.engines.base import Engine
+from hosting.engines.memory import MemoryEngine
+from hosting.flows import runner
+from hosting.flows.engines import engine_for
+from hosting.models import Instance, Operation, Plan, Server
+from hosting.services import instances
+from tenants.models import Client, Role, User
+from tenants.services import clients, members
+from tenants.services.actors import Actor
+
+OWNER = f"test-{uuid.uuid4().hex[:8]}"
+CATALOG = Path(__file__).parent / "catalog"
+_SERIAL = ("docker", "browser", "n8n", "flowise")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares the machine's engine, ports or memory runs on one worker, in order."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in _SERIAL):
+            item.add_marker(pytest.mark.xdist_group("serial"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_past_the_audit_log() -> Iterator[None]:
+    """Emptying the tables between tests must get past the trigger that forbids exactly that."""
+    flush = TransactionTestCase._fixture_teardown
+
+    def teardown(case: TransactionTestCase) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE tenants_auditevent DISABLE TRIGGER USER")
+        try:
+            flush(case)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "ALTER TABLE tenants_auditevent ENABLE ALWAYS TRIGGER tenants_auditevent_append_only"
+                )
+
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
+    yield
+    TransactionTestCase._fixture_teardown = flush  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _installation(settings: Settings) -> None:
+    """An installation of the tests' own: its label, the test catalog, and no edge unless asked."""
+    settings.BERTH_OWNER = OWNER
+    settings.BERTH_CATALOG_DIRS = [*settings.BERTH_CATALOG_DIRS, CATALOG]
+    settings.BERTH_EDGE = False
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture
+def actor() -> Actor:
+    return Actor.system("test")
+
+
+@pytest.fixture
+def acme(db: None, actor: Actor) -> Client:
+    return clients.create(name="Acme", slug="acme", timezone="Europe/Berlin", actor=actor)
+
+
+@pytest.fixture
+def alice(acme: Client, actor: Actor) -> User:
+    """Acme's owner."""
+    user = User.objects.create_user("alice@acme.example", "correct horse battery", name="Alice")
+    members.add(client=acme, user=user, role=Role.OWNER, actor=actor)
+    return user
+
+
+@pytest.fixture
+def small(db: None) -> Plan:
+    return Plan.objects.create(
+        slug="small", name="Small", cpus=Decimal(1), memory_mb=512, disk_gb=5, processes=256
+    )
+
+
+@pytest.fixture
+def memory_server(db: None) -> Server:
+    """A server whose engine runs nothing, and is this test's alone."""
+    return Server.objects.create(
+        name="memory",
+        engine=Server.EngineKind.MEMORY,
+        endpoint=f"memory:{uuid.uuid4()}",
+        cpus=Decimal(16),
+        memory_mb=16 * 1024,
+        disk_gb=500,
+    )
+
+
+@pytest.fixture
+def memory_engine(memory_server: Server) -> MemoryEngine:
+    engine = engine_for(memory_server)
+    assert isinstance(engine, MemoryEngine)
+    return engine
+
+
+@pytest.fixture
+def docker_server(db: None) -> Iterator[Server]:
+    """This machine's own engine; afterwards nothing of the tests is left on it."""
+    server = Server.objects.create(
+        name="local", cpus=Decimal(64), memory_mb=256 * 1024, disk_gb=1000
+    )
+    engine = engine_for(server)
+    yield server
+    for instance in engine.observe_all(OWNER):
+        engine.remove(instance, with_volumes=True)
+
+
+@pytest.fixture
+def docker_engine(docker_server: Server) -> Engine:
+    return engine_for(docker_server)
+
+
+@pytest.fixture
+def order(acme: Client, small: Plan, actor: Actor) -> Callable[..., Instance]:
+    """Order an instance at Acme: the guestbook on the small plan, unless told otherwise."""
+
+    def place(name: str = "book", **overrides: Any) -> Instance:
+        wanted = {
+            "client": acme,
+            "app": "guestbook",
+            "plan": small.slug,
+            "name": name,
+            "actor": actor,
+        }
+        return instances.order(**{**wanted, **overrides})
+
+    return place
+
+
+@pytest.fixture
+def work_off() -> Callable[[Instance], Operation]:
+    """Work on the instance's newest operation, here and now, and return it as it is then."""
+
+    def work(instance: Instance) -> Operation:
+        operation = instance.operations.order_by("-requested_at")[0]
+        runner.run(operation.pk)
+        operation.refresh_from_db()
+        instance.refresh_from_db()
+        return operation
+
+    return work
