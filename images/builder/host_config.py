@@ -44,7 +44,9 @@ def collect() -> dict[str, bytes]:
         value = os.environ.get(name) or os.environ.get(name.upper())
         if value:
             lines.append(f"export {name}={shlex.quote(value)} {name.upper()}={shlex.quote(value)}")
-    registry = os.environ.get("npm_config_registry") or os.environ.get("NPM_CONFIG_REGISTRY")
+    registry = next(
+        (value for name, value in os.environ.items() if name.lower() == "npm_config_registry"), None
+    )
     if registry:
         lines.append(f"export npm_config_registry={shlex.quote(registry)}")
     files["env"] = "\n".join(lines) + "\n"

@@ -79,7 +79,8 @@ class Handler(BaseHTTPRequestHandler):
     def readiness(self) -> None:
         """Say 200 once the table is there and both stores answer."""
         if not migrated.is_set():
-            return self.answer(503, {"error": "The table is not there yet."})
+            self.answer(503, {"error": "The table is not there yet."})
+            return
         storage.check()
         self.answer(200, {"status": "ready"})
 
@@ -94,17 +95,20 @@ class Handler(BaseHTTPRequestHandler):
         """Add an entry from a form (then back to the page) or from JSON."""
         length = int(self.headers.get("Content-Length") or 0)
         if length > MAX_BODY:
-            return self.answer(413, {"error": f"An entry has at most {MAX_BODY} bytes."})
+            self.answer(413, {"error": f"An entry has at most {MAX_BODY} bytes."})
+            return
         body = self.rfile.read(length).decode(errors="replace")
         is_json = self.headers.get_content_type() == "application/json"
         try:
             sent = json.loads(body) if is_json else {k: v[0] for k, v in parse_qs(body).items()}
             text, author = str(sent["text"]), str(sent.get("author", "anonymous"))
         except (ValueError, KeyError, TypeError, AttributeError):
-            return self.answer(400, {"error": "An entry needs a text."})
+            self.answer(400, {"error": "An entry needs a text."})
+            return
         entry = storage.add(text, author)
         if is_json:
-            return self.answer(201, entry)
+            self.answer(201, entry)
+            return
         self.send_response(303)
         self.send_header("Location", "/")
         self.send_header("Content-Length", "0")
@@ -114,7 +118,8 @@ class Handler(BaseHTTPRequestHandler):
         """Switch to a WebSocket that echoes."""
         key = self.headers.get("Sec-WebSocket-Key")
         if key is None:
-            return self.answer(426, {"error": "This is a WebSocket."})
+            self.answer(426, {"error": "This is a WebSocket."})
+            return
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
