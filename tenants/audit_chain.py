@@ -67,13 +67,21 @@ def clean_json(value: Any) -> Any:
     raise TypeError(f"The audit log takes no {type(value).__name__}.")
 
 
+def _as_read(address: str | None) -> str | None:
+    """One spelling of an address; what Berth would not have written stays as it is, and shows."""
+    try:
+        return None if address is None else str(ipaddress.ip_address(address))
+    except ValueError:
+        return str(address)
+
+
 def digest(event: Mapping[str, Any]) -> str:
     """The SHA-256, in hex, over the canonical JSON of an event's columns except ``hash``."""
     columns = {name: event[name] for name in HASHED}
     at: datetime = columns["at"]
     columns["at"] = at.astimezone(UTC).isoformat(timespec="microseconds")
     columns["client_id"] = None if columns["client_id"] is None else str(columns["client_id"])
-    columns["address"] = clean_address(columns["address"])
+    columns["address"] = _as_read(columns["address"])
     canonical = json.dumps(columns, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

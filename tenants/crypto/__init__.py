@@ -9,7 +9,9 @@
   can't be decrypted.
 
 Who can write to the database can put back an older value of the same field, or delete one; he
-can't read or make one. Lengths are visible.
+can't read or make one, unless he knows a master key that is still configured: remove an old one
+as soon as ``rotate_keys`` says so. What else is in a value's row is not bound to it. Lengths are
+visible.
 """
 
 from tenants.crypto.canary import examine_master_key, verify_master_key

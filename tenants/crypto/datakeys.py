@@ -118,7 +118,10 @@ _cache = _Cache()
 
 
 def forget_cached_keys() -> None:
-    """Forget every unwrapped key of this process, as after shredding a client's keys."""
+    """Forget every unwrapped key of this process, as after shredding a client's keys.
+
+    Other processes forget them within ``CACHE_SECONDS``.
+    """
     _cache.clear()
 
 

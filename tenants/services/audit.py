@@ -38,8 +38,8 @@ def record(
     """Append an event to the chain, in the caller's transaction, which must exist.
 
     ``action`` is noun and verb, such as ``instance.stopped``. ``before`` and ``after`` hold only
-    what changed, as plain values, and never a secret: text under a name like ``password`` is refused.
-    Other writers wait from here until the caller commits, so record last.
+    what changed, as plain values, and never a secret: text under a name like ``password`` is
+    refused. Other writers wait from here until the caller commits, so record last.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError(

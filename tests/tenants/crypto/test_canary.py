@@ -59,7 +59,7 @@ def test_a_new_key_in_front_fits_and_the_old_one_alone_no_longer(
     verify_master_key()
     create_data_key(client=acme)
     settings.BERTH_MASTER_KEY = keys.k1
-    with pytest.raises(MasterKeyError, match="it has the key “k1”, the database was .* “k2”"):
+    with pytest.raises(MasterKeyError, match=r"it has the key “k1”, the database was .* “k2”"):
         verify_master_key()
 
 

@@ -204,9 +204,9 @@ def test_it_is_in_no_form() -> None:
 
 def test_a_dump_can_not_be_loaded_as_a_value(acme: Client, make_secret: Make) -> None:
     dump = serializers.serialize("json", [make_secret(acme, SECRET)])
-    with pytest.raises(FieldError):
-        for each in serializers.deserialize("json", dump):
-            each.save()
+    (loaded,) = serializers.deserialize("json", dump)
+    with pytest.raises(FieldError, match="only by saving its object"):
+        loaded.save()
 
 
 def test_an_unsaved_secret_is_not_pickled_and_a_saved_one_is(
@@ -254,7 +254,7 @@ def test_saving_outside_a_transaction_is_refused(acme: Client, make_secret: Make
 
 @pytest.mark.django_db(transaction=True)
 def test_a_key_that_was_rolled_back_does_no_harm(acme: Client, make_secret: Make) -> None:
-    """The next key has the same version and is another one; the process may have cached the first."""
+    """The next key has the same version and is another one; the first may be cached."""
     secret = make_secret(acme, SECRET)
     with transaction.atomic():
         create_data_key(client=acme)
@@ -272,7 +272,7 @@ def test_a_key_that_was_rolled_back_does_no_harm(acme: Client, make_secret: Make
 
 
 def test_it_refuses_models_that_name_no_client() -> None:
-    class Nobody(models.Model):
+    class Nobody(models.Model):  # noqa: DJ008  (never shown)
         value = EncryptedTextField(unique=True)
 
         class Meta:

@@ -197,6 +197,22 @@ def test_a_replaced_key_that_is_needed_is_kept(acme: Client, make_secret: Make) 
     assert set(texts().values()) == {"text"}
 
 
+@pytest.mark.django_db
+def test_no_key_is_removed_while_a_value_is_not_understood(
+    secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotate(data_keys=True)
+    rotate(data_keys=True)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE hosting_instancesecret SET value = 'x'")
+    monkeypatch.setattr(service, "KEEP_REPLACED", timedelta(0))
+    out = StringIO()
+    with pytest.raises(CommandError):
+        call_command("rotate_keys", stdout=out, stderr=out)
+    assert "No replaced data key is removed: An encrypted value has an" in out.getvalue()
+    assert set(DataKey.objects.values_list("version", flat=True)) == {1, 2, 3}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_removal_waits_for_whoever_still_writes_under_the_key(
     acme: Client, make_secret: Make
@@ -224,6 +240,14 @@ def test_removal_waits_for_whoever_still_writes_under_the_key(
     assert list(texts().values()) == ["written under the second key"]
 
 
+def write_again(secrets: dict[str, str]) -> None:
+    for pk, text in secrets.items():
+        with transaction.atomic():
+            secret = InstanceSecret.objects.select_for_update().get(pk=pk)
+            secret.value = text
+            secret.save()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_readers_and_writers_work_on_while_keys_change(
     secrets: dict[str, str], settings: Settings, keys: Keys
@@ -241,11 +265,7 @@ def test_readers_and_writers_work_on_while_keys_change(
     def write() -> int:
         rounds = 0
         while not done.is_set() or not rounds:
-            for pk, text in secrets.items():
-                with transaction.atomic():
-                    secret = InstanceSecret.objects.select_for_update().get(pk=pk)
-                    secret.value = text
-                    secret.save()
+            write_again(secrets)
             rounds += 1
         return rounds
 

@@ -32,7 +32,7 @@ def events(acme: Client) -> list[AuditEvent]:
     return list(AuditEvent.objects.order_by("sequence"))
 
 
-def execute(statement: str, *parameters: object) -> None:
+def execute(statement: str, *parameters: str | None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
 
@@ -65,6 +65,8 @@ def test_an_empty_log_is_whole() -> None:
         ("before", '{"number": 1}'),
         ("after", "{}"),
         ("address", "192.0.2.1"),
+        ("address", "10.0.0.0/8"),
+        ("address", "::ffff:192.0.2.1"),
         ("user_agent", "Other"),
         ("request_id", "other"),
     ],
