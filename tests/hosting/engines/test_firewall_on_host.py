@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -113,6 +114,17 @@ class Tenant:
 Start = Callable[..., Tenant]
 
 
+def _wait_until_it_serves(address: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with socket.create_connection((address, 8080), timeout=5):
+                return
+        except OSError:
+            assert time.monotonic() < deadline, "the container serves nothing"
+            time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
     """Makes a tenant in the subnet of that number; everything made is removed at the end."""
@@ -143,6 +155,7 @@ def start() -> Iterator[Start]:
             made.callback(container.remove, force=True, v=True)
             container.reload()
             address = container.attrs["NetworkSettings"]["Networks"][network.name]["IPAddress"]
+            _wait_until_it_serves(address)
             return Tenant(network, container, f"{supernet}.{base + 1}", address)
 
         yield make

@@ -89,6 +89,6 @@ if __name__ == "__main__":
         100,
         1000,
         5000,
-    ]:  # blocks take minutes at 5000
+    ]:
         measure("map", number, render)
         measure("blocks", number, one_block_a_site)
