@@ -26,7 +26,7 @@ def follow(console: Console, operation: Operation, fallen: Callable[[], str | No
         TimeElapsedColumn(),
         console=console,
     ) as progress:
-        bar = progress.add_task(f"{operation.get_kind_display()} {operation.instance}", total=None)
+        bar = progress.add_task(f"{operation.get_kind_display()} {operation.instance}", total=1)
         told: set[str] = set()
         while True:
             operation.refresh_from_db()
@@ -39,7 +39,7 @@ def follow(console: Console, operation: Operation, fallen: Callable[[], str | No
             progress.update(
                 bar,
                 completed=len(told),
-                total=len(steps) or None,
+                total=len(steps) or 1,
                 description=_now(operation, current),
             )
             if not operation.is_active:

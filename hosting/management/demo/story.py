@@ -25,7 +25,15 @@ def staff(here: Surroundings) -> User:
     """Someone who may do everything in the admin."""
     user = User.objects.filter(email=STAFF).first()
     if user is None:
-        user = User.objects.create_superuser(STAFF, here.staff_password, name="Bob")
+        return User.objects.create_superuser(STAFF, here.staff_password, name="Bob")
+    return _with_password(user, here.staff_password)
+
+
+def _with_password(user: User, password: str) -> User:
+    """What is shown at the end has to open the door, whatever happened to the file meanwhile."""
+    if not user.check_password(password):
+        user.set_password(password)
+        user.save(update_fields=["password"])
     return user
 
 
@@ -67,10 +75,14 @@ def server(endpoint: str) -> Server:
 
 def acme(here: Surroundings) -> Client:
     """The client, with Alice as its owner."""
-    client = Client.objects.filter(slug="acme").first()
-    if client is None:
-        client = clients.create(name="Acme", slug="acme", timezone="Europe/Berlin", actor=_ACTOR)
+    client = Client.objects.filter(slug="acme").first() or clients.create(
+        name="Acme", slug="acme", timezone="Europe/Berlin", actor=_ACTOR
+    )
+    alice = User.objects.filter(email=MEMBER).first()
+    if alice is None:
         alice = User.objects.create_user(MEMBER, here.member_password, name="Alice")
+    _with_password(alice, here.member_password)
+    if not client.members.filter(user=alice).exists():
         members.add(client=client, user=alice, role=Role.OWNER, actor=_ACTOR)
     return client
 

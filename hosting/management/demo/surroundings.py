@@ -57,8 +57,8 @@ def recall(directory: Path) -> Surroundings:
         app_password=f"{secrets.token_urlsafe(12)}aA1",  # n8n wants a capital and a digit
     )
     directory.mkdir(parents=True, exist_ok=True)
-    with file.open("w", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
-        json.dump(asdict(fresh), out)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(asdict(fresh)))
     return fresh
 
 

@@ -34,13 +34,19 @@ def _copies(instance: Instance, count: int) -> list[Instance]:
     return Instance.objects.bulk_create(copies)
 
 
-def test_it_gives_out_5000_different_subnets(order: Order, memory_server: Server) -> None:
-    first = order("book")
-    for copy in _copies(first, 4999):
+def test_it_gives_out_what_is_free_among_5000(order: Order, memory_server: Server) -> None:
+    copies = _copies(order("book"), 4999)
+    Subnet.objects.bulk_create(
+        Subnet(server=memory_server, index=index, instance=copy)
+        for index, copy in enumerate(copies[:4989], start=1)
+    )
+    for copy in copies[4989:]:
         subnets.allocate(instance=copy)
-    indexes = set(Subnet.objects.values_list("index", flat=True))
-    assert indexes == set(range(5000))
+    assert set(Subnet.objects.values_list("index", flat=True)) == set(range(5000))
     assert Subnet.objects.select_related("server").get(index=4999).cidr == "10.210.112.224/27"
+    for index in (4321, 1234):
+        subnets.release(instance=copies[index - 1])
+    assert [order(name).subnet.index for name in ("one", "two", "three")] == [1234, 4321, 5000]
 
 
 def test_it_gives_an_instance_the_same_subnet_again(order: Order, memory_server: Server) -> None:
