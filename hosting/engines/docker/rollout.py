@@ -49,7 +49,9 @@ class Rollout:
 
     def run(self) -> None:
         """Do all of it. Whatever a step or the report raises ends the work and comes out here."""
-        with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="berth") as pool:
+        # Waiting holds a thread too, and must not keep others from being made.
+        threads = WORKERS + len(self._waited_for)
+        with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="berth") as pool:
             try:
                 while any(self._todo.values()) or self._busy:
                     self._begin_what_can(pool)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -78,12 +80,18 @@ class DockerBackdoor:
 def sweep(api: APIClient, owner: str) -> None:
     """Remove whatever carries this owner's label, with Docker's own calls."""
     filters = {"label": [f"{LABEL_OWNER}={owner}"]}
-    for container in api.containers(all=True, filters=filters):
+
+    def remove(deed: Callable[..., object], name: str, **how: bool) -> None:
         with suppress(NotFound):
-            api.remove_container(container["Id"], force=True, v=True)
-    for network in api.networks(filters=filters):
-        with suppress(NotFound):
-            api.remove_network(network["Id"])
-    for volume in api.volumes(filters=filters)["Volumes"] or []:
-        with suppress(NotFound):
-            api.remove_volume(volume["Name"], force=True)
+            deed(name, **how)
+
+    with ThreadPoolExecutor(4) as pool:
+        for container in api.containers(all=True, filters=filters):
+            pool.submit(remove, api.remove_container, container["Id"], force=True, v=True)
+    with ThreadPoolExecutor(4) as pool:
+        for network in api.networks(filters=filters):
+            pool.submit(remove, api.remove_network, network["Id"])
+        for volume in api.volumes(filters=filters)["Volumes"] or []:
+            pool.submit(remove, api.remove_volume, volume["Name"], force=True)
+    left = [*api.containers(all=True, filters=filters), *api.networks(filters=filters)]
+    assert not left, f"the test left {left}"

@@ -102,7 +102,7 @@ def test_much_output_is_cut_at_the_front(docker: DockerBackdoor, stacks: Stacks)
     assert 3_000_000 < len(said.output) < 9_000_000
 
 
-@pytest.mark.parametrize("seconds", [0.45, 0.7, 0.95, 1.3])
+@pytest.mark.parametrize("seconds", [0.5, 0.8, 1.1])
 def test_apply_converges_after_it_was_killed(
     docker: DockerBackdoor, stacks: Stacks, seconds: float
 ) -> None:
