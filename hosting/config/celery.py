@@ -6,10 +6,25 @@ docs/architecture.md.
 
 import os
 
+from typing import Any
+
 from celery import Celery
+from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hosting.config.settings")
 
 app = Celery("berth")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def _refuse_a_wrong_master_key(**signal: Any) -> None:
+    """End with one sentence rather than fail at every secret. Celery swallows other exceptions."""
+    from tenants.crypto import MasterKeyError, verify_master_key  # noqa: PLC0415  (Django is set up)
+
+    try:
+        verify_master_key()
+    except MasterKeyError as error:
+        raise SystemExit(str(error)) from error

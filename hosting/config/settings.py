@@ -46,6 +46,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tenants.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -57,7 +58,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "tenants.middleware.RequestContextMiddleware",
 ]
 
 TEMPLATES = [
@@ -221,11 +221,19 @@ CELERY_BEAT_SCHEDULE = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"request": {"()": "tenants.request_context.RequestIdFilter"}},
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request"],
+        }
+    },
     "root": {"handlers": ["console"], "level": env.str("BERTH_LOG_LEVEL", default="INFO")},
+    "loggers": {"httpx": {"level": "WARNING"}},  # a line for every probe helps nobody
 }
 UNFOLD = {
     "SITE_TITLE": "Berth",
@@ -244,7 +252,20 @@ UNFOLD = {
     ],
     "SCRIPTS": [lambda request: static("js/admin.js")],
     "DASHBOARD_CALLBACK": "hosting.admin.dashboard.dashboard",
-    "COLORS": {  # around the accent of static/css/tokens.css
+    "COLORS": {  # the greys and the accent of static/css/tokens.css
+        "base": {
+            "50": "#f7f8f9",
+            "100": "#f2f4f6",
+            "200": "#e3e6ea",
+            "300": "#cdd3da",
+            "400": "#a4adb7",
+            "500": "#5f6873",
+            "600": "#525b66",
+            "700": "#3a424b",
+            "800": "#282d34",
+            "900": "#0e1013",
+            "950": "#0a0c0e",
+        },
         "primary": {
             "50": "#f6f5fe",
             "100": "#efeefc",

@@ -7,3 +7,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hosting.config.settings")
 
 application = get_wsgi_application()
+
+from tenants.crypto import verify_master_key  # noqa: E402  (Django has to be set up)
+
+verify_master_key()  # refuses to start with a wrong key, in one sentence

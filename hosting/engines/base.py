@@ -291,7 +291,10 @@ class Engine(Protocol):
         """What the server has; also the cheapest way to ask whether it answers."""
 
     def pull(self, stack: Stack, *, report: Report = silent) -> Mapping[str, str]:
-        """Make every image of the stack present; return image -> content digest.
+        """Make every image of the stack present; return image -> the name of exactly its content.
+
+        That is ``repository@sha256:...`` for an image from a registry, and the image's own name for
+        one that was built on the server.
 
         Raises ``GiveUp`` naming the image when it does not exist.
         """

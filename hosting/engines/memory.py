@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from hashlib import sha256
 from ipaddress import ip_network
 
 from hosting.engines.base import (
@@ -98,7 +97,7 @@ class MemoryEngine:
         for image in stack.images:
             if image in self.faults.missing_images:
                 raise GiveUp(f"the image {image} does not exist")
-        return {image: f"sha256:{sha256(image.encode()).hexdigest()}" for image in stack.images}
+        return {image: image for image in stack.images}
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Create the networks and volumes that are missing."""

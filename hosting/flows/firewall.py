@@ -15,8 +15,16 @@ def protect(work: Work) -> None:
     if not settings.BERTH_FIREWALL or not is_local(server):
         work.report("the server's own administration looks after its firewall")
         return
-    changed = Firewall(supernets=(server.supernet,)).ensure()
+    changed = Firewall(supernets=_supernets()).ensure()
     work.report("rules were missing and are set" if changed else "the rules are in place")
+
+
+def _supernets() -> tuple[str, ...]:
+    """Of all servers on this machine together: they share one set of rules."""
+    local = Server.objects.filter(
+        engine=Server.EngineKind.DOCKER, endpoint__startswith="unix:"
+    ).order_by("supernet")
+    return tuple(local.values_list("supernet", flat=True).distinct())
 
 
 def is_local(server: Server) -> bool:

@@ -30,7 +30,7 @@ def build(instance: Instance) -> Stack:
         cpus=plan.cpus,
         memory_bytes=plan.memory_bytes,
         pids=plan.processes,
-        secrets={secret.name: str(secret.value) for secret in instance.secrets.all()},
+        secrets={secret.name: secret.reveal() for secret in instance.secrets.all()},
         subnet=instance.subnet.cidr,
         image_prefix=settings.BERTH_IMAGE_PREFIX,
         settings=settings.BERTH_APP_SETTINGS,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 
 from hosting.models.plan import Plan
 from hosting.models.server import Server
-from tenants.crypto import EncryptedTextField
+from tenants.crypto import DecryptionError, EncryptedTextField
 from tenants.models import Client
 from tenants.models.client import validate_dns_label
 
@@ -113,9 +113,13 @@ class Instance(models.Model):
 
 
 class InstanceSecret(models.Model):
-    """A generated secret of an instance, sealed under its client's data key."""
+    """A generated secret of an instance, sealed under its client's data key.
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    The row's id is derived from instance and name, and the seal is bound to the id: a value that
+    somebody moves to another instance or name can't be read there.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="secrets")
     name = models.CharField(max_length=63)
     value = EncryptedTextField()
@@ -128,6 +132,22 @@ class InstanceSecret(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.instance_id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save under the id that belongs to instance and name."""
+        self.id = self.id_for(self.instance_id, self.name)
+        super().save(*args, **kwargs)
+
+    @staticmethod
+    def id_for(instance_id: uuid.UUID, name: str) -> uuid.UUID:
+        """The only id that a secret of that instance and name can have."""
+        return uuid.uuid5(instance_id, name)
+
+    def reveal(self) -> str:
+        """The value. Raises ``DecryptionError`` where the row was tampered with."""
+        if self.id != self.id_for(self.instance_id, self.name):
+            raise DecryptionError(f"The secret {self.name} is not where it was put.")
+        return str(self.value)
 
     @property
     def encryption_client_id(self) -> uuid.UUID:

@@ -81,16 +81,16 @@ class DockerEngine:
 
     def pull(self, stack: Stack, *, report: Report = silent) -> Mapping[str, str]:
         """Make every image present; one that is on the server already is not fetched again."""
-        digests = {}
+        pins = {}
         for image in stack.images:
-            content = images.digest(self._client, image)
-            if content is None:
+            pinned = images.pinned(self._client, image)
+            if pinned is None:
                 images.pull(self._client, image, built_here=self._built_here, report=report)
-                content = images.digest(self._client, image)
-            if content is None:
+                pinned = images.pinned(self._client, image)
+            if pinned is None:
                 raise TryLater(f"the image {image} is gone again after it was pulled")
-            digests[image] = content
-        return digests
+            pins[image] = pinned
+        return pins
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Create the networks and volumes that are missing."""

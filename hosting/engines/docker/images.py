@@ -34,10 +34,11 @@ def split(image: str) -> tuple[str, str]:
     return repository, reference or "latest"
 
 
-def digest(client: Client, image: str) -> str | None:
-    """The content digest of an image that is on the server, None where it is not.
+def pinned(client: Client, image: str) -> str | None:
+    """The name of exactly this content, None where the image is not on the server.
 
-    The registry's digest where the image came from one, else the image's own id.
+    ``repository@sha256:...`` where the image came from a registry; its own name where it was built
+    here, as no other server could fetch it under a digest.
     """
     with translated(f"the image {image}"):
         try:
@@ -49,8 +50,8 @@ def digest(client: Client, image: str) -> str | None:
     for each in shown.get("RepoDigests") or []:
         name, _, content = each.partition("@")
         if name == repository:
-            return str(content)
-    return str(shown["Id"])
+            return f"{repository}@{content}"
+    return image
 
 
 def _local_name(image: str) -> str:

@@ -12,6 +12,7 @@ from pytest_django import Settings
 from hosting import hooks
 from hosting.models import Hostname, Instance, InstanceSecret, Operation, Plan, Server, Subnet
 from hosting.services import instances
+from tenants.crypto import DecryptionError
 from tenants.errors import Refused
 from tenants.models import AuditEvent, Client
 from tenants.services.actors import Actor
@@ -49,7 +50,7 @@ def _generated(instance: Instance) -> list[str]:
 
 def test_it_makes_other_secrets_for_every_instance(order: Order, memory_server: Server) -> None:
     first, second = order("one"), order("two")
-    values = [str(secret.value) for each in (first, second) for secret in each.secrets.all()]
+    values = [secret.reveal() for each in (first, second) for secret in each.secrets.all()]
     assert len(set(values)) == len(values)
 
 
@@ -203,3 +204,18 @@ def test_it_wants_the_name_typed_before_it_deletes(
     with pytest.raises(Refused, match="Type book to delete it"):
         instances.delete(instance=instance, confirmation="bok", actor=actor)
     assert instance.operations.count() == 1
+
+
+def test_a_secret_that_was_moved_to_another_name_or_instance_can_not_be_read(
+    order: Order, memory_server: Server
+) -> None:
+    instance, other = order("one"), order("two")
+    name = _generated(instance)[0]
+    secret = instance.secrets.get(name=name)
+    InstanceSecret.objects.filter(pk=secret.pk).update(name="renamed")
+    with pytest.raises(DecryptionError):
+        instance.secrets.get(name="renamed").reveal()
+    other.secrets.all().delete()
+    InstanceSecret.objects.filter(pk=secret.pk).update(instance=other, name=name)
+    with pytest.raises(DecryptionError):
+        other.secrets.get(name=name).reveal()

@@ -35,6 +35,7 @@ def _copies(instance: Instance, count: int) -> list[Instance]:
 
 
 def test_it_gives_out_what_is_free_among_5000(order: Order, memory_server: Server) -> None:
+    Server.objects.update(cpus=99_999, memory_mb=10**7, disk_gb=10**6)
     copies = _copies(order("book"), 4999)
     Subnet.objects.bulk_create(
         Subnet(server=memory_server, index=index, instance=copy)
