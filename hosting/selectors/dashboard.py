@@ -92,10 +92,14 @@ def _lacks(plan: Plan, app: App) -> str:
     lacking = [
         what
         for what, is_short in (
-            (f"{needs.memory_mb} MiB of memory", plan.memory_mb < needs.memory_mb),
+            (f"{_gigabytes(needs.memory_mb)} GB of memory", plan.memory_mb < needs.memory_mb),
             (f"{needs.cpus} CPUs", plan.cpus < needs.cpus),
-            (f"{needs.disk_gb} GiB of disk", plan.disk_gb < needs.disk_gb),
+            (f"{needs.disk_gb} GB of disk", plan.disk_gb < needs.disk_gb),
         )
         if is_short
     ]
     return f"{app.title} needs {' and '.join(lacking)}" if lacking else ""
+
+
+def _gigabytes(megabytes: int) -> str:
+    return f"{megabytes / 1024:.1f}".removesuffix(".0")

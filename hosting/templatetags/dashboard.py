@@ -64,6 +64,8 @@ def span(value: timedelta | None) -> str:
     if value is None:
         return ""
     seconds = max(0, round(value.total_seconds()))
+    if value and not seconds:
+        return "< 1 s"
     minutes, rest = divmod(seconds, 60)
     if not minutes:
         return f"{seconds} s"

@@ -89,6 +89,12 @@ class OperationView:
     waits_for: str
 
     @property
+    def is_overdue(self) -> bool:
+        """Whether it takes more than twice as long as usual."""
+        started = self.operation.started_at
+        return bool(self.usual and started and timezone.now() - started > 2 * self.usual)
+
+    @property
     def can_be_cancelled(self) -> bool:
         """Whether calling it off still makes a difference."""
         return (

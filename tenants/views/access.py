@@ -33,20 +33,13 @@ class HtmxRequest(HttpRequest):
 
 
 class ClientRequest(HtmxRequest):
-    """A request of a member about a client."""
+    """A request of a member about a client, as :func:`enter` leaves it."""
 
     user: User
     client: Client
     role: Role
-
-    @property
-    def actor(self) -> Actor:
-        """Who does what is asked for."""
-        return Actor.of(self.user)
-
-    def may(self, permission: Permission) -> bool:
-        """Whether the role is enough at this client."""
-        return permissions.allows(self.role, self.client, permission)
+    actor: Actor
+    may: Callable[[Permission], bool]  # whether the role is enough at this client
 
 
 View = Callable[Concatenate[ClientRequest, P], HttpResponse]
@@ -87,6 +80,8 @@ def enter(request: ClientRequest, slug: str, permission: Permission) -> None:
     if role is None:  # the membership ended between the two questions
         raise Http404("There is no such client.")
     request.role = role
+    request.actor = Actor.of(request.user)
+    request.may = functools.partial(permissions.allows, role, request.client)
     if request.session.get(LAST_CLIENT) != slug:
         request.session[LAST_CLIENT] = slug
 
