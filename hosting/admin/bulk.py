@@ -14,17 +14,17 @@ from hosting.admin.acting import on_each
 from hosting.models import Instance
 from hosting.services import instances
 
+ACTIONS = (
+    "start_selected",
+    "restart_selected",
+    "retry_selected",
+    "stop_selected",
+    "delete_instances",
+)
+
 
 class BulkVerbs:
     """The list's actions. Each instance is asked for by itself: one that refuses stops no other."""
-
-    actions = (
-        "start_selected",
-        "restart_selected",
-        "retry_selected",
-        "stop_selected",
-        "delete_instances",
-    )
 
     @admin.action(description="Start", permissions=["start"])
     def start_selected(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:

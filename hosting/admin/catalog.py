@@ -29,7 +29,7 @@ class Entry:
 
 
 def view(request: HttpRequest) -> HttpResponse:
-    """All apps; a file that is wrong is named instead, since none can be ordered until it is right."""
+    """All apps, or the file that is wrong: none can be ordered until it is right."""
     if not request.user.has_perm("hosting.view_instance"):
         raise PermissionDenied
     entries: list[Entry] = []

@@ -48,15 +48,6 @@ VERBS: dict[str, Verb] = {
             "Its services start again and its address leads to it.",
         ),
         Verb(
-            "restart",
-            "Restart",
-            "restart_alt",
-            START,
-            Operation.Kind.RESTART,
-            instances.restart,
-            "Its services stop and start; it can't be reached for a moment.",
-        ),
-        Verb(
             "retry",
             "Try again",
             "replay",
@@ -64,6 +55,15 @@ VERBS: dict[str, Verb] = {
             Operation.Kind.PROVISION,
             instances.retry,
             "It is brought up again from where it stands.",
+        ),
+        Verb(
+            "restart",
+            "Restart",
+            "restart_alt",
+            START,
+            Operation.Kind.RESTART,
+            instances.restart,
+            "Its services stop and start; it can't be reached for a moment.",
         ),
         Verb(
             "stop",

@@ -75,6 +75,7 @@ class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
     """Nobody edits an instance: it is ordered, and then operated."""
 
     form = OrderForm
+    actions = bulk.ACTIONS
     list_display = ("name", "client", "state_now", "app_version", "plan", "server", "created")
     list_filter = (
         StateFilter,
@@ -113,7 +114,7 @@ class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
         """The order form; an instance that exists has a page of its own."""
         if obj:
             return ()
-        return ((None, {"fields": ("client", "app", "plan", "name", "order_key")}),)
+        return ((None, {"fields": ("client", "app", "plan", "name", "sent_as")}),)
 
     def get_form(
         self, request: HttpRequest, obj: Instance | None = None, change: bool = False, **kwargs: Any
@@ -132,7 +133,7 @@ class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
             plan=data["plan"].slug,
             name=data["name"],
             actor=actor,
-            order_key=data["order_key"] or None,
+            order_key=data["sent_as"] or None,
         )
 
     def response_add(

@@ -20,7 +20,7 @@ class OrderForm(ModelForm[Instance]):
     """Client, app, plan, name. Everything else is the service's to decide."""
 
     app = forms.ChoiceField(widget=UnfoldAdminSelectWidget())
-    order_key = forms.CharField(widget=forms.HiddenInput(), required=False)
+    sent_as = forms.CharField(widget=forms.HiddenInput(), required=False)
 
     class Meta:
         model = Instance
@@ -35,7 +35,7 @@ class OrderForm(ModelForm[Instance]):
             help_text=" ".join(missing),
         )
         # Sent with the form, so that a second click finds the first one's order.
-        self.fields["order_key"].initial = uuid.uuid4().hex
+        self.fields["sent_as"].initial = uuid.uuid4().hex
         _narrow(self.fields["client"], Client.objects.filter(is_active=True))
         _narrow(self.fields["plan"], Plan.objects.filter(is_active=True))
         self.fields[

@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from hosting.models import Instance, Plan
 from hosting.services import plans
+from hosting.services.plans import LIMITS
 from tenants.admin.base import ServiceAdmin
 from tenants.display import mebibytes, number
 from tenants.services.actors import Actor
@@ -37,7 +38,7 @@ class PlanAdmin(ServiceAdmin[Plan]):
     search_fields = ("name", "slug", "description")
     fieldsets = (
         (None, {"fields": ("name", "slug", "description")}),
-        ("Limits", {"fields": (("cpus", "memory_mb"), ("disk_gb", "processes"))}),
+        ("Limits", {"fields": LIMITS}),
         ("Offer", {"fields": ("is_active", "position")}),
     )
 

@@ -43,8 +43,8 @@ class ServerAdmin(ServiceAdmin[Server]):
     actions = ("cordon_selected", "open_selected")
     change_form_outer_before_template = "admin/hosting/server/panel.html"
     fieldsets = (
-        (None, {"fields": ("name", ("engine", "endpoint"))}),
-        ("Capacity", {"fields": (("cpus", "memory_mb", "disk_gb"),)}),
+        (None, {"fields": ("name", "engine", "endpoint")}),
+        ("Capacity", {"fields": ("cpus", "memory_mb", "disk_gb")}),
         ("Network", {"fields": ("supernet",)}),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from tenants.models import AuditEvent, Client
 
 RECENT = 20_000  # events whose actions the filter offers: a look at all of them would take long
 _SHOWN = 3  # changed values in a row of the list
+_EMPTY = "(empty)"
+_UUID = re.compile(r"\b([0-9a-f]{8})(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_BEGIN = r"\1…"  # enough of an identifier for a list
 
 
 class ActionFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
@@ -77,7 +81,7 @@ class Difference:
 class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     """Read-only for superusers too; the database refuses changes besides."""
 
-    list_display = ("when", "actor_label", "action", "subject", "client_name", "changed", "address")
+    list_display = ("when", "actor_label", "action", "subject", "client_name", "changed")
     list_filter = (
         ActionFilter,
         ClientFilter,
@@ -89,7 +93,7 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     ordering = ("-sequence",)
     list_display_links = ("when",)
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """“History” on other pages leads here, to the events of one object."""
         return lookup in ("object_type", "object_id") or super().lookup_allowed(
             lookup, value, request
@@ -143,7 +147,7 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     @admin.display(description="Changed")
     def changed(self, event: AuditEvent) -> str:
         """The first changed values, short."""
-        found = differences(event)
+        found = [each for each in differences(event) if each.after != _EMPTY or each.before]
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         return "; ".join(_short(each) for each in found[:_SHOWN]) + more or "–"
 
@@ -172,10 +176,11 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(_text(each) for each in value) or "(none)"
-    return "(empty)" if value in (None, "", {}) else str(value)
+    return _EMPTY if value in (None, "", {}) else str(value)
 
 
 def _short(difference: Difference) -> str:
+    after = _UUID.sub(_BEGIN, difference.after or "(removed)")
     if difference.before is None:
-        return f"{difference.name}: {difference.after}"
-    return f"{difference.name}: {difference.before} → {difference.after or '(removed)'}"
+        return f"{difference.name}: {after}"
+    return f"{difference.name}: {_UUID.sub(_BEGIN, difference.before)} → {after}"

@@ -22,8 +22,8 @@ from tenants.services.actors import Actor
 
 if TYPE_CHECKING:  # unfold is untyped; its classes keep to Django's interfaces
     from django.contrib.admin import ModelAdmin as UnfoldModelAdmin
-    from django.contrib.admin import TabularInline
-    from django.forms import ModelForm
+    from django.contrib.admin import TabularInline as TabularInline
+    from django.forms import ModelForm as ModelForm
 else:
     from unfold.admin import ModelAdmin
     from unfold.admin import TabularInline as UnfoldTabularInline
@@ -67,6 +67,7 @@ def show_refused(request: HttpRequest, refused: Refused) -> None:
 class StaffAdmin(UnfoldModelAdmin[M]):
     """Nothing is deleted here and Django keeps no log of its own; “History” is the audit log."""
 
+    has_history = True  # whether the audit log speaks of such objects
     list_per_page = 50
     list_filter_submit = True
     show_full_result_count = False
@@ -89,6 +90,18 @@ class StaffAdmin(UnfoldModelAdmin[M]):
         query = urlencode({"object_type": self.opts.model_name, "object_id": unquote(object_id)})
         return HttpResponseRedirect(f"{reverse('admin:tenants_auditevent_changelist')}?{query}")
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """With “History” for those who may read the audit log, where there can be any."""
+        shown = self.has_history and request.user.has_perm("tenants.view_auditevent")
+        context = {"show_history": shown, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, context)
+
     def log_addition(self, *_: Any, **__: Any) -> None:  # type: ignore[override]
         """The service has told the audit log."""
 
@@ -98,6 +111,8 @@ class StaffAdmin(UnfoldModelAdmin[M]):
 
 class ReadOnlyAdmin(StaffAdmin[M]):
     """A page to look at, for superusers too."""
+
+    has_history = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never."""

@@ -43,6 +43,7 @@ class MemberInline(TabularInline[Member, Client]):
     form = MemberForm
     autocomplete_fields = ("user",)
     extra = 0
+    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
         """With the users and the client, whose names stand in each row."""
@@ -116,7 +117,7 @@ class ClientAdmin(ServiceAdmin[Client]):
         )
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Members through the service: added and changed first, so that an owner can be replaced."""
+        """Members by the service; added and changed first, so that an owner can be replaced."""
         formset.save(commit=False)
         author = actor(request)
         for member in formset.new_objects:

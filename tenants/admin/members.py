@@ -20,7 +20,8 @@ from tenants.services.actors import Actor
 class MembershipForm(MemberForm):
     """The client can be chosen for a new member only."""
 
-    class Meta(MemberForm.Meta):
+    class Meta:
+        model = Member
         fields = ("client", "user", "role")
 
 

@@ -65,6 +65,12 @@ class UserForm(ModelForm[User]):
     class Meta:
         model = User
         fields = ("email", "name", "is_active", "is_staff", "is_superuser", "groups")
+        labels = {"is_staff": "Staff", "is_superuser": "Superuser"}
+        help_texts = {
+            "is_active": "Inactive people can't log in; what they did stays in the log.",
+            "is_staff": "May log in to this admin, and do there what the groups below allow.",
+            "is_superuser": "May do everything in this admin.",
+        }
 
     def clean_email(self) -> str:
         """Addresses are kept in lower case."""

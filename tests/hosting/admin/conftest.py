@@ -1,0 +1,109 @@
+"""People of the staff, and rows to look at."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client as Browser
+from django.utils import timezone
+from pytest_django import Settings
+
+from hosting.models import Hostname, Instance, Operation, OperationStep, Plan, Server, Subnet
+from tenants.models import Client, User
+
+Staff = Callable[[str], Browser]
+
+
+@pytest.fixture(autouse=True)
+def _static_files_where_they_are(settings: Settings) -> None:
+    """Nothing is collected for tests."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture
+def staff(db: None) -> Staff:
+    """A browser in which someone of that group is logged in; ``root`` may do everything."""
+
+    def log_in(group: str) -> Browser:
+        user = User.objects.create_user(
+            f"{group}@berth.example",
+            "correct horse battery",
+            name=group.title(),
+            is_staff=True,
+            is_superuser=group == "root",
+        )
+        if group != "root":
+            user.groups.add(Group.objects.get(name=group))
+        browser = Browser()
+        browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return browser
+
+    return log_in
+
+
+@pytest.fixture
+def root(staff: Staff) -> Browser:
+    """A superuser's browser."""
+    return staff("root")
+
+
+@pytest.fixture
+def fill(db: None) -> Callable[[int], None]:
+    """Make so many of everything that the lists show, written straight into the tables."""
+
+    def make(count: int) -> None:
+        for _ in range(count):
+            _one_of_everything(uuid.uuid4().hex[:8])
+
+    return make
+
+
+def _one_of_everything(tag: str) -> None:
+    client = Client.objects.create(name=f"Client {tag}", slug=f"c{tag}")
+    user = User.objects.create_user(f"{tag}@example.com")
+    client.members.create(user=user, role="owner")
+    plan = Plan.objects.create(
+        slug=f"p{tag}", name=f"Plan {tag}", cpus=Decimal(1), memory_mb=512, disk_gb=5
+    )
+    server = Server.objects.create(
+        name=f"s{tag}", engine="memory", endpoint=f"memory:{tag}", memory_mb=4096, disk_gb=50
+    )
+    for state in ("running", "failed"):
+        instance = Instance.objects.create(
+            client=client,
+            name=f"{state}-{tag}",
+            app="guestbook",
+            version="1",
+            definition={},
+            plan=plan,
+            server=server,
+            state=state,
+            first_running_at=timezone.now(),
+        )
+        Hostname.objects.create(name=f"{state}-{tag}.localhost", instance=instance)
+        Subnet.objects.create(
+            server=server, index=Subnet.objects.filter(server=server).count(), instance=instance
+        )
+        _operation(instance, state, user)
+
+
+def _operation(instance: Instance, state: str, user: User) -> None:
+    failed = state == "failed"
+    operation = Operation.objects.create(
+        instance=instance,
+        kind="provision",
+        state="failed" if failed else "queued",
+        reason="The image does not exist." if failed else "",
+        requested_by=user,
+        requested_by_label=user.email,
+        started_at=timezone.now(),
+        finished_at=timezone.now() if failed else None,
+    )
+    for position, name in enumerate(("pull", "start")):
+        OperationStep.objects.create(
+            operation=operation, position=position, name=name, title=name.title()
+        )

@@ -1,0 +1,76 @@
+"""Lists cost the same number of queries, however many rows they show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tenants.models import Client
+from tenants.services import clients
+from tenants.services.actors import Actor
+
+PAGES = (
+    "index",
+    "hosting_instance_changelist",
+    "hosting_operation_changelist",
+    "hosting_server_changelist",
+    "hosting_plan_changelist",
+    "hosting_hostname_changelist",
+    "hosting_subnet_changelist",
+    "tenants_client_changelist",
+    "tenants_member_changelist",
+    "tenants_user_changelist",
+    "tenants_auditevent_changelist",
+    "auth_group_changelist",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_list_costs_the_same_with_2_rows_and_with_30(
+    root: Browser, fill: Callable[[int], None], actor: Actor, page: str
+) -> None:
+    fill(1)
+    _write_events(actor, 2)
+    few = _queries(root, page)
+    fill(14)
+    _write_events(actor, 28)
+    assert _queries(root, page) == few
+
+
+def test_an_instance_page_costs_the_same_with_many_operations(
+    root: Browser, fill: Callable[[int], None]
+) -> None:
+    fill(1)
+    instance = Client.objects.get().instances.get(state="failed")
+    page = reverse("admin:hosting_instance_change", args=[instance.pk])
+    few = _count(root, page)
+    done = instance.operations.get()
+    for _ in range(6):
+        done.pk = None
+        done._state.adding = True
+        done.save(force_insert=True)
+    assert _count(root, page) == few
+
+
+def _queries(browser: Browser, page: str) -> int:
+    return _count(browser, reverse(f"admin:{page}"))
+
+
+def _count(browser: Browser, url: str) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert browser.get(url).status_code == 200
+    return len(captured)
+
+
+def _write_events(actor: Actor, count: int) -> None:
+    client = Client.objects.order_by("pk").first()
+    assert client is not None
+    for number in range(count):
+        clients.update(client=client, name=f"Name {number} of {count}", actor=actor)
