@@ -101,7 +101,11 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A service's place in a network; ``address`` is fixed where others must find it."""
+    """A service's place in a network; ``address`` is fixed where others must find it.
+
+    In one network give all services an address or none: an engine that chooses for one may take
+    what is meant for another.
+    """
 
     network: str
     address: str | None = None
@@ -309,6 +313,10 @@ class Engine(Protocol):
         instance is replaced or removed; a service starts once those it depends on are ready, and
         services that wait for nothing start in parallel. Volumes are never removed. Images are all
         present before anything stops. A network whose subnet or kind differs is made anew.
+        A service that no other depends on is only started: ask ``is_ready`` for it.
+
+        Raises ``GiveUp`` as soon as a service that others wait for has ended for good, with its
+        last log lines, and ``TryLater`` when it is not ready within its readiness' time.
         """
 
     def is_ready(self, stack: Stack, service: str) -> bool:
