@@ -320,7 +320,10 @@ class Engine(Protocol):
         """
 
     def is_ready(self, stack: Stack, service: str) -> bool:
-        """Run the service's readiness command once, now. True where it declares none and runs."""
+        """Run the service's readiness command once, now. True where it declares none and runs.
+
+        Raises ``GiveUp``, with its last log lines, for one that ends each time it is started.
+        """
 
     def observe(self, instance: str) -> Observed:
         """What exists of the instance, with exit codes and OOM flags."""

@@ -120,7 +120,11 @@ class DockerEngine:
         container = containers.find_id(self._client, stack.instance, service)
         if container is None:
             return False
-        return readiness.is_ready(self._client, stack.service(service), container)
+        wanted = stack.service(service)
+        if readiness.is_ready(self._client, wanted, container):
+            return True
+        readiness.refuse_loop(self._client, wanted, container)
+        return False
 
     def observe(self, instance: str) -> Observed:
         """What exists of the instance, with exit codes and OOM flags."""

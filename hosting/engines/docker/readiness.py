@@ -85,6 +85,13 @@ def is_ready(client: Client, service: Service, container: str) -> bool:
     return result.exit_code == 0
 
 
+def refuse_loop(client: Client, service: Service, container: str) -> None:
+    """Raise ``GiveUp`` where Docker starts the container over and over; a stopped one is fine."""
+    state = condition(client, service.name, container)
+    if state.status == "restarting" and state.is_hopeless:
+        raise GiveUp(_verdict(client, service, container, state.sentence()))
+
+
 def await_ready(client: Client, service: Service, container: str, stopping: Event) -> None:
     """Return once the service is ready, or once ``stopping`` is set.
 

@@ -25,16 +25,17 @@ def registry(docker: DockerBackdoor, owner: str) -> Iterator[Registry]:
 
 
 @pytest.mark.parametrize("reference", [":1", "@{digest}", ":1@{digest}"])
-def test_an_image_is_pulled_once_and_its_digest_told(
+def test_an_image_is_pulled_once_and_pinned_by_its_digest(
     docker: DockerBackdoor, stacks: Stacks, registry: Registry, reference: str
 ) -> None:
     image = f"{registry.address}/acme/tiny{reference.format(digest=registry.digest)}"
     stack = stacks.make(service("web", image=image, command=("/hello",), init=False))
     lines: list[str] = []
-    assert docker.engine.pull(stack, report=lines.append) == {image: registry.digest}
+    pinned = f"{registry.address}/acme/tiny@{registry.digest}"
+    assert docker.engine.pull(stack, report=lines.append) == {image: pinned}
     assert lines[0] == f"pulling {image}"
     lines.clear()
-    assert docker.engine.pull(stack, report=lines.append) == {image: registry.digest}
+    assert docker.engine.pull(stack, report=lines.append) == {image: pinned}
     assert lines == []
     # Docker finds it under the very name that the service has.
     with pytest.raises(GiveUp, match="the service web cannot start"):

@@ -59,6 +59,23 @@ def test_a_service_that_keeps_ending_is_named_with_its_last_words(
     assert running(docker, stack) == []
 
 
+def test_a_service_that_nothing_waits_for_is_not_waited_for_in_vain(
+    docker: DockerBackdoor, stacks: Stacks
+) -> None:
+    broken = ("sh", "-c", "echo no such table; exit 4")
+    stack = stacks.make(service("web", command=broken, readiness=READY))
+    docker.engine.apply(stack)
+
+    def look_often() -> None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            assert not docker.engine.is_ready(stack, "web")
+            time.sleep(0.1)
+
+    with pytest.raises(GiveUp, match=r"exit code 4 each time.*no such table"):
+        look_often()
+
+
 def test_a_program_that_does_not_exist_is_named(docker: DockerBackdoor, stacks: Stacks) -> None:
     stack = stacks.make(service("web", command=("no-such-program",), init=False))
     with pytest.raises(GiveUp, match=r"the service web cannot start: .*no-such-program"):
