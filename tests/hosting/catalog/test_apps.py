@@ -71,9 +71,19 @@ def test_every_backup_holds_the_data_and_the_keys(app: App) -> None:
     assert set(backup.volumes) == app_volumes
 
 
-def test_it_has_an_old_and_a_new_version_to_upgrade_between() -> None:
-    for path in (BUILT_IN / "n8n.yaml", GUESTBOOK):
-        assert len(load_app(path).versions) >= 2
+def test_the_guestbook_has_an_old_and_a_new_version_to_upgrade_between() -> None:
+    assert len(load_app(GUESTBOOK).versions) >= 2
+
+
+def test_n8n_is_ready_once_its_settings_are_served() -> None:
+    """Its health paths say 200 for seconds while page and API still answer 404."""
+    for slug in ("n8n", "n8n-queue"):
+        app = load_app(BUILT_IN / f"{slug}.yaml")
+        check = app.services["web"].healthcheck
+        assert check is not None
+        assert "/rest/settings" in check.command[-1]
+        assert '"data"' in check.command[-1]
+        assert app.berth.web.readiness == "/rest/settings"
 
 
 def test_n8n_calls_nobody_unasked() -> None:
