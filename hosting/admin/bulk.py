@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -68,7 +68,6 @@ class BulkVerbs:
         if typed is not None:
             context["error"] = f"Type {phrase} to delete them."
             context["typed"] = typed
-            messages.error(request, "Nothing was deleted.")
         return TemplateResponse(request, "admin/hosting/instance/confirm_many.html", context)
 
     def _confirmation(

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import DropdownFilter, RelatedDropdownFilter
 
 from hosting.admin import bulk, catalog
 from hosting.admin.instance_verbs import VERBS, Verb, possible
@@ -26,6 +26,7 @@ from hosting.selectors import overview
 from hosting.selectors.instances import detailed, hostname, public_url
 from hosting.services import instances
 from tenants.admin.base import ServiceAdmin, actor, show_refused
+from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment
 from tenants.errors import Refused
 from tenants.services.actors import Actor
@@ -83,7 +84,7 @@ class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
         ("client", RelatedDropdownFilter),
         ("server", RelatedDropdownFilter),
         ("plan", RelatedDropdownFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", DayFilter),
     )
     search_fields = ("name", "client__name", "client__slug", "app", "hostnames__name", "id")
     search_help_text = "Name, client, app, address or identifier"

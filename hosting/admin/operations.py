@@ -18,7 +18,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
-    RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
 
@@ -29,6 +28,7 @@ from hosting.selectors import overview
 from hosting.selectors.operations import usual_duration
 from hosting.services import operations
 from tenants.admin.base import ReadOnlyAdmin, actor
+from tenants.admin.filters import DayFilter
 from tenants.display import Tone, moment, span
 
 CANCEL = "hosting.cancel_operation"
@@ -52,7 +52,7 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
         ("kind", ChoicesDropdownFilter),
         ("instance__client", RelatedDropdownFilter),
         ("instance__server", RelatedDropdownFilter),
-        ("requested_at", RangeDateTimeFilter),
+        ("requested_at", DayFilter),
     )
     search_fields = (
         "instance__name",

@@ -13,9 +13,10 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter
 
 from tenants.admin.base import ReadOnlyAdmin
+from tenants.admin.filters import DayFilter
 from tenants.display import moment
 from tenants.models import AuditEvent, Client
 
@@ -86,7 +87,7 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
         ActionFilter,
         ClientFilter,
         ("actor_label", FieldTextFilter),
-        ("at", RangeDateTimeFilter),
+        ("at", DayFilter),
     )
     search_fields = ("action", "object_label", "actor_label", "object_id", "address", "request_id")
     search_help_text = "Action, object, person, address or request"

@@ -10,9 +10,10 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import BooleanRadioFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from tenants.admin.base import ModelForm, ServiceAdmin, TabularInline, actor
+from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment
 from tenants.models import Client, Member
 from tenants.services import clients, members
@@ -63,7 +64,7 @@ class ClientAdmin(ServiceAdmin[Client]):
     """A client is never deleted here: it is set inactive, and keeps what it has."""
 
     list_display = ("name", "slug", "status", "member_count", "timezone", "since")
-    list_filter = (("is_active", BooleanRadioFilter), ("created_at", RangeDateTimeFilter))
+    list_filter = (("is_active", BooleanRadioFilter), ("created_at", DayFilter))
     search_fields = ("name", "slug", "members__user__email", "id")
     search_help_text = "Name, short name, a member's address or identifier"
     inlines = (MemberInline,)
