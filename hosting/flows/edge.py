@@ -63,7 +63,7 @@ def verify(work: Work) -> None:
     if not settings.BERTH_EDGE:
         work.report("no edge is configured here; the app itself says that it is ready")
         return
-    path = stacks.definition(work.instance).berth.web.readiness
+    path = stacks.readiness_path(work.instance)
     url = f"http://{settings.BERTH_EDGE_ADDRESS}:{settings.BERTH_EDGE_PORT}{path}"
     name = hostname(work.instance)
     work.wait_until(

@@ -48,3 +48,8 @@ def build(instance: Instance) -> Stack:
 def upstream(instance: Instance, stack: Stack) -> tuple[str, int]:
     """Address and port of the instance's web service, for the edge."""
     return web_address(definition(instance), stack)
+
+
+def readiness_path(instance: Instance) -> str:
+    """The path of the app's web service that answers 2xx once the app can be used."""
+    return definition(instance).berth.web.readiness

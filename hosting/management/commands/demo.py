@@ -18,6 +18,7 @@ from rich.console import Console
 
 from hosting.flows import runner
 from hosting.flows.engines import engine_for
+from hosting.flows.stacks import readiness_path
 from hosting.management.demo import proof, screen, story, surroundings
 from hosting.management.demo.processes import Processes, commands
 from hosting.management.demo.surroundings import Surroundings
@@ -72,16 +73,17 @@ def _demonstrate(console: Console, here: Surroundings, logs: Path, *, once: bool
     story.server(_ENDPOINT)
     client = story.acme(here)
     with Processes(commands(here.web_port), base=settings.BASE_DIR, logs=logs) as processes:
-        processes.wait_for(f"http://127.0.0.1:{here.web_port}/account/login/")
+        portal = f"localhost:{here.web_port}"
+        processes.wait_for(f"http://127.0.0.1:{here.web_port}/account/login/", host=portal)
         instance, operation = story.bring_up(client, plan)
         if operation is not None:
             _expect_success(screen.follow(console, operation, processes.fallen))
         instance.refresh_from_db()
         url = public_url(instance)
         edge = f"http://{settings.BERTH_EDGE_ADDRESS}:{settings.BERTH_EDGE_PORT}"
-        shown = proof.prove(
-            instance, edge=edge, host=urlsplit(url).netloc, password=here.app_password
-        )
+        host = urlsplit(url).netloc
+        processes.wait_for(f"{edge}{readiness_path(instance)}", host=host)
+        shown = proof.prove(instance, edge=edge, host=host, password=here.app_password)
         screen.show_proof(console, shown)
         screen.show_addresses(console, _addresses(here, url))
         console.print(f"\nReady after {time.monotonic() - began:.1f} s.")

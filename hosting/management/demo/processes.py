@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
+from hosting.engines import probe
 
 STOP_WITHIN_SECONDS = 20
 
@@ -82,16 +83,22 @@ class Processes:
                 return f"The {name} process ended with status {child.returncode}:\n{end}"
         return None
 
-    def wait_for(self, url: str, *, seconds: float = 60) -> None:
-        """Wait until something answers at the URL. Raises ``RuntimeError`` with the reason."""
+    def wait_for(
+        self,
+        url: str,
+        *,
+        host: str,
+        seconds: float = 120,
+        until: Callable[[probe.Probe], bool] = lambda answer: answer.is_ok,
+    ) -> None:
+        """Wait until the URL answers well. Raises ``RuntimeError`` with the reason."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        answer = probe.http(url, host=host)
+        while not until(answer):
             if fallen := self.fallen():
                 raise RuntimeError(fallen)
-            try:
-                httpx.get(url, timeout=2, trust_env=False)
-            except httpx.HTTPError:
-                time.sleep(0.1)
-            else:
-                return
-        raise RuntimeError(f"{url} did not answer within {seconds:.0f} s.")
+            if time.monotonic() > deadline:
+                said = answer.error or f"status {answer.status}"
+                raise RuntimeError(f"{host} did not answer well within {seconds:.0f} s: {said}.")
+            time.sleep(0.1)
+            answer = probe.http(url, host=host)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from hosting.models import Operation, OperationStep
 
@@ -73,9 +72,7 @@ def show_proof(console: Console, shown: Sequence[tuple[str, float]]) -> None:
 
 def show_addresses(console: Console, rows: Sequence[tuple[str, str, str, str]]) -> None:
     """Where to go, and how to get in: what, address, log-in, password."""
-    table = Table(title="\nWhere to go", title_justify="left", box=None, pad_edge=False)
-    for column in ("", "address", "log-in", "password"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    console.print("\n[bold]Where to go[/]")
+    for what, address, login, password in rows:
+        console.print(f"  {what:<18} {address}", soft_wrap=True)
+        console.print(f"  {'':<18} {login}  {password}", soft_wrap=True, highlight=False)

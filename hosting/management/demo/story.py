@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from django.db.models import Q
 
+from hosting.engines.base import ContainerState
+from hosting.flows import stacks
 from hosting.flows.engines import engine_for
 from hosting.management.demo.surroundings import Surroundings
 from hosting.models import Instance, Operation, Plan, Server
@@ -104,8 +106,17 @@ def bring_up(client: Client, plan: Plan) -> tuple[Instance, Operation | None]:
     if instance.state == Instance.State.STOPPED:
         return instance, instances.start(instance=instance, actor=alice)
     if instance.state == Instance.State.RUNNING:
-        return instance, None
+        runs = _runs(instance)
+        return instance, None if runs else instances.restart(instance=instance, actor=alice)
     return instance, instances.retry(instance=instance, actor=alice)
+
+
+def _runs(instance: Instance) -> bool:
+    """Whether its containers really are there and run; an engine may have been restarted."""
+    observed = engine_for(instance.server).observe(str(instance.pk))
+    services = stacks.definition(instance).services
+    found = [observed.service(name) for name in services]
+    return all(each is not None and each.state == ContainerState.RUNNING for each in found)
 
 
 def clean() -> list[str]:

@@ -1,0 +1,182 @@
+"""From order to usable: Berth beside Compose, on the same images, limits and machine.
+
+Each round takes one instance through Berth (order, doorbell, a Celery worker, the engine, the edge)
+and the same stack through Debian's docker-compose, one after the other, and then removes both.
+Berth's time ends when the operation has succeeded, which is after the app answered through the
+edge; Compose's ends when the app answers at its own address for the first time. Compose
+waits for Docker to run its health checks, whose interval is the catalog file's; the second peer
+column is the same file with every interval cut to one second.
+
+    make bench ARGS="--rounds 3 --app guestbook --app n8n"
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+
+BASE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(BASE))
+_HERE = Path(tempfile.mkdtemp(prefix="berth-bench-"))
+_HERE.chmod(0o755)
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hosting.config.settings")
+os.environ["BERTH_CATALOG_DIRS"] = str(BASE / "tests" / "catalog")
+os.environ["BERTH_OWNER"] = f"bench-{uuid.uuid4().hex[:6]}"
+os.environ["BERTH_EDGE_DIR"] = str(_HERE / "edge")
+os.environ["BERTH_EDGE_PORT"] = "18080"
+os.environ.setdefault("BERTH_IMAGE_PREFIX", "berth.local")
+
+import django  # noqa: E402
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+
+from hosting.catalog.compose import to_compose  # noqa: E402
+from hosting.engines import probe  # noqa: E402
+from hosting.flows import stacks  # noqa: E402
+from hosting.management.demo.processes import Processes, commands  # noqa: E402
+from hosting.models import Instance, Operation, Plan, Server  # noqa: E402
+from hosting.services import instances  # noqa: E402
+from tenants.models import Client  # noqa: E402
+from tenants.services import clients  # noqa: E402
+from tenants.services.actors import Actor  # noqa: E402
+
+ACTOR = Actor.system("bench")
+GIVE_UP_AFTER_SECONDS = 300
+
+
+def main() -> None:
+    """Run the rounds and print the medians and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--app", action="append", help="guestbook and n8n if not given")
+    options = parser.parse_args()
+    call_command("migrate", verbosity=0)
+    client, plan = _surroundings()
+    processes = {n: c for n, c in commands(0).items() if n in ("edge", "worker", "scheduler")}
+    with Processes(processes, base=BASE, logs=_HERE / "log") as running:
+        running.wait_for(
+            "http://127.0.0.1:18080/", host="nobody.example", until=lambda p: p.status == 404
+        )
+        for app in options.app or ["guestbook", "n8n"]:
+            _rounds(app, client, plan, options.rounds)
+
+
+def _surroundings() -> tuple[Client, Plan]:
+    mark = uuid.uuid4().hex[:6]
+    Server.objects.update(availability=Server.Availability.CORDONED)
+    Server.objects.create(
+        name=f"bench-{mark}", cpus=Decimal(64), memory_mb=256 * 1024, disk_gb=1000
+    )
+    plan = Plan.objects.create(
+        slug=f"bench-{mark}", name="Bench", cpus=Decimal(4), memory_mb=3072, disk_gb=10
+    )
+    return clients.create(name="Bench", slug=f"bench-{mark}", actor=ACTOR), plan
+
+
+def _rounds(app: str, client: Client, plan: Plan, rounds: int) -> None:
+    times: dict[str, list[float]] = {"Berth": [], "Compose": [], "Compose, 1 s checks": []}
+    for number in range(rounds):
+        instance = instances.order(
+            client=client, app=app, plan=plan.slug, name=f"{app}-{number}", actor=ACTOR
+        )
+        times["Berth"].append(_ended(instance))
+        try:
+            for peer, interval in (("Compose", None), ("Compose, 1 s checks", "1s")):
+                times[peer].append(_compose(instance, interval))
+        finally:
+            instances.delete(instance=instance, confirmation=instance.name, actor=ACTOR)
+            _ended(instance)
+    _show(app, times)
+
+
+def _ended(instance: Instance) -> float:
+    """Seconds from the request of the newest operation to its end."""
+    operation = instance.operations.order_by("-requested_at")[0]
+    _until(lambda: not _fresh(operation).is_active)
+    operation = _fresh(operation)
+    if operation.state != Operation.State.SUCCEEDED or operation.finished_at is None:
+        raise SystemExit(f"{operation}: {operation.state}, {operation.reason}")
+    instance.refresh_from_db()
+    return (operation.finished_at - operation.requested_at).total_seconds()
+
+
+def _fresh(operation: Operation) -> Operation:
+    return Operation.objects.get(pk=operation.pk)
+
+
+def _compose(instance: Instance, interval: str | None) -> float:
+    """Seconds that docker-compose takes until the same stack answers; it is removed again."""
+    stack = stacks.build(instance)
+    file, secrets = to_compose(stack)
+    if interval:
+        for service in file["services"].values():
+            if "healthcheck" in service:
+                service["healthcheck"]["interval"] = interval
+    project = f"{os.environ['BERTH_OWNER']}-compose"
+    with tempfile.TemporaryDirectory(dir=_HERE) as directory, ExitStack() as afterwards:
+        folder = Path(directory)
+        folder.chmod(0o755)
+        (folder / "docker-compose.yml").write_text(json.dumps(file))
+        (folder / "secrets").mkdir()
+        for name, value in secrets.items():
+            (folder / name).write_text(value)
+        compose = ["docker-compose", "--project-name", project]
+        afterwards.callback(_run, [*compose, "down", "--volumes", "--timeout", "1"], folder)
+        began = time.monotonic()
+        _run([*compose, "up", "--detach"], folder)
+        address = _address_of_web(instance, project)
+        path = stacks.readiness_path(instance)
+        port = instance.web_port
+        _until(lambda: probe.http(f"http://{address}:{port}{path}", host="localhost").is_ok)
+        return time.monotonic() - began
+
+
+def _address_of_web(instance: Instance, project: str) -> str:
+    web = stacks.definition(instance).berth.web.service
+    containers = _run(
+        ["docker", "ps", "-q", "--filter", f"label=com.docker.compose.project={project}",
+         "--filter", f"label=com.docker.compose.service={web}"], BASE,
+    )  # fmt: skip
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    return _run(["docker", "inspect", "-f", form, containers.split()[0]], BASE).split()[0]
+
+
+def _run(command: list[str], folder: Path) -> str:
+    return subprocess.run(
+        command, cwd=folder, check=True, capture_output=True, text=True, timeout=600
+    ).stdout
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + GIVE_UP_AFTER_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"Nothing came of it within {GIVE_UP_AFTER_SECONDS} s.")
+        time.sleep(0.02)
+
+
+def _show(app: str, times: dict[str, list[float]]) -> None:
+    ours = statistics.median(times["Berth"])
+    rounds = len(times["Berth"])
+    print(f"\nFrom order to usable, {app}, median of {rounds} (load {os.getloadavg()[0]:.1f})")
+    for name, seconds in times.items():
+        median = statistics.median(seconds)
+        spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
+        print(f"  {name:<20} {median:7.2f} s  ({spread})  ratio {ours / median:.2f}")
+
+
+if __name__ == "__main__":
+    main()
