@@ -1,4 +1,4 @@
-"""What the dashboard's pages read besides the lists: one instance, its past, what can be ordered."""
+"""What the dashboard's pages read besides lists: one instance, its past, what can be ordered."""
 
 from __future__ import annotations
 

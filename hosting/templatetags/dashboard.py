@@ -76,7 +76,7 @@ def span(value: timedelta | None) -> str:
 @register.filter
 def megabytes(value: int) -> str:
     """A size that is kept in MiB: 512 MB, 1.5 GB."""
-    if value < 1024:  # noqa: PLR2004  (the first GB)
+    if value < 1024:
         return f"{value} MB"
     return f"{plain(Decimal(value) / 1024)} GB"
 
@@ -110,5 +110,9 @@ def _exact(moment: datetime) -> str:
 
 def _time(moment: datetime, kind: str, text: str) -> SafeString:
     return format_html(
-        '<time datetime="{}" title="{}" {}>{}</time>', moment.isoformat(), _exact(moment), kind, text
+        '<time datetime="{}" title="{}" {}>{}</time>',
+        moment.isoformat(),
+        _exact(moment),
+        kind,
+        text,
     )

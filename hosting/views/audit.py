@@ -27,7 +27,7 @@ def index(request: ClientRequest) -> HttpResponse:
     wanted, text = request.GET.get("instance", ""), request.GET.get("q", "").strip()
     before = request.GET.get("before", "")
     found = _events(request, wanted, text)
-    if before.isdecimal() and len(before) < 19:  # noqa: PLR2004  (fits a bigint)
+    if before.isdecimal() and len(before) < 19:  # a bigint
         found = found.filter(sequence__lt=int(before))
     events = list(found[: PAGE + 1])
     context = {

@@ -21,7 +21,7 @@ from tenants.views.access import ClientRequest, client_view, render_page
 @require_http_methods(["GET", "HEAD", "POST"])
 @client_view(Permission.ORDER_INSTANCE)
 def order(request: ClientRequest) -> HttpResponse:
-    """The form; sent twice under one key (the form's own, or ``Idempotency-Key``) it orders once."""
+    """The form; sent twice under one key (its own, or ``Idempotency-Key``) it orders once."""
     if request.method != "POST":
         return _form(request, request.GET.get("app", ""), request.GET.get("plan", ""))
     app, plan, name = (request.POST.get(each, "").strip() for each in ("app", "plan", "name"))

@@ -212,10 +212,8 @@ def _show_step(step: OperationStep) -> StepView:
     )
 
 
-def _percent(
-    operation: Operation, done: int, steps: int, usual: timedelta | None
-) -> int:
-    """By the time it usually takes where that is known, else by steps; 100 only when it has ended."""
+def _percent(operation: Operation, done: int, steps: int, usual: timedelta | None) -> int:
+    """By the time it usually takes where that is known, else by steps; 100 only at the end."""
     if not operation.is_active:
         return 100 if operation.state == Operation.State.SUCCEEDED else 0
     if operation.started_at is None or not steps:

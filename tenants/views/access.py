@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import zoneinfo
 from collections.abc import Callable, Iterable
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django_htmx.http import HttpResponseClientRefresh
+from django_htmx.http import HttpResponseClientRefresh, reswap
 from django_htmx.middleware import HtmxDetails
 
 from tenants import permissions
@@ -54,23 +54,24 @@ def client_view(permission: Permission) -> Callable[[View[P]], Callable[..., Htt
 
     def decorate(view: View[P]) -> Callable[..., HttpResponse]:
         @functools.wraps(view)
-        def wrapped(request: ClientRequest, client: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        def wrapped(request: HtmxRequest, client: str, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.user.is_authenticated:
                 return ask_to_log_in(request)
             try:
-                enter(request, client, permission)
+                entered = enter(request, client, permission)
             except PermissionDenied as refusal:
                 return forbidden(request, str(refusal))
-            with timezone.override(zoneinfo.ZoneInfo(request.client.timezone)):
-                return view(request, *args, **kwargs)
+            with timezone.override(zoneinfo.ZoneInfo(entered.client.timezone)):
+                return view(entered, *args, **kwargs)
 
         return wrapped
 
     return decorate
 
 
-def enter(request: ClientRequest, slug: str, permission: Permission) -> None:
-    """Put client and role into the request. Raises Http404 or PermissionDenied."""
+def enter(visit: HtmxRequest, slug: str, permission: Permission) -> ClientRequest:
+    """The request with its client and role in it. Raises Http404 or PermissionDenied."""
+    request = cast(ClientRequest, visit)
     try:
         request.client = clients.get_for_user(request.user, slug)
     except Client.DoesNotExist as error:
@@ -84,6 +85,7 @@ def enter(request: ClientRequest, slug: str, permission: Permission) -> None:
     request.may = functools.partial(permissions.allows, role, request.client)
     if request.session.get(LAST_CLIENT) != slug:
         request.session[LAST_CLIENT] = slug
+    return request
 
 
 def ask_to_log_in(request: HtmxRequest) -> HttpResponse:
@@ -98,7 +100,8 @@ def forbidden(request: HtmxRequest, sentence: str) -> HttpResponse:
     if not request.htmx:
         return render(request, "403.html", {"exception": sentence}, status=403)
     messages.error(request, sentence)
-    return render(request, "components/messages.html", {"as_part": True}, status=403)
+    response = render(request, "components/messages.html", {"as_part": True}, status=403)
+    return reswap(response, "none")
 
 
 def render_page(
@@ -109,16 +112,10 @@ def render_page(
         "client": request.client,
         "role": request.role,
         "clients": clients.for_user(request.user),
-        **_allowed(request, ("may_order", Permission.ORDER_INSTANCE)),
-        **_allowed(request, ("may_see_audit", Permission.VIEW_AUDIT)),
+        "may_order": request.may(Permission.ORDER_INSTANCE),
+        "may_see_audit": request.may(Permission.VIEW_AUDIT),
     }
     return render(request, template, {**frame, **context}, status=status)
-
-
-def _allowed(
-    request: ClientRequest, *names: tuple[str, Permission]
-) -> dict[str, bool]:
-    return {name: request.may(permission) for name, permission in names}
 
 
 def redirect_slug(request: HttpRequest, known: Iterable[Client]) -> str | None:
