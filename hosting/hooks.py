@@ -1,4 +1,4 @@
-"""Where rooms above have a say. They register when their app starts; hosting never calls them by name."""
+"""Where rooms above have a say: they register when their app starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every test may use. Real parts throughout: only the memory engine stands in for an engine."""
+"""What every test may use; only the memory engine ever stands in for a real part."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _flush_past_the_audit_log() -> Iterator[None]:
     """Emptying the tables between tests must get past the trigger that forbids exactly that."""
-    flush = TransactionTestCase._fixture_teardown
+    case_class: Any = TransactionTestCase  # the hook is Django's own, and private
+    flush = case_class._fixture_teardown
 
     def teardown(case: TransactionTestCase) -> None:
         with connection.cursor() as cursor:
@@ -48,12 +49,13 @@ def _flush_past_the_audit_log() -> Iterator[None]:
         finally:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "ALTER TABLE tenants_auditevent ENABLE ALWAYS TRIGGER tenants_auditevent_append_only"
+                    "ALTER TABLE tenants_auditevent"
+                    " ENABLE ALWAYS TRIGGER tenants_auditevent_append_only"
                 )
 
-    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
+    case_class._fixture_teardown = teardown
     yield
-    TransactionTestCase._fixture_teardown = flush  # type: ignore[method-assign]
+    case_class._fixture_teardown = flush
 
 
 @pytest.fixture(autouse=True)

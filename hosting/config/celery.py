@@ -5,7 +5,6 @@ docs/architecture.md.
 """
 
 import os
-
 from typing import Any
 
 from celery import Celery
@@ -22,7 +21,7 @@ app.autodiscover_tasks()
 @beat_init.connect
 def _refuse_a_wrong_master_key(**signal: Any) -> None:
     """End with one sentence rather than fail at every secret. Celery swallows other exceptions."""
-    from tenants.crypto import MasterKeyError, verify_master_key  # noqa: PLC0415  (Django is set up)
+    from tenants.crypto import MasterKeyError, verify_master_key
 
     try:
         verify_master_key()

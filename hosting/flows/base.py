@@ -101,4 +101,4 @@ class Flow:
 
 def _spoken(span: timedelta) -> str:
     seconds = int(span.total_seconds())
-    return f"{seconds // 60} min" if seconds >= 60 and seconds % 60 == 0 else f"{seconds} s"  # noqa: PLR2004
+    return f"{seconds // 60} min" if seconds >= 60 and seconds % 60 == 0 else f"{seconds} s"

@@ -1,4 +1,4 @@
-"""From an instance's rows to the stack it should run as. Only workers build it: it holds secrets."""
+"""From an instance's rows to its stack. Only workers build it, for it holds secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def definition(instance: Instance) -> App:
 
 
 def build(instance: Instance) -> Stack:
-    """The whole stack of the instance, secrets included. Raises ``GiveUp`` where a value is missing."""
+    """The whole stack, secrets included. Raises ``GiveUp`` where a value is missing."""
     plan = instance.plan
     url = public_url(instance)
     context = StackContext(

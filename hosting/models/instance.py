@@ -54,7 +54,6 @@ class Instance(models.Model):
     )
     order_key = models.CharField(
         max_length=64,
-        null=True,
         blank=True,
         editable=False,
         help_text="What the order was sent under, so that sending it twice orders once.",
@@ -80,7 +79,11 @@ class Instance(models.Model):
                 name="instance_name_is_unique_at_a_client",
                 violation_error_message="This client already has an instance of that name.",
             ),
-            models.UniqueConstraint(fields=("client", "order_key"), name="one_instance_per_order"),
+            models.UniqueConstraint(
+                fields=("client", "order_key"),
+                condition=~models.Q(order_key=""),
+                name="one_instance_per_order",
+            ),
             models.CheckConstraint(
                 condition=models.Q(name__regex=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"),
                 name="instance_name_is_a_dns_label",

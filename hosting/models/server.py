@@ -84,8 +84,10 @@ class Server(models.Model):
 
 
 class Subnet(models.Model):
-    """The ``index``-th /27 of a server's supernet: held by an instance, taken by something else
-    on the server, or (neither) given back and free."""
+    """The ``index``-th /27 of a server's supernet.
+
+    Held by an instance, taken by something else on the server, or (neither) given back and free.
+    """
 
     server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="subnets")
     index = models.PositiveIntegerField()

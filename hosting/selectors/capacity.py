@@ -31,8 +31,10 @@ class Room:
 
 
 def with_reserved(servers: QuerySet[Server]) -> QuerySet[Server]:
-    """Servers annotated with ``reserved_cpus``, ``reserved_memory_mb``, ``reserved_disk_gb``
-    and ``instance_count``: what instances hold that are not deleted."""
+    """Servers with ``reserved_cpus``, ``_memory_mb``, ``_disk_gb`` and an ``instance_count``.
+
+    What instances hold that are not deleted.
+    """
     held = ~Q(instances__state=Instance.State.DELETED)
     return servers.annotate(
         reserved_cpus=Coalesce(Sum("instances__plan__cpus", filter=held), Decimal(0)),

@@ -31,7 +31,7 @@ def order(
     The same ``order_key`` twice returns the instance of the first time. Raises ``Refused`` with
     the field's name, and then nothing is written.
     """
-    key = _digest(order_key) if order_key else None
+    key = _digest(order_key) if order_key else ""
     chosen_app = _app(app)
     _check_name(name)
     try:
@@ -110,7 +110,7 @@ def _request(instance: Instance, kind: Operation.Kind, actor: Actor) -> Operatio
 
 
 def _create(
-    client: Client, app: App, plan: Plan, name: str, actor: Actor, order_key: str | None
+    client: Client, app: App, plan: Plan, name: str, actor: Actor, order_key: str
 ) -> Instance:
     if not client.is_active:
         raise Refused(f"{client} is inactive: nothing can be ordered.")
@@ -175,7 +175,7 @@ def _check_name(name: str) -> None:
         validate_dns_label(name)
     except ValidationError as error:
         raise Refused(error.messages[0], field="name") from error
-    if len(name) > 40:  # noqa: PLR2004  (the column's width; leaves room in container names)
+    if len(name) > 40:
         raise Refused("Use at most 40 characters.", field="name")
 
 
@@ -188,8 +188,8 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _ordered_before(client: Client, order_key: str | None) -> Instance | None:
-    if order_key is None:
+def _ordered_before(client: Client, order_key: str) -> Instance | None:
+    if not order_key:
         return None
     return Instance.objects.filter(client=client, order_key=order_key).first()
 

@@ -1,8 +1,8 @@
 """Who works on an operation: claiming it, keeping it, and letting go of it.
 
 A claim raises the operation's ``fence``; every later write of the worker is conditional on that
-number still being there and the lease not having run out, by the database's clock. So a worker that was
-paused or cut off finds ``LeaseLost`` before it changes anything.
+number still being there and the lease not having run out, by the database's clock. So a worker
+that was paused or cut off finds ``LeaseLost`` before it changes anything.
 """
 
 from __future__ import annotations

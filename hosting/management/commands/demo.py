@@ -61,7 +61,7 @@ def _complete_environment(here: Surroundings, *, building: bool) -> None:
     prefix, sentence = (
         surroundings.choose_images(settings.BASE_DIR) if building else ("", "Cleaning up.")
     )
-    print(sentence, flush=True)  # noqa: T201  (the process is replaced before a console exists)
+    print(sentence, flush=True)
     environment = {**here.environment(prefix), _CONFIGURED: "1"}
     os.execve(sys.executable, [sys.executable, *sys.argv], environment)  # noqa: S606  (ourselves)
 

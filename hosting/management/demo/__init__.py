@@ -1,1 +1,1 @@
-"""The demonstration: a client's own n8n from one command, on the real parts, and the proof of it."""
+"""The demonstration: a client's own n8n from one command, and the proof that it works."""

@@ -80,7 +80,7 @@ def test_it_fails_at_pull_for_an_image_that_does_not_exist_and_leaves_nothing(
 
 
 def _images(instance: Instance) -> tuple[str, ...]:
-    from hosting.flows import stacks  # noqa: PLC0415
+    from hosting.flows import stacks
 
     return stacks.build(instance).images
 
@@ -177,7 +177,7 @@ def test_it_gives_up_on_a_step_at_its_deadline_and_says_what_it_waited_for(
 
 
 def _shorten(monkeypatch: pytest.MonkeyPatch, name: str, deadline: timedelta) -> None:
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
     flow = runner.FLOWS["provision"]
     steps = tuple(

@@ -77,6 +77,8 @@ def test_it_says_when_the_range_is_used_up(order: Order, memory_server: Server) 
     first = order("one")
     (copy,) = _copies(first, 1)
     copy.server.refresh_from_db()
-    with pytest.raises(Refused, match=r"no free subnet left: all 1 of 10\.208\.0\.0/27"):
-        with transaction.atomic():
-            subnets.allocate(instance=copy)
+    with (
+        pytest.raises(Refused, match=r"no free subnet left: all 1 of 10\.208\.0\.0/27"),
+        transaction.atomic(),
+    ):
+        subnets.allocate(instance=copy)
