@@ -96,11 +96,12 @@ class StaffAdmin(UnfoldModelAdmin[M]):
         object_id: str | None = None,
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
-    ) -> Any:
+    ) -> HttpResponse:
         """With “History” for those who may read the audit log, where there can be any."""
         shown = self.has_history and request.user.has_perm("tenants.view_auditevent")
         context = {"show_history": shown, **(extra_context or {})}
-        return super().changeform_view(request, object_id, form_url, context)
+        response: HttpResponse = super().changeform_view(request, object_id, form_url, context)
+        return response
 
     def log_addition(self, *_: Any, **__: Any) -> None:  # type: ignore[override]
         """The service has told the audit log."""
