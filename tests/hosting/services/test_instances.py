@@ -93,7 +93,7 @@ def test_it_refuses_a_plan_that_is_no_longer_offered(
 def test_it_refuses_a_plan_that_is_too_small_for_the_app(
     order: Order, memory_server: Server
 ) -> None:
-    with pytest.raises(Refused, match="n8n needs at least 1024 MiB of memory") as refused:
+    with pytest.raises(Refused, match="n8n needs at least 1536 MiB of memory") as refused:
         order(app="n8n")
     assert refused.value.field == "plan"
 
