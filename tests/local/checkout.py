@@ -24,9 +24,13 @@ class Checkout:
         return self.root / "var"
 
     def start(
-        self, *command: str, options: tuple[str, ...] = (), docker: bool = False
+        self,
+        *command: str,
+        options: tuple[str, ...] = (),
+        docker: bool = False,
+        within: tuple[str, ...] = (),
     ) -> subprocess.Popen[str]:
-        """Start `services.py run` without waiting."""
+        """Start `services.py run`, as arguments of the command `within`, without waiting."""
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -35,7 +39,7 @@ class Checkout:
         options = options if docker else ("--no-docker", *options)
         script = self.root / "deploy" / "local" / "services.py"
         process = subprocess.Popen(
-            [sys.executable, str(script), "run", *options, "--", *command],
+            [*within, sys.executable, str(script), "run", *options, "--", *command],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -47,10 +51,14 @@ class Checkout:
         return process
 
     def run(
-        self, *command: str, options: tuple[str, ...] = (), docker: bool = False
+        self,
+        *command: str,
+        options: tuple[str, ...] = (),
+        docker: bool = False,
+        within: tuple[str, ...] = (),
     ) -> subprocess.CompletedProcess[str]:
         """Run a command with the services and wait for its end."""
-        process = self.start(*command, options=options, docker=docker)
+        process = self.start(*command, options=options, docker=docker, within=within)
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 

@@ -186,6 +186,21 @@ def test_it_starts_and_stops_a_docker_engine(checkout: Checkout) -> None:
     assert checkout.processes() == []
 
 
+@pytest.mark.docker
+def test_a_private_engine_leaves_the_bridge_of_another_alone(checkout: Checkout) -> None:
+    # A namespace stands for the machine, so that the real one's docker0 is never at stake.
+    prepare = 'ip link set lo up && ip link add docker0 type bridge && exec "$@"'
+    done = checkout.run(
+        *("sh", "-c", "docker info --format {{.DockerRootDir}} && ip -o link show docker0"),
+        options=("--private-engine", str(checkout.root / "engine")),
+        docker=True,
+        within=("unshare", "--net", "sh", "-c", prepare, "sh"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(checkout.root / "engine" / "data") in done.stdout
+    assert "docker0" in done.stdout
+
+
 def _running(mark: str) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():

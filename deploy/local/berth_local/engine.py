@@ -24,6 +24,8 @@ class Engine:
     """dockerd with its ordinary data; or, under `private`, one that shares nothing with it.
 
     A private engine has no networking. It shows that starting works where another one is in use.
+    It runs in a network namespace of its own: dockerd removes an interface called docker0 when it
+    starts without a bridge, and in the machine's namespace that is the other engine's.
     """
 
     layout: Layout
@@ -44,7 +46,8 @@ class Engine:
         # dockerd looks for containerd, runc and iptables in PATH.
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         with self.layout.log(self.name).open("ab") as log:
-            return start_service([server, *self._options()], log=log, end_signal=signal.SIGTERM)
+            command = [*self._apart(), server, *self._options()]
+            return start_service(command, log=log, end_signal=signal.SIGTERM)
 
     def ready(self) -> bool:
         """See Service."""
@@ -61,6 +64,11 @@ class Engine:
     @property
     def _socket(self) -> Path:
         return self.private / "docker.sock" if self.private else DEFAULT_SOCKET
+
+    def _apart(self) -> list[str | Path]:
+        if self.private is None:
+            return []
+        return [program("unshare", package="util-linux"), "--net", "--"]
 
     def _options(self) -> list[str]:
         if self.private is None:
