@@ -61,9 +61,13 @@ def app_offers() -> list[AppOffer]:
     return sorted(offers, key=lambda each: (bool(each.unavailable), each.app.title.lower()))
 
 
-def plan_offers(app: App | None) -> list[PlanOffer]:
-    """Every plan on offer, and whether it is large enough for the app."""
-    plans = Plan.objects.filter(is_active=True)
+def plans_on_offer() -> list[Plan]:
+    """Every plan that can be ordered."""
+    return list(Plan.objects.filter(is_active=True))
+
+
+def plan_offers(plans: Iterable[Plan], app: App | None) -> list[PlanOffer]:
+    """The plans, and whether each is large enough for the app."""
     return [PlanOffer(plan, _lacks(plan, app) if app else "") for plan in plans]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hosting.catalog.schema import App
+from hosting.models import Plan
 from hosting.selectors import dashboard
 from hosting.services import instances
 from tenants.errors import Refused
@@ -26,6 +28,7 @@ def order(request: ClientRequest) -> HttpResponse:
         return _form(request, request.GET.get("app", ""), request.GET.get("plan", ""))
     app, plan, name = (request.POST.get(each, "").strip() for each in ("app", "plan", "name"))
     try:
+        _check_complete(app=app, plan=plan, name=name)
         instance = instances.order(
             client=request.client,
             app=app,
@@ -78,10 +81,9 @@ def _form(
 def _choices(app: str, plan: str) -> dict[str, Any]:
     """What can be chosen; where nothing is chosen yet, the first that can be."""
     apps = dashboard.app_offers()
-    can_be = [each.app for each in apps if not each.unavailable]
-    chosen: App | None = next((each for each in can_be if each.slug == app), None)
-    chosen = chosen or next(iter(can_be), None)
-    offers = dashboard.plan_offers(chosen)
+    on_offer = dashboard.plans_on_offer()
+    chosen = _chosen_app([each.app for each in apps if not each.unavailable], app, on_offer)
+    offers = dashboard.plan_offers(on_offer, chosen)
     fitting = [each.plan.slug for each in offers if not each.too_small]
     return {
         "apps": apps,
@@ -89,6 +91,25 @@ def _choices(app: str, plan: str) -> dict[str, Any]:
         "chosen_app": chosen.slug if chosen else "",
         "chosen_plan": plan if plan in fitting else next(iter(fitting), ""),
     }
+
+
+def _chosen_app(apps: Sequence[App], wanted: str, plans: Sequence[Plan]) -> App | None:
+    """The wanted app; else the first that some plan is large enough for, else the first."""
+    for each in apps:
+        if each.slug == wanted:
+            return each
+    for each in apps:
+        if any(not offer.too_small for offer in dashboard.plan_offers(plans, each)):
+            return each
+    return next(iter(apps), None)
+
+
+def _check_complete(**fields: str) -> None:
+    """Refuse what was left empty, in the words of a form."""
+    words = {"app": "Choose an app.", "plan": "Choose a plan.", "name": "Give it a name."}
+    for field, value in fields.items():
+        if not value:
+            raise Refused(words[field], field=field)
 
 
 def _errors(refusal: Refused | None) -> dict[str, str]:

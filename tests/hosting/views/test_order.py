@@ -55,7 +55,10 @@ def test_a_sent_form_with_other_contents_is_refused(small: Plan, browser: Browse
     ("field", "value", "sentence"),
     [
         ("name", "Book!", "lower-case letters, digits and hyphens"),
-        ("name", "", "lower-case letters, digits and hyphens"),
+        ("name", "", "Give it a name."),
+        ("name", "   ", "Give it a name."),
+        ("app", "", "Choose an app."),
+        ("plan", "", "Choose a plan."),
         ("name", "-book", "lower-case letters, digits and hyphens"),
         ("name", "b" * 41, "at most 40 characters"),
         ("name", "taken", "You already have an instance named taken"),
