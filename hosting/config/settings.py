@@ -281,7 +281,7 @@ UNFOLD = {
         },
     },
     "SIDEBAR": {
-        "show_search": True,
+        "show_search": False,
         "command_search": False,
         "navigation": "hosting.admin.navigation.sidebar",
     },

@@ -94,3 +94,20 @@ def test_a_user_cannot_be_deleted(root: Browser) -> None:
     bob = User.objects.create_user("bob@berth.example")
     url = reverse("admin:tenants_user_delete", args=[bob.pk])
     assert root.post(url, {"post": "yes"}).status_code == 403
+
+
+def test_ones_own_password_changes_with_an_audit_event(root: Browser, superuser: User) -> None:
+    old, new = "correct horse battery", "another staple battery"
+    url = reverse("admin:password_change")
+    wrong = {"old_password": "wrong", "new_password1": new, "new_password2": new}
+    assert root.post(url, wrong).status_code == 200
+    assert not AuditEvent.objects.exists()
+    assert root.post(url, {**wrong, "old_password": old}).status_code == 302
+    superuser.refresh_from_db()
+    assert superuser.check_password(new)
+    event = AuditEvent.objects.get()
+    assert (event.action, event.actor_label) == (
+        "user.password_set",
+        "Root <root@berth.example>",
+    )
+    assert root.get(reverse("admin:index")).status_code == 200, "this session goes on"
