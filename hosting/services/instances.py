@@ -15,7 +15,7 @@ from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
 from hosting.models import Hostname, Instance, InstanceSecret, Operation, Plan
 from hosting.selectors import catalog
-from hosting.services import edge, operations, placement, subnets
+from hosting.services import doorbell, edge, operations, placement, subnets
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.models.client import validate_dns_label
@@ -143,6 +143,8 @@ def _create(
         after={"app": app.slug, "version": instance.version, "plan": plan.slug, "name": name},
     )
     operations.request(instance=instance, kind=Operation.Kind.PROVISION, actor=actor)
+    edge.want_publish()  # from now on its name shows that it is starting
+    transaction.on_commit(doorbell.ring_edge)
     return instance
 
 
