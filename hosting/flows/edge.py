@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from hosting.engines import nginx, probe
-from hosting.engines.base import GiveUp
+from hosting.engines.base import GiveUp, TryLater
 from hosting.flows import stacks
 from hosting.flows.base import Work
 from hosting.models import EdgeState
@@ -48,6 +48,8 @@ def route(work: Work) -> None:
             instance=work.instance, upstream=stacks.upstream(work.instance, work.stack)
         )
     _publish(work, revision)
+    if settings.BERTH_EDGE and not nginx.Nginx(settings.BERTH_EDGE_DIR).is_running():
+        raise TryLater("the edge is not running; trying again")
 
 
 def unroute(work: Work) -> None:

@@ -1,8 +1,8 @@
 """Telling workers that there is something to do.
 
 The database holds what is to be done; a bell that is not heard costs seconds, since the sweeper
-rings again. So a broker that does not answer is logged, and left alone for a while: finding out that
-it is away takes seconds, which nobody's request should pay twice.
+rings again. So a broker that does not answer is logged, and left alone for a while: finding out
+that it is away takes seconds, which nobody's request should pay twice.
 """
 
 from __future__ import annotations
