@@ -18,6 +18,10 @@
   // What was folded out stays so, and output that was scrolled to its end follows.
   let open = [];
   document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.xhr.status === 403 && event.detail.requestConfig.elt.matches("[data-live]")) {
+      event.detail.shouldSwap = false;
+      return location.reload(); // one may no longer look: the page says so
+    }
     open = [...event.detail.target.querySelectorAll("details[id][open]")].map((each) => each.id);
   });
   document.addEventListener("htmx:afterSwap", () => {
@@ -35,5 +39,6 @@
   document.addEventListener("htmx:afterOnLoad", () => offline(false));
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.status >= 500) offline(true);
+    else if (isPoll(event)) location.reload(); // it is gone, or not ours any more
   });
 })();

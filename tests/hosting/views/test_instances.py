@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -132,12 +133,12 @@ def test_progress_shows_steps_their_output_and_the_usual_time(
         done = work_off(order(name))
         Operation.objects.filter(pk=done.pk).update(
             started_at=done.requested_at,
-            finished_at=done.requested_at + timezone.timedelta(seconds=40),
+            finished_at=done.requested_at + timedelta(seconds=40),
         )
     operation = order().operations.get()
     now = timezone.now()
     Operation.objects.filter(pk=operation.pk).update(
-        state="running", started_at=now, lease_expires_at=now + timezone.timedelta(hours=1)
+        state="running", started_at=now, lease_expires_at=now + timedelta(hours=1)
     )
     lines = "".join(f"line {number}\n" for number in range(20))
     operation.steps.create(position=0, name="pull", title="Fetch the images", state="done")
