@@ -1,0 +1,37 @@
+"""What ``manage.py check`` says of hosting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_django import Settings
+
+from hosting import checks
+
+
+def test_it_names_file_line_and_reason_of_a_wrong_catalog_file(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text("services:\n  web:\n    image: x:1\n")
+    settings.BERTH_CATALOG_DIRS = [tmp_path]
+    (error,) = checks.check_catalog(None)
+    assert error.msg == "wrong.yaml:1: x-berth: is missing"
+
+
+def test_it_has_nothing_to_say_of_the_catalog_that_comes_with_berth() -> None:
+    assert checks.check_catalog(None) == []
+
+
+def test_it_names_the_firewall_rules_that_are_missing(settings: Settings) -> None:
+    """Looked at for real, in a range that nobody set rules for."""
+    settings.BERTH_FIREWALL = True
+    settings.BERTH_TENANT_SUPERNET = "10.199.0.0/16"
+    messages = checks.check_firewall(None)
+    assert messages
+    assert all(each.id in ("hosting.W001", "hosting.W002") for each in messages)
+
+
+def test_it_leaves_the_firewall_alone_where_it_is_somebody_elses(settings: Settings) -> None:
+    settings.BERTH_FIREWALL = False
+    assert checks.check_firewall(None) == []
