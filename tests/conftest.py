@@ -64,6 +64,7 @@ def _installation(settings: Settings) -> None:
     settings.BERTH_OWNER = OWNER
     settings.BERTH_CATALOG_DIRS = [*settings.BERTH_CATALOG_DIRS, CATALOG]
     settings.BERTH_EDGE = False
+    settings.WHITENOISE_AUTOREFRESH = True  # serves from static/ itself, with nothing collected
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -79,8 +79,8 @@ def install_environment() -> None:
     if not installed:
         # pip knows its own configuration of mirrors, which uv does not read.
         _make_environment()
-        pip = [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", REQUIREMENTS]
-        if subprocess.run(pip, check=False).returncode != 0:
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes"]
+        if subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=False).returncode != 0:
             raise LocalError("The Python packages could not be installed; pip says why above.")
     stamp.write_text(wanted)
 

@@ -44,4 +44,7 @@ def usual_duration(operation: Operation) -> timedelta | None:
     )
     if ended.count() < ENOUGH_TO_TELL:
         return None
-    return ended.aggregate(median=Median("took", output_field=DurationField()))["median"]
+    median: timedelta | None = ended.aggregate(median=Median("took", output_field=DurationField()))[
+        "median"
+    ]
+    return median

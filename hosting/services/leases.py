@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, TextField, Value
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Concat, Now
 
 from hosting.models import Instance, Operation, OperationStep
@@ -215,5 +216,5 @@ def _step(lease: Lease, name: str) -> QuerySet[OperationStep]:
     return OperationStep.objects.filter(operation_id=lease.operation_id, name=name)
 
 
-def _lease_end() -> Now:
+def _lease_end() -> CombinedExpression:
     return Now() + settings.BERTH_LEASE

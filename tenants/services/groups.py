@@ -14,7 +14,7 @@ OPERATIONS, SUPPORT, FINANCE = "operations", "support", "finance"
 # Least privilege: what is not here, a group may not. Codenames of this room's models.
 TENANTS = {
     OPERATIONS: ("view_client", "view_member", "view_auditevent"),
-    SUPPORT: ("view_client", "view_user", "view_member", "change_member"),
+    SUPPORT: ("view_client", "view_user", "view_member", "change_member", "view_auditevent"),
     FINANCE: ("view_client",),
 }
 

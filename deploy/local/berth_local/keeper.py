@@ -67,7 +67,7 @@ def _keep(service: Service, listener: socket.socket, runs: list[socket.socket]) 
             signal.signal(signum, signal.SIG_IGN)
         Path(listener.getsockname()).unlink(missing_ok=True)
         listener.close()
-        if process:
+        if process is not None:
             service.stop(process)
     return 0
 

@@ -128,7 +128,15 @@ class Postgres:
         if user := _server_user():
             shutil.chown(draft, user, user)
         password = self._settings["password"]
-        initdb = [binaries / "initdb", "-D", draft, "-U", "postgres", "-E", "UTF8"]
+        initdb: list[str | Path] = [
+            binaries / "initdb",
+            "-D",
+            draft,
+            "-U",
+            "postgres",
+            "-E",
+            "UTF8",
+        ]
         self._run([*initdb, "--locale=C.UTF-8", "--auth=reject", "--no-instructions"])
         with (draft / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION)

@@ -84,9 +84,7 @@ def _follow(client: Client, image: str, report: Report) -> None:
         "POST",
         "/images/create",
         params={"fromImage": repository, "tag": reference},
-        headers={"X-Registry-Auth": auth.decode() if isinstance(auth, bytes) else auth}
-        if auth
-        else None,
+        headers=_auth_header(auth),
         silence_seconds=SILENCE_SECONDS,
     )
     progress = Progress(image)
@@ -102,6 +100,13 @@ def _follow(client: Client, image: str, report: Report) -> None:
                 report(told)
     finally:
         response.close()
+
+
+def _auth_header(auth: bytes | str | None) -> dict[str, str] | None:
+    """docker-py gives bytes, whatever its stubs say."""
+    if not auth:
+        return None
+    return {"X-Registry-Auth": auth.decode() if isinstance(auth, bytes) else auth}
 
 
 def _failure(image: str, problem: str) -> EngineError | None:

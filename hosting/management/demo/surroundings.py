@@ -100,7 +100,7 @@ def _registry_answers() -> bool:
     """Whether the engine can look up an image in its registry."""
     try:
         client = docker.APIClient(version="auto", timeout=15)
-        client.inspect_distribution(_ASKED_FOR)
+        client.inspect_distribution(_ASKED_FOR)  # type: ignore[no-untyped-call]
     except DockerException:
         return False
     return True

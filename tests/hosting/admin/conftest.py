@@ -10,18 +10,11 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client as Browser
 from django.utils import timezone
-from pytest_django import Settings
 
 from hosting.models import Hostname, Instance, Operation, OperationStep, Plan, Server, Subnet
 from tenants.models import Client, User
 
 Staff = Callable[[str], Browser]
-
-
-@pytest.fixture(autouse=True)
-def _static_files_where_they_are(settings: Settings) -> None:
-    """Nothing is collected for tests."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

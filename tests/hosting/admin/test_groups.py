@@ -25,6 +25,7 @@ PAGES: dict[str, frozenset[str]] = {
     "hosting_plan_changelist": frozenset({OPERATIONS, FINANCE}),
     "hosting_plan_add": frozenset(),
     "hosting_hostname_changelist": frozenset({OPERATIONS, SUPPORT}),
+    "tenants_auditevent_changelist": frozenset({OPERATIONS, SUPPORT}),
     "hosting_subnet_changelist": frozenset({OPERATIONS}),
     "tenants_client_changelist": frozenset(GROUPS),
     "tenants_client_add": frozenset(),

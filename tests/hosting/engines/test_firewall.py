@@ -134,7 +134,7 @@ def test_the_hosts_resolvers_are_those_docker_hands_on(tmp_path):
 
 
 def test_a_host_without_iptables_is_said_in_one_sentence(monkeypatch):
-    monkeypatch.setattr(module.shutil, "which", lambda program, path: None)
+    monkeypatch.setattr("shutil.which", lambda program, path: None)
     with pytest.raises(FirewallUnavailable, match=r"^iptables is not installed on this server$"):
         FIREWALL.missing()
 

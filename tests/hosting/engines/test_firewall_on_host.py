@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import docker
 import pytest
@@ -132,7 +133,7 @@ def start() -> Iterator[Start]:
     with ExitStack() as made:
 
         def make(
-            number: int, supernet: str = "10.231.7", *, internal: bool = False, **options: object
+            number: int, supernet: str = "10.231.7", *, internal: bool = False, **options: Any
         ) -> Tenant:
             base = 16 * number
             pool = IPAMPool(subnet=f"{supernet}.{base}/28", gateway=f"{supernet}.{base + 1}")

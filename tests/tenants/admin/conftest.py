@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client as Browser
-from pytest_django import Settings
 
 from tenants.models import User
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-
-@pytest.fixture(autouse=True)
-def _static_files_where_they_are(settings: Settings) -> None:
-    """Nothing is collected for tests."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture
