@@ -28,7 +28,7 @@ ACCOUNT = (
     "confirm-email/",
 )
 OWN_ACCOUNT = ("logout/", "password/change/", "email/")
-ERRORS = ("400.html", "403.html", "403_csrf.html", "404.html", "500.html")
+ERRORS = ("400.html", "403.html", "403_csrf.html", "404.html", "429.html", "500.html")
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 OURS = [
     path
