@@ -1,5 +1,5 @@
 """The staff's pages about clients and access."""
 
-from tenants.admin import audit, clients, groups, members, own_password, users
+from tenants.admin import audit, clients, groups, login, members, own_password, users
 
-__all__ = ["audit", "clients", "groups", "members", "own_password", "users"]
+__all__ = ["audit", "clients", "groups", "login", "members", "own_password", "users"]
