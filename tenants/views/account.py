@@ -9,10 +9,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from tenants import request_context
-from tenants.middleware import UNIX_SOCKET
 from tenants.models import User
 from tenants.services import users
 from tenants.services.actors import Actor
+
+NO_ADDRESS = "socket"  # whoever comes through the server's own socket and says nothing of himself
 
 
 class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
@@ -28,7 +29,7 @@ class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # alla
         allauth's own would count everybody behind a proxy as one, and refuse whoever comes through
         a socket.
         """
-        return request_context.current().address or UNIX_SOCKET
+        return request_context.current().address or NO_ADDRESS
 
     def set_password(self, user: User, password: str) -> None:
         """Changed by whoever is logged in, or reset through a link that was mailed."""
