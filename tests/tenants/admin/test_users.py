@@ -17,7 +17,7 @@ def test_a_member_of_staff_is_made_with_password_and_group_and_can_log_in(root: 
     bob = User.objects.get(email="bob@berth.example")
     assert list(bob.groups.all()) == [support]
     browser = Browser()
-    browser.post(reverse("admin:login"), {"username": "bob@berth.example", "password": GOOD})
+    browser.post(reverse("account_login"), {"login": "bob@berth.example", "password": GOOD})
     assert browser.get(reverse("admin:index")).status_code == 200
     event = AuditEvent.objects.get(action="user.created")
     assert event.after["groups"] == ["support"]
