@@ -9,12 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from django.test import Client as Browser
 from pytest_django import Settings
 
 from hosting import tasks
 from hosting.config.celery import app
 from hosting.flows import runner
 from hosting.models import Instance, Operation, Server
+from tenants.models import User
+from tests.journeys import secret_search
 from tests.journeys.portal import Edge, Worker, free_port
 
 Order = Callable[..., Instance]
@@ -77,3 +80,26 @@ def running(order: Order, work_off: WorkOff, docker_server: Server) -> Order:
         return instance
 
     return bring_up
+
+
+@pytest.fixture
+def staff(db: None) -> Browser:
+    """Someone who may see everything in the admin."""
+    browser = Browser()
+    browser.force_login(User.objects.create_superuser("bob@berth.example", "a long pass phrase"))
+    return browser
+
+
+@pytest.fixture
+def member(alice: User) -> Browser:
+    """Acme's owner at the dashboard."""
+    browser = Browser()
+    browser.force_login(alice)
+    return browser
+
+
+@pytest.fixture
+def uprooted() -> Iterator[None]:
+    """Nothing planted in the database is left, whatever happened."""
+    yield
+    secret_search.uproot()

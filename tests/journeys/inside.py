@@ -26,6 +26,14 @@ for target in "$@"; do (
 
 
 @dataclass(frozen=True)
+class Memory:
+    """In bytes."""
+
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True)
 class Inside:
     """An instance whose containers do what they are told."""
 
@@ -68,6 +76,16 @@ class Inside:
         with ThreadPoolExecutor(len(services)) as pool:
             found = pool.map(lambda each: self.reached(each, targets, own=own), services)
             return dict(zip(services, found, strict=True))
+
+    def memory(self, service: str) -> Memory:
+        """What the service's processes hold now, and may hold."""
+        [usage] = [
+            each
+            for each in self.engine.usage((str(self.instance.pk),))[str(self.instance.pk)]
+            if each.service == service
+        ]
+        limit = self.containers()[service]["HostConfig"]["Memory"]
+        return Memory(used=usage.memory_bytes, limit=limit)
 
     def containers(self) -> dict[str, Any]:
         """What ``docker inspect`` shows of each, by service."""

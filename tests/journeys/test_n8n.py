@@ -1,0 +1,191 @@
+"""Acme's own n8n, from the order to its end, on the real parts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from django.test import Client as Browser
+
+from hosting.engines.base import Engine
+from hosting.models import Instance, Operation, Plan
+from hosting.services import instances
+from tenants.services.actors import Actor
+from tests.conftest import OWNER
+from tests.journeys import secret_search
+from tests.journeys.inside import Inside
+from tests.journeys.portal import Edge, wait_until, web
+
+pytestmark = [pytest.mark.docker, pytest.mark.n8n, pytest.mark.django_db(transaction=True)]
+
+Order = Callable[..., Instance]
+WorkOff = Callable[[Instance], Operation]
+ALICE = {
+    "email": "alice@acme.example",
+    "firstName": "Alice",
+    "lastName": "Acme",
+    "password": "Correct-horse-8",
+}
+
+
+def workflow(path: str) -> dict[str, Any]:
+    """Answers a webhook with a sum that a Code node reckons, in n8n's task runner."""
+
+    def node(name: str, kind: str, version: float, at: int, **parameters: object) -> dict[str, Any]:
+        return {
+            "id": name,
+            "name": name,
+            "type": f"n8n-nodes-base.{kind}",
+            "typeVersion": version,
+            "position": [at, 0],
+            "parameters": parameters,
+        }
+
+    hook = node("Hook", "webhook", 2, 0, path=path, httpMethod="GET", responseMode="lastNode")
+    hook["webhookId"] = path
+    code = node("Sum", "code", 2, 200, jsCode="return [{json: {sum: 40 + 2}}];")
+    return {
+        "name": f"Sums for {path}",
+        "nodes": [hook, code],
+        "connections": {"Hook": {"main": [[{"node": "Sum", "type": "main", "index": 0}]]}},
+        "settings": {"saveDataSuccessExecution": "all"},
+        "active": False,
+    }
+
+
+def data(response: httpx.Response) -> Any:
+    assert response.is_success, f"{response.status_code}: {response.text[:500]}"
+    return response.json()["data"]
+
+
+def query(engine: Engine, instance: Instance, sql: str) -> str:
+    """Ask the instance's own database, from inside its container."""
+    command = ("psql", "-U", "n8n", "-d", "n8n", "-At", "-c", sql)
+    result = engine.run(str(instance.pk), "db", command, timeout=timedelta(seconds=20))
+    assert result.exit_code == 0, result.output
+    return result.output.strip()
+
+
+def assert_usable(browser: httpx.Client) -> None:
+    """Asked once: the page is the editor, and the API speaks."""
+    page = browser.get("/")
+    assert page.status_code == 200
+    assert "n8n" in page.text
+    assert "starting up" not in page.text
+    assert "userManagement" in data(browser.get("/rest/settings"))
+    assert browser.get("/rest/login").status_code == 401
+
+
+def automate(browser: httpx.Client, path: str) -> str:
+    """Make the workflow, let it listen, and call it; return its id."""
+    made = data(browser.post("/rest/workflows", json=workflow(path)))
+    read = data(browser.get(f"/rest/workflows/{made['id']}"))
+    assert read["name"] == f"Sums for {path}"
+    change = {"active": True, "versionId": made["versionId"]}
+    assert data(browser.patch(f"/rest/workflows/{made['id']}", json=change))["active"]
+    answer = browser.get(f"/webhook/{path}")
+    assert (answer.status_code, answer.json()) == (200, {"sum": 42})
+    return str(made["id"])
+
+
+def log_in(browser: httpx.Client) -> None:
+    login = {"emailOrLdapLoginId": ALICE["email"], "password": ALICE["password"]}
+    data(browser.post("/rest/login", json=login))
+
+
+def assert_all_gone(edge: Edge, engine: Engine, instance: Instance, name: str) -> None:
+    assert instance.state == Instance.State.DELETED
+    assert engine.observe(str(instance.pk)).is_gone
+    assert str(instance.pk) not in engine.observe_all(OWNER)
+    assert edge.ask(name).status_code == 404
+
+
+def test_it_serves_works_remembers_and_goes(
+    edge: Edge,
+    running: Order,
+    work_off: WorkOff,
+    docker_engine: Engine,
+    actor: Actor,
+    staff: Browser,
+    member: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    plan = Plan.objects.create(
+        slug="least", name="Least", cpus=Decimal(2), memory_mb=1536, disk_gb=5, processes=512
+    )
+    instance = running("n8n", app="n8n", plan=plan.slug)
+    with web(edge.port, instance) as browser:
+        assert_usable(browser)
+        data(browser.post("/rest/owner/setup", json=ALICE))
+        made = automate(browser, "sums")
+
+    row = f"SELECT name FROM workflow_entity WHERE id = '{made}'"
+    assert query(docker_engine, instance, row) == "Sums for sums"
+    runs = f"SELECT count(*) FROM execution_entity WHERE \"workflowId\" = '{made}'"
+    wait_until(
+        lambda: query(docker_engine, instance, f"{runs} AND status = 'success'") == "1",
+        seconds=10,
+        what="the execution is recorded",
+    )
+    config = docker_engine.run(
+        str(instance.pk), "web", ("cat", "/home/node/.n8n/config"), timeout=timedelta(seconds=10)
+    )
+    key = instance.secrets.get(name="encryption_key").reveal()
+    assert json.loads(config.output)["encryptionKey"] == key
+
+    for verb in (instances.stop, instances.start):
+        verb(instance=instance, actor=actor)
+        assert work_off(instance).state == Operation.State.SUCCEEDED
+    with web(edge.port, instance) as browser:
+        assert_usable(browser)
+        log_in(browser)
+        assert data(browser.get(f"/rest/workflows/{made}"))["active"]
+        assert browser.get("/webhook/sums").json() == {"sum": 42}
+    logs = {"here": caplog.text}
+    places = secret_search.everything(instance, staff=staff, member=member, logs=logs)
+    assert secret_search.leaks(instance, places) == {}
+    memory = Inside(instance).memory("web")
+    assert memory.used < 0.6 * memory.limit, f"too tight: {memory}"
+
+    instances.delete(instance=instance, confirmation="n8n", actor=actor)
+    assert work_off(instance).state == Operation.State.SUCCEEDED
+    assert_all_gone(edge, docker_engine, instance, "n8n.acme.localhost")
+
+
+@pytest.mark.slow
+def test_in_queue_mode_its_worker_does_the_work(
+    edge: Edge, running: Order, work_off: WorkOff, docker_engine: Engine, actor: Actor
+) -> None:
+    plan = Plan.objects.create(
+        slug="least", name="Least", cpus=Decimal(2), memory_mb=2560, disk_gb=5, processes=512
+    )
+    instance = running("queue", app="n8n-queue", plan=plan.slug)
+    here = Inside(instance)
+    assert set(here.containers()) == {"web", "worker", "db", "redis"}
+    with web(edge.port, instance) as browser:
+        assert_usable(browser)
+        data(browser.post("/rest/owner/setup", json=ALICE))
+        made = automate(browser, "queued")
+    # Says the worker, and not the web service.
+    finished = "finished execution"
+    wait_until(
+        lambda: finished in docker_engine.logs(str(instance.pk), "worker"),
+        seconds=10,
+        what="the worker says that it finished",
+    )
+    runs = f"SELECT status FROM execution_entity WHERE \"workflowId\" = '{made}'"
+    assert query(docker_engine, instance, runs) == "success"
+    for service in ("web", "worker"):
+        memory = here.memory(service)
+        assert memory.used < 0.6 * memory.limit, f"{service} is too tight: {memory}"
+
+    instances.delete(instance=instance, confirmation="queue", actor=actor)
+    assert work_off(instance).state == Operation.State.SUCCEEDED
+    assert_all_gone(edge, docker_engine, instance, "queue.acme.localhost")
