@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from hosting import hooks
@@ -14,11 +13,10 @@ from hosting.catalog.builder import availability
 from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
 from hosting.models import Hostname, Instance, InstanceSecret, Operation, Plan
-from hosting.selectors import catalog
+from hosting.selectors import catalog, offers
 from hosting.services import doorbell, edge, operations, placement, subnets
 from tenants.errors import Refused
 from tenants.models import Client
-from tenants.models.client import validate_dns_label
 from tenants.services import audit
 from tenants.services.actors import Actor
 
@@ -33,7 +31,6 @@ def order(
     """
     key = _digest(order_key) if order_key else ""
     chosen_app = _app(app)
-    _check_name(name)
     try:
         with transaction.atomic():
             client = Client.objects.select_for_update().get(pk=client.pk)
@@ -42,7 +39,7 @@ def order(
                 return _same_order(earlier, app=app, plan=plan, name=name)
             return _create(client, chosen_app, _plan(plan, chosen_app), name, actor, key)
     except IntegrityError as error:
-        raise Refused(_taken(name), field="name") from error
+        raise Refused(offers.taken(name), field="name") from error
 
 
 def start(*, instance: Instance, actor: Actor) -> Operation:
@@ -115,12 +112,9 @@ def _create(
     if not client.is_active:
         raise Refused(f"{client} is inactive: nothing can be ordered.")
     hooks.check_order(client=client, plan=plan)
-    if (
-        Instance.objects.filter(client=client, name=name)
-        .exclude(state=Instance.State.DELETED)
-        .exists()
-    ):
-        raise Refused(_taken(name), field="name")
+    problem = offers.name_problem(client, name)
+    if problem:
+        raise Refused(problem, field="name")
     instance = Instance.objects.create(
         client=client,
         name=name,
@@ -135,6 +129,8 @@ def _create(
     Hostname.objects.create(name=f"{name}.{client.slug}.{settings.BERTH_DOMAIN}", instance=instance)
     for secret, spec in generated_secrets(app).items():
         InstanceSecret.objects.create(instance=instance, name=secret, value=generate(spec))
+    edge.want_publish()  # from now on its name shows that it is starting; locked before the log is
+    transaction.on_commit(doorbell.ring_edge)
     audit.record(
         action="instance.ordered",
         actor=actor,
@@ -143,8 +139,6 @@ def _create(
         after={"app": app.slug, "version": instance.version, "plan": plan.slug, "name": name},
     )
     operations.request(instance=instance, kind=Operation.Kind.PROVISION, actor=actor)
-    edge.want_publish()  # from now on its name shows that it is starting
-    transaction.on_commit(doorbell.ring_edge)
     return instance
 
 
@@ -152,37 +146,21 @@ def _app(slug: str) -> App:
     app = catalog.apps().get(slug)
     if app is None:
         raise Refused(f"There is no app “{slug}” in the catalog.", field="app")
-    missing = availability(app, settings.BERTH_APP_SETTINGS)
-    if missing:
-        raise Refused(f"{missing}.".replace("..", "."), field="app")
+    if availability(app, settings.BERTH_APP_SETTINGS):  # which setting is for staff to know
+        raise Refused(
+            f"{app.title} can't be ordered yet: it has not been set up here.", field="app"
+        )
     return app
 
 
 def _plan(slug: str, app: App) -> Plan:
-    plan = Plan.objects.filter(slug=slug, is_active=True).first()
+    plan = {each.slug: each for each in Plan.objects.filter(is_active=True)}.get(slug)
     if plan is None:
         raise Refused(f"There is no plan “{slug}” on offer.", field="plan")
-    needs = app.berth.minimum
-    if plan.memory_mb < needs.memory_mb or plan.cpus < needs.cpus or plan.disk_gb < needs.disk_gb:
-        raise Refused(
-            f"{app.title} needs at least {needs.memory_mb} MiB of memory, {needs.cpus} CPUs and"
-            f" {needs.disk_gb} GiB of disk; {plan} has less.",
-            field="plan",
-        )
+    shortfall = offers.shortfall(plan, app)
+    if shortfall:
+        raise Refused(f"{shortfall}; {plan} has less.", field="plan")
     return plan
-
-
-def _check_name(name: str) -> None:
-    try:
-        validate_dns_label(name)
-    except ValidationError as error:
-        raise Refused(error.messages[0], field="name") from error
-    if len(name) > 40:
-        raise Refused("Use at most 40 characters.", field="name")
-
-
-def _taken(name: str) -> str:
-    return f"You already have an instance named {name}; choose another name."
 
 
 def _digest(key: str) -> str:

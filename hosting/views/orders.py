@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from hosting.catalog.schema import App
 from hosting.models import Plan
-from hosting.selectors import dashboard
+from hosting.selectors import offers
 from hosting.services import instances
 from tenants.errors import Refused
 from tenants.permissions import Permission
@@ -58,7 +58,7 @@ def name(request: ClientRequest) -> HttpResponse:
     context = {
         "name": typed,
         "suffix": _suffix(request),
-        "name_error": dashboard.name_problem(request.client, typed) if typed else "",
+        "name_error": offers.name_problem(request.client, typed) if typed else "",
     }
     return render_page(request, "hosting/order.html#name_feedback", context)
 
@@ -80,14 +80,14 @@ def _form(
 
 def _choices(app: str, plan: str) -> dict[str, Any]:
     """What can be chosen; where nothing is chosen yet, the first that can be."""
-    apps = dashboard.app_offers()
-    on_offer = dashboard.plans_on_offer()
+    apps = offers.app_offers()
+    on_offer = offers.plans_on_offer()
     chosen = _chosen_app([each.app for each in apps if not each.unavailable], app, on_offer)
-    offers = dashboard.plan_offers(on_offer, chosen)
-    fitting = [each.plan.slug for each in offers if not each.too_small]
+    plans = offers.plan_offers(on_offer, chosen)
+    fitting = [each.plan.slug for each in plans if not each.too_small]
     return {
         "apps": apps,
-        "plans": offers,
+        "plans": plans,
         "chosen_app": chosen.slug if chosen else "",
         "chosen_plan": plan if plan in fitting else next(iter(fitting), ""),
     }
@@ -99,7 +99,7 @@ def _chosen_app(apps: Sequence[App], wanted: str, plans: Sequence[Plan]) -> App 
         if each.slug == wanted:
             return each
     for each in apps:
-        if any(not offer.too_small for offer in dashboard.plan_offers(plans, each)):
+        if any(not offer.too_small for offer in offers.plan_offers(plans, each)):
             return each
     return next(iter(apps), None)
 
