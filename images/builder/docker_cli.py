@@ -2,10 +2,21 @@
 
 import json
 import os
+import re
 import subprocess
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+DEFAULT_PREFIX = "berth.local"
+BUILD_SECONDS = 1800.0
+LAST_LINES = 40
+# As the classic builder says it, and BuildKit.
+STEP = re.compile(r"(?:Step \d+/\d+ : |#\d+ \[[^]]*\d+/\d+\] )(.*)")
 
 
 class BuildError(Exception):
@@ -71,22 +82,51 @@ def import_tree(archive: Path, reference: str, *, changes: list[str]) -> None:
         raise BuildError(f"docker import failed: {done.stderr.strip()}")
 
 
-def build(context: bytes, reference: str, *, args: dict[str, str], labels: dict[str, str]) -> None:
-    """Build an image from a context archive; raises BuildError with the end of the output."""
+def build(
+    context: bytes,
+    reference: str,
+    *,
+    args: dict[str, str],
+    labels: dict[str, str],
+    heard: Callable[[str], None],
+) -> None:
+    """Build an image from a context archive, telling `heard` each step as it begins.
+
+    Raises BuildError with the step that failed and the end of the output.
+    """
     command = ["docker", "build", "--network", "host", "--force-rm", "--tag", reference]
     for name, value in args.items():
         command += ["--build-arg", f"{name}={value}"]
     for name, value in labels.items():
         command += ["--label", f"{name}={value}"]
-    done = subprocess.run(
-        [*command, "-"],
-        input=context,
-        capture_output=True,
-        check=False,
-        timeout=1800,
+    step, last = "the beginning", deque[str](maxlen=LAST_LINES)
+    with tempfile.TemporaryFile() as file, _started([*command, "-"], file, context) as process:
+        timer = threading.Timer(BUILD_SECONDS, process.kill)
+        timer.start()
+        for line in process.stdout or ():
+            if found := STEP.match(line):
+                step = found[1].strip()
+                heard(step)
+            last.append(line.rstrip())
+        status = process.wait()
+        timer.cancel()
+    if status:
+        why = "stopped after half an hour" if status < 0 else "failed"
+        raise BuildError(
+            f'{reference} could not be built: docker build {why} at "{step}". Its last lines:\n'
+            + "\n".join(f"  {line}" for line in last)
+        )
+
+
+def _started(command: list[str], file: IO[bytes], content: bytes) -> subprocess.Popen[str]:
+    file.write(content)
+    file.seek(0)
+    return subprocess.Popen(
+        command,
+        stdin=file,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
         env=environment(),
     )
-    if done.returncode:
-        output = (done.stdout + done.stderr).decode(errors="replace")
-        last = "\n".join(output.splitlines()[-40:])
-        raise BuildError(f"docker build of {reference} failed:\n{last}")

@@ -19,13 +19,20 @@ class Recipe:
     directory: str
     base: str
     args: dict[str, str] = field(default_factory=dict)
+    on_request: bool = False  # built only where its name and tag are given
 
 
 def load() -> list[Recipe]:
     """Return the recipes in the order of images.toml; a base comes before what stands on it."""
     entries = tomllib.loads((IMAGES / "images.toml").read_text())["image"]
     return [
-        Recipe(entry["name"], entry["directory"], entry["from"], entry.get("args", {}))
+        Recipe(
+            name=entry["name"],
+            directory=entry["directory"],
+            base=entry["from"],
+            args=entry.get("args", {}),
+            on_request=entry.get("on_request", False),
+        )
         for entry in entries
     ]
 
@@ -37,7 +44,7 @@ def with_bases(wanted: list[str], recipes: list[Recipe]) -> list[Recipe]:
     """
     chosen: set[str] = set()
     for name in wanted:
-        matching = {one.name for one in recipes if name in (one.name, one.name.split(":")[0])}
+        matching = {one.name for one in recipes if _is_meant(one, name)}
         if not matching and name != BASE:
             known = ", ".join([BASE, *(one.name for one in recipes)])
             raise ValueError(f"There is no image {name!r} to build; there are {known}.")
@@ -46,6 +53,10 @@ def with_bases(wanted: list[str], recipes: list[Recipe]) -> list[Recipe]:
         if one.name in chosen:
             chosen.add(one.base)
     return [one for one in recipes if one.name in chosen]
+
+
+def _is_meant(recipe: Recipe, name: str) -> bool:
+    return name == recipe.name or (name == recipe.name.split(":")[0] and not recipe.on_request)
 
 
 def context(recipe: Recipe) -> bytes:
