@@ -27,6 +27,7 @@ from tenants.display import moment
 from tenants.services.actors import Actor
 
 FIELDS = ("engine", "endpoint", "cpus", "memory_mb", "disk_gb", "supernet")
+PLACE = ("engine", "endpoint", "supernet")
 VERBS: dict[str, tuple[Callable[..., Server], str]] = {
     "cordon": (servers.cordon, "nothing new is placed on it; what is there runs on."),
     "open": (servers.reopen, "new instances can be placed on it again."),
@@ -55,8 +56,14 @@ class ServerAdmin(ServiceAdmin[Server]):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Server | None = None
     ) -> tuple[str, ...]:
-        """The name is for good: it stands in what operations have said."""
-        return ("name",) if obj else ()
+        """The name is for good: it stands in what operations have said.
+
+        Where the server is, only those say who may add servers: whoever can point Berth to an
+        engine of their own is handed the secrets of every instance on it.
+        """
+        if obj is None:
+            return ()
+        return ("name",) if self.has_add_permission(request) else ("name", *PLACE)
 
     def create(self, *, form: forms.ModelForm[Server], actor: Actor) -> Server:
         """Through the service."""
@@ -160,5 +167,7 @@ def _bar(meter: Meter) -> SafeString:
 
 
 def _fields(form: forms.ModelForm[Server]) -> servers.ServerFields:
-    values: dict[str, Any] = {name: form.cleaned_data[name] for name in FIELDS}
+    values: dict[str, Any] = {
+        name: form.cleaned_data[name] for name in FIELDS if name in form.cleaned_data
+    }
     return cast("servers.ServerFields", values)

@@ -15,13 +15,23 @@ from unfold.contrib.filters.admin import BooleanRadioFilter
 from tenants.admin.base import ModelForm, ServiceAdmin, TabularInline, actor
 from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment
-from tenants.models import Client, Member
+from tenants.errors import Refused
+from tenants.models import Client, Member, User
 from tenants.services import clients, members
 from tenants.services.actors import Actor
 
 Panel = Callable[[Client, HttpRequest], SafeString]
 PANELS: list[Panel] = []
 """What rooms above show on a client's page, below its members; they add to it when they load."""
+
+
+def refuse_oneself(*, user: User, actor: Actor) -> None:
+    """Refused where staff give themselves a role at a client, and with it more than their group may.
+
+    Superusers may do everything anyway.
+    """
+    if str(user.pk) == actor.id and not user.is_superuser:
+        raise Refused("You can't give yourself a role at a client; ask a colleague.", field="user")
 
 
 class MemberForm(ModelForm[Member]):
@@ -122,8 +132,10 @@ class ClientAdmin(ServiceAdmin[Client]):
         formset.save(commit=False)
         author = actor(request)
         for member in formset.new_objects:
+            refuse_oneself(user=member.user, actor=author)
             members.add(client=form.instance, user=member.user, role=member.role, actor=author)
         for member, _ in formset.changed_objects:
+            refuse_oneself(user=member.user, actor=author)
             members.change_role(member=member, role=member.role, actor=author)
         for member in formset.deleted_objects:
             members.remove(member=member, actor=author)

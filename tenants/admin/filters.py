@@ -22,7 +22,7 @@ class DayFilter(RangeDateFilter):  # type: ignore[misc]  # unfold is untyped
         first, last = self._day("from"), self._day("to")
         if first:
             queryset = queryset.filter(**{f"{self.field_path}__gte": _midnight(first)})
-        if last:
+        if last and last < date.max:
             end = _midnight(last) + timedelta(days=1)
             queryset = queryset.filter(**{f"{self.field_path}__lt": end})
         return queryset

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from tenants.admin.base import ServiceAdmin, actor
-from tenants.admin.clients import MemberForm
+from tenants.admin.clients import MemberForm, refuse_oneself
 from tenants.display import moment
 from tenants.errors import Refused
 from tenants.models import Member
@@ -51,10 +51,12 @@ class MemberAdmin(ServiceAdmin[Member]):
     def create(self, *, form: forms.ModelForm[Member], actor: Actor) -> Member:
         """Through the service."""
         data = form.cleaned_data
+        refuse_oneself(user=data["user"], actor=actor)
         return members.add(client=data["client"], user=data["user"], role=data["role"], actor=actor)
 
     def update(self, *, obj: Member, form: forms.ModelForm[Member], actor: Actor) -> None:
         """Through the service."""
+        refuse_oneself(user=obj.user, actor=actor)
         members.change_role(member=obj, role=form.cleaned_data["role"], actor=actor)
 
     @admin.action(description="Remove from the client", permissions=["change"])

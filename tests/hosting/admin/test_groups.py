@@ -129,7 +129,7 @@ def test_someone_who_is_no_staff_is_sent_to_log_in(client: Any, alice: Any) -> N
 
 def test_staff_log_in_by_address(client: Any, staff: Staff) -> None:
     staff(FINANCE)
-    form = {"username": "FINANCE@berth.example", "password": "correct horse battery"}
-    response = client.post(reverse("admin:login"), {**form, "next": reverse("admin:index")})
+    form = {"login": "FINANCE@berth.example", "password": "correct horse battery"}
+    response = client.post(reverse("account_login"), {**form, "next": reverse("admin:index")})
     assert response.status_code == 302
     assert client.get(reverse("admin:index")).status_code == 200
