@@ -1,4 +1,4 @@
-"""Remember, while a request is answered, where it came from."""
+"""What happens to every request: where it came from is remembered, nonsense is refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 
 from tenants.request_context import RequestContext, entered
@@ -36,6 +37,18 @@ class RequestContextMiddleware:
             response = self._get_response(request)
         response["X-Request-ID"] = context.request_id
         return response
+
+
+class RefuseNullMiddleware:
+    """A 400 for addresses with a NUL in their query, which no text in the database can hold."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("The address holds a NUL.")
+        return self._get_response(request)
 
 
 def request_id(offered: str) -> str:
