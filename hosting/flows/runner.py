@@ -59,6 +59,7 @@ def _work(lease: leases.Lease) -> None:
     ).get(pk=lease.operation_id)
     flow = FLOWS[operation.kind]
     try:
+        _refuse_deadly(operation)
         _run_steps(lease, flow, operation.instance)
     except leases.CancelRequested:
         _end_cancelled(lease, operation)
@@ -79,6 +80,12 @@ def _work(lease: leases.Lease) -> None:
         raise
     else:
         _end(lease, Operation.State.SUCCEEDED, "", flow.succeeded_as)
+
+
+def _refuse_deadly(operation: Operation) -> None:
+    """GiveUp where worker after worker took it up and was never heard of again."""
+    if operation.attempt > MAX_ATTEMPTS:
+        raise GiveUp(f"It was begun {MAX_ATTEMPTS} times, and no worker came to its end.")
 
 
 def _run_steps(lease: leases.Lease, flow: Flow, instance: Instance) -> None:

@@ -176,6 +176,23 @@ def test_it_gives_up_on_a_step_at_its_deadline_and_says_what_it_waited_for(
     assert instance.state == Instance.State.FAILED
 
 
+def test_an_instance_runs_only_once_each_of_its_services_is_ready(
+    order: Order,
+    memory_engine: MemoryEngine,
+    work_off: WorkOff,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not the web service alone: nobody waits for a worker that no other service depends on."""
+    instance = order("book")
+    monkeypatch.setattr(memory_engine, "apply", lambda stack, report: None)
+    ready = {"web", "db"}
+    monkeypatch.setattr(memory_engine, "is_ready", lambda stack, service: service in ready)
+    _shorten(monkeypatch, "ready", timedelta(seconds=0.3))
+    operation = work_off(instance)
+    assert operation.state == Operation.State.FAILED
+    assert "redis is not ready" in operation.reason
+
+
 def _shorten(monkeypatch: pytest.MonkeyPatch, name: str, deadline: timedelta) -> None:
     from dataclasses import replace
 
@@ -260,3 +277,15 @@ def test_it_moves_to_the_next_subnet_where_the_server_uses_this_one(
     memory_engine.faults.taken_subnets.add("10.208.0.0/28")
     assert work_off(instance).state == Operation.State.SUCCEEDED
     assert Instance.objects.get(pk=instance.pk).subnet.index == 1
+
+
+def test_it_gives_up_on_what_kills_worker_after_worker(
+    order: Order, memory_engine: MemoryEngine, work_off: WorkOff
+) -> None:
+    instance = order("book")
+    instance.operations.update(attempt=runner.MAX_ATTEMPTS)  # claimed so often, never given back
+    operation = work_off(instance)
+    assert operation.state == Operation.State.FAILED
+    assert operation.reason == "It was begun 8 times, and no worker came to its end."
+    assert instance.state == Instance.State.FAILED
+    assert not memory_engine.observe(str(instance.pk)).services
