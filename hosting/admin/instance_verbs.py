@@ -91,9 +91,9 @@ VERBS: dict[str, Verb] = {
 
 def possible(instance: Instance, request: HttpRequest) -> list[Verb]:
     """What this person can have done to it now: nothing while an operation is going on."""
-    if not instance.client.is_active:
-        return []
     if instance.operations.filter(state__in=ACTIVE_STATES).exists():
         return []
     kinds = operations.allowed_kinds(instance)
+    if not instance.client.is_active:
+        kinds = tuple(kind for kind in kinds if kind in instances.WHEN_INACTIVE)
     return [verb for verb in VERBS.values() if verb.kind in kinds and verb.allowed(request)]

@@ -20,6 +20,9 @@ from tenants.models import Client
 from tenants.services import audit
 from tenants.services.actors import Actor
 
+# What can still be asked for at an inactive client; by staff, as its members may only look.
+WHEN_INACTIVE = (Operation.Kind.STOP, Operation.Kind.DELETE)
+
 
 def order(
     *, client: Client, app: str, plan: str, name: str, actor: Actor, order_key: str | None = None
@@ -101,8 +104,8 @@ def release(*, instance: Instance) -> None:
 def _request(instance: Instance, kind: Operation.Kind, actor: Actor) -> Operation:
     with transaction.atomic():
         client = Client.objects.select_for_update().get(pk=instance.client_id)
-        if not client.is_active:
-            raise Refused(f"{client} is inactive: nothing can be changed.")
+        if not client.is_active and kind not in WHEN_INACTIVE:
+            raise Refused(f"{client} is inactive: its instances can only be stopped or deleted.")
         return operations.request(instance=instance, kind=kind, actor=actor)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from pytest_django import Settings
 
 from hosting import hooks
@@ -223,3 +224,24 @@ def test_a_secret_that_was_moved_to_another_name_or_instance_can_not_be_read(
     InstanceSecret.objects.filter(pk=secret.pk).update(instance=other, name=name)
     with pytest.raises(DecryptionError):
         other.secrets.get(name=name).reveal()
+
+
+@pytest.mark.parametrize("kind", [Operation.Kind.STOP, Operation.Kind.DELETE])
+def test_an_inactive_clients_instance_can_be_ended_by_staff(
+    order: Order, memory_server: Server, actor: Actor, kind: Operation.Kind
+) -> None:
+    instance = _running(order("book"))
+    Client.objects.update(is_active=False)
+    for verb in (instances.restart, instances.retry):
+        with pytest.raises(Refused, match="can only be stopped or deleted"):
+            verb(instance=instance, actor=actor)
+    more = {"confirmation": "book"} if kind == Operation.Kind.DELETE else {}
+    verb = instances.stop if kind == Operation.Kind.STOP else instances.delete
+    assert verb(instance=instance, actor=actor, **more).kind == kind
+
+
+def _running(instance: Instance) -> Instance:
+    instance.operations.update(state="succeeded", finished_at=timezone.now())
+    Instance.objects.update(state="running", first_running_at=timezone.now())
+    instance.refresh_from_db()
+    return instance
