@@ -11,20 +11,25 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from hosting.engines.firewall import PRIVATE_NETWORKS
 from tenants.models.client import validate_dns_label
 
 SUBNET_PREFIX = 27  # an instance's two networks: a /28 for the web front, a /28 inside
 
 
 def validate_supernet(value: str) -> None:
-    """Refuse what is not a private IPv4 network with room for instances."""
+    """Refuse what is not a private IPv4 network with room for instances.
+
+    Private as the firewall means it: it would refuse to protect any server beside another range.
+    """
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
         raise ValidationError(
             f"“{value}” is not an IPv4 network; write it like 10.208.0.0/12."
         ) from error
-    if not network.is_private or network.prefixlen > SUBNET_PREFIX:
+    is_private = any(network.subnet_of(ipaddress.IPv4Network(each)) for each in PRIVATE_NETWORKS)
+    if not is_private or network.prefixlen > SUBNET_PREFIX:
         raise ValidationError("Use a private network of /27 or larger, such as 10.208.0.0/12.")
 
 

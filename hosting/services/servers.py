@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from ipaddress import IPv4Network
 from typing import TypedDict, Unpack
 
 from django.db import transaction
@@ -32,6 +33,7 @@ def create(*, name: str, actor: Actor, **fields: Unpack[ServerFields]) -> Server
     """A new server, open for instances. Refused where a value is bad or the name is taken."""
     server = Server(name=name, **fields)
     refuse_invalid(server)
+    _refuse_overlap(server)
     server.save(force_insert=True)
     after = {"name": name, **_plain(fields)}
     audit.record(action="server.created", actor=actor, obj=server, after=after)
@@ -57,6 +59,8 @@ def update(*, server: Server, actor: Actor, **fields: Unpack[ServerFields]) -> S
     for name, value in after.items():
         setattr(locked, name, value)
     refuse_invalid(locked)
+    if "supernet" in after:
+        _refuse_overlap(locked)
     locked.save(update_fields=list(after))
     _record("server.updated", locked, actor, before, after)
     return locked
@@ -95,6 +99,21 @@ def _set_availability(
     locked.save(update_fields=["availability"])
     _record(f"server.{verb}", locked, actor, before, {"availability": availability})
     return locked
+
+
+def _refuse_overlap(server: Server) -> None:
+    """Refused where another server has such addresses as well.
+
+    The edge knows an instance by its address alone: with the same one on two servers, a client's
+    name would lead to another client's instance.
+    """
+    for other in Server.objects.exclude(pk=server.pk).order_by("name"):
+        if IPv4Network(server.supernet).overlaps(IPv4Network(other.supernet)):
+            raise Refused(
+                f"{server.supernet} overlaps with {other.supernet} of server {other};"
+                " choose a range of its own.",
+                field="supernet",
+            )
 
 
 def _record(
