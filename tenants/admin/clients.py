@@ -26,7 +26,7 @@ PANELS: list[Panel] = []
 
 
 def refuse_oneself(*, user: User, actor: Actor) -> None:
-    """Refused where staff give themselves a role at a client, and with it more than their group may.
+    """Refused where staff give themselves a role at a client, and more than their group may.
 
     Superusers may do everything anyway.
     """

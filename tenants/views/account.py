@@ -17,7 +17,7 @@ NO_ADDRESS = "socket"  # whoever comes through the server's own socket and says 
 
 
 class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
-    """Accounts are made by staff and by invitation only; services write, the audit log remembers."""
+    """Accounts are made by staff and by invitation only; what changes goes through services."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Never."""

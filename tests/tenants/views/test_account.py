@@ -74,9 +74,12 @@ def test_the_admin_has_no_log_in_of_its_own_past_the_throttle() -> None:
 def test_nobody_takes_another_address(bob: User, browser: Browser) -> None:
     form = {"email": "carol@acme.example", "action_add": "1"}
     assert browser.post("/account/email/", form).status_code == 405
-    assert browser.post(
-        "/account/email/", {"email": "carol@acme.example", "action_primary": "1"}
-    ).status_code == 405
+    assert (
+        browser.post(
+            "/account/email/", {"email": "carol@acme.example", "action_primary": "1"}
+        ).status_code
+        == 405
+    )
     bob.refresh_from_db()
     assert bob.email != "carol@acme.example"
     assert not mail.outbox
