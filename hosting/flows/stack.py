@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hosting.engines.base import SubnetTaken, TryLater
-from hosting.flows import stacks
 from hosting.flows.base import Work
 from hosting.services import instances, subnets
 
@@ -36,9 +37,12 @@ def apply(work: Work) -> None:
 
 
 def wait_ready(work: Work) -> None:
-    """Wait until the web service says that the app can be used."""
-    web = stacks.definition(work.instance).berth.web.service
-    work.wait_until(lambda: work.engine.is_ready(work.stack, web), why=f"{web} is not ready yet")
+    """Wait until every service says that it can be used: a worker that hangs is no running app."""
+    for service in work.stack.services:
+        work.wait_until(
+            partial(work.engine.is_ready, work.stack, service.name),
+            why=f"{service.name} is not ready yet",
+        )
     work.report("the app is ready")
 
 
