@@ -48,7 +48,7 @@ def prepare(engine: Engine, instance: Instance) -> None:
     """Networks only, in the next subnet where something else on the host has one."""
     while True:
         try:
-            return engine.prepare(replace(stacks.build(instance), volumes=()))
+            return engine.prepare(replace(stacks.build(instance), services=(), volumes=()))
         except SubnetTaken as taken:
             with transaction.atomic():
                 subnets.replace_taken(instance=instance, taken_by=str(taken))
