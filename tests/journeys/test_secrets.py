@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from hosting.flows import stacks
-from hosting.models import Instance, Operation
+from hosting.models import Instance, Operation, OperationStep, Server
 from hosting.services import instances
 from tenants.services.actors import Actor
 from tests.conftest import CATALOG
@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.django_db(transaction=True)]
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
+IMAGE = "    image: guestbook:${BERTH_VERSION:-2}\n"
 # As n8n gets its key: no file that the app reads, but a variable in the process alone.
 BY_FILE = "      SECRET_KEY_FILE: /run/secrets/secret_key\n"
 BY_SHELL = """    entrypoint:
@@ -37,10 +38,9 @@ BY_SHELL = """    entrypoint:
 def keyed(settings: Settings, tmp_path: Path) -> str:
     """A guestbook that gets its key in its process's environment; the app's name."""
     text = (CATALOG / "guestbook.yaml").read_text()
-    image = "    image: guestbook:${BERTH_VERSION:-2}\n"
     assert BY_FILE in text
-    assert image in text
-    text = text.replace(BY_FILE, "").replace(image, image + BY_SHELL)
+    assert IMAGE in text
+    text = text.replace(BY_FILE, "").replace(IMAGE, IMAGE + BY_SHELL)
     (tmp_path / "keyed.yaml").write_text(text)
     settings.BERTH_CATALOG_DIRS = [*settings.BERTH_CATALOG_DIRS, tmp_path]
     return "keyed"
@@ -120,3 +120,37 @@ def test_each_container_has_the_secrets_that_it_needs_and_no_other(
         assert "PATH=" in environments
         present = {name for name, value in generated.items() if value in environments}
         assert present == ({"secret_key"} if service.name == "web" else set())
+
+
+def test_what_an_app_tells_as_it_dies_reaches_no_page(
+    settings: Settings,
+    tmp_path: Path,
+    order: Order,
+    work_off: WorkOff,
+    docker_server: Server,
+    staff: Browser,
+    member: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The reason of a failure quotes the app's last words; this one's hold its key."""
+    caplog.set_level(logging.DEBUG)
+    text = (CATALOG / "guestbook.yaml").read_text()
+    dying = """    entrypoint:
+      - sh
+      - -c
+      - echo "the key $$(cat /run/secrets/secret_key) is no good"; exit 7
+"""
+    (tmp_path / "chatty.yaml").write_text(text.replace(IMAGE, IMAGE + dying))
+    settings.BERTH_CATALOG_DIRS = [*settings.BERTH_CATALOG_DIRS, tmp_path]
+
+    instance = order("book", app="chatty")
+    operation = work_off(instance)
+    assert operation.state == Operation.State.FAILED
+    assert "the key [secret] is no good" in operation.reason
+    assert operation.steps.get(state=OperationStep.State.FAILED).name == "ready"
+
+    logs = {"here": caplog.text}
+    places = secret_search.everything(instance, staff=staff, member=member, logs=logs)
+    found = secret_search.leaks(instance, places)
+    # Its own log is the app's own business, and is where the search shows that it works.
+    assert found == {"secret_key": {"container log web"}}
