@@ -132,9 +132,14 @@ def end_step(*, lease: Lease, name: str, done: bool) -> None:
 
 @transaction.atomic
 def say(*, lease: Lease, step: str, line: str) -> None:
-    """Add a line to a step's output."""
+    """Add a line to a step's output, unless it is the last one already.
+
+    An operation that waits a day for its server says the same thing every few seconds.
+    """
     _lock(lease)
-    _step(lease, step).update(output=Concat("output", Value(f"{line}\n"), output_field=TextField()))
+    repeats = Q(output=f"{line}\n") | Q(output__endswith=f"\n{line}\n")
+    said = Concat("output", Value(f"{line}\n"), output_field=TextField())
+    _step(lease, step).exclude(repeats).update(output=said)
 
 
 @transaction.atomic

@@ -96,6 +96,8 @@ def test_it_waits_for_a_server_that_does_not_answer_and_then_succeeds_by_itself(
         assert operation.reason == "Server memory does not answer; trying again."
         assert operation.run_after > timezone.now()
         _make_due(operation)
+    first = operation.steps.get(position=0)
+    assert first.output.count("\n") == 1  # the same thing is said once, however often it is tried
     memory_server.refresh_from_db()
     assert memory_server.last_error
     memory_engine.faults.is_unavailable = False
