@@ -29,7 +29,7 @@ PACKAGES = {
     "postgresql": "/usr/lib/postgresql/*/bin/postgres",
     "redis-server": "redis-server",
     "nginx-light": "nginx",
-    "restic": "restic",
+    "iproute2": "ip",
     "chromium": "chromium",
     "docker-compose": "docker-compose",
     "fonts-dejavu-core": "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
