@@ -24,7 +24,7 @@ demo-clean: install  ## Remove every container, network and volume that the demo
 	@$(WITH_SERVICES) -- python manage.py demo --clean
 
 test: install  ## All tests (ARGS="-k name" or a path for some of them)
-	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; exec pytest --cov $(ARGS)'
+	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; exec pytest --numprocesses 2 --dist loadgroup --cov $(ARGS)'
 
 up: install  ## The whole portal for development: web, worker, scheduler, edge
 	@$(WITH_SERVICES) -- sh -ec 'python manage.py migrate --verbosity 0; exec honcho start'
