@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from hosting.engines.base import LABEL_INSTANCE, LABEL_SERVICE, Engine
 from hosting.flows.engines import engine_for
 from hosting.models import Instance
 
-AT_ONCE = 8  # each attempt takes three processes, and a Redis may have fifty
+AT_ONCE = 24  # each attempt takes three processes, of which a service may have only so many
 STRANGERS = "10.231.200.0/28"  # apart from every instance's network
 # Says which of the addresses take a TCP connection; only bash is there in every image.
 CONNECT = """
@@ -39,7 +40,7 @@ class Inside:
 
     instance: Instance
 
-    @property
+    @cached_property
     def engine(self) -> Engine:
         return engine_for(self.instance.server)
 
@@ -66,13 +67,15 @@ class Inside:
                 timeout=timedelta(seconds=60),
             )
             open_now = set(said.output.split())
-            assert own in open_now, f"{service} does not even reach {own}: {said.output}"
+            assert open_now <= {*batch}, f"{service} could not try everything: {said.output}"
+            assert own in open_now, f"{service} does not even reach {own}"
             found |= open_now
         return found - {own}
 
     def reached_from_each(self, targets: Iterable[str], *, own: str) -> Mapping[str, set[str]]:
         """The same from every service, side by side."""
         targets, services = list(targets), sorted(self.containers())
+        assert self.engine  # known now, so that no thread opens a connection to the database
         with ThreadPoolExecutor(len(services)) as pool:
             found = pool.map(lambda each: self.reached(each, targets, own=own), services)
             return dict(zip(services, found, strict=True))

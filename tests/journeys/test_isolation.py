@@ -9,17 +9,19 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from pytest_django import Settings
 
-from hosting.models import Instance, Server
+from hosting.models import Instance, Plan, Server
 from tenants.models import Client
 from tenants.services import clients
 from tenants.services.actors import Actor
 from tests.journeys.inside import Inside, reached_by_a_stranger
-from tests.journeys.portal import wait_until
+from tests.journeys.portal import Edge, wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.django_db(transaction=True)]
 
@@ -151,10 +153,22 @@ def gateways(*instances: Inside) -> set[str]:
     return first
 
 
+@pytest.fixture
+def open_edge(settings: Settings, request: pytest.FixtureRequest) -> Edge:
+    """An edge that listens on every address of the host, as it does in production."""
+    settings.BERTH_EDGE_ADDRESS = "0.0.0.0"
+    edge: Edge = request.getfixturevalue("edge")
+    return edge
+
+
 def test_nobody_reaches_another_client_or_the_host(
-    running: Order, bobs: Client, host_port: int, beyond: int
+    open_edge: Edge, running: Order, bobs: Client, host_port: int, beyond: int
 ) -> None:
-    ours, theirs = Inside(running("book")), Inside(running("book", client=bobs))
+    Plan.objects.create(
+        slug="roomy", name="Roomy", cpus=Decimal(4), memory_mb=1024, disk_gb=5, processes=1024
+    )
+    ours = Inside(running("book", plan="roomy"))
+    theirs = Inside(running("book", plan="roomy", client=bobs))
     own = "db:5432"
 
     # The attempts work: among themselves, and from where Berth's rules do not apply.
@@ -162,15 +176,12 @@ def test_nobody_reaches_another_client_or_the_host(
     for found in theirs.reached_from_each(among_themselves, own=own).values():
         assert found == among_themselves - {own}
     assert theirs.reached("web", addresses(theirs), own=own) == addresses(theirs)
-    host = {f"{each}:{host_port}" for each in (*gateways(ours, theirs), own_address())}
+    here = (*gateways(ours, theirs), own_address())
+    host = {f"{each}:{port}" for each in here for port in (host_port, open_edge.port)}
     metadata = f"{METADATA}:{beyond}"
     assert reached_by_a_stranger(STRANGER, [*host, metadata]) == {*host, metadata}
 
-    portal = {
-        f"{each.rpartition(':')[0]}:{urlsplit(url).port}"
-        for each in host
-        for url in (settings.REDIS_URL, f"postgres://{_database()}")
-    }
+    portal = {f"{each}:{port}" for each in here for port in portal_ports()}
     forbidden = {*addresses(theirs), *names(theirs), *host, metadata, *portal}
     assert ours.reached_from_each(forbidden, own=own) == {"web": set(), "db": set(), "redis": set()}
 
@@ -183,10 +194,10 @@ def test_nobody_reaches_another_client_or_the_host(
     }
 
 
-def _database() -> str:
-    """Host and port of the portal's database."""
+def portal_ports() -> tuple[int, ...]:
+    """Where Berth's own PostgreSQL and Redis listen."""
     database = settings.DATABASES["default"]
-    return f"{database['HOST'] or 'localhost'}:{database['PORT'] or 5432}"
+    return int(database["PORT"] or 5432), urlsplit(settings.REDIS_URL).port or 6379
 
 
 FORK = """
