@@ -235,9 +235,11 @@ def test_an_inactive_clients_instance_can_be_ended_by_staff(
     for verb in (instances.restart, instances.retry):
         with pytest.raises(Refused, match="can only be stopped or deleted"):
             verb(instance=instance, actor=actor)
-    more = {"confirmation": "book"} if kind == Operation.Kind.DELETE else {}
-    verb = instances.stop if kind == Operation.Kind.STOP else instances.delete
-    assert verb(instance=instance, actor=actor, **more).kind == kind
+    if kind == Operation.Kind.STOP:
+        operation = instances.stop(instance=instance, actor=actor)
+    else:
+        operation = instances.delete(instance=instance, confirmation="book", actor=actor)
+    assert operation.kind == kind
 
 
 def _running(instance: Instance) -> Instance:
