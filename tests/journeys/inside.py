@@ -74,8 +74,10 @@ class Inside:
 
     def reached_from_each(self, targets: Iterable[str], *, own: str) -> Mapping[str, set[str]]:
         """The same from every service, side by side."""
-        targets, services = list(targets), sorted(self.containers())
-        assert self.engine  # known now, so that no thread opens a connection to the database
+        targets = list(targets)
+        # Asks the engine first here: no thread shall open a connection to Berth's database for it.
+        seen = self.engine.observe(str(self.instance.pk)).services
+        services = [each.name for each in seen]
         with ThreadPoolExecutor(len(services)) as pool:
             found = pool.map(lambda each: self.reached(each, targets, own=own), services)
             return dict(zip(services, found, strict=True))
