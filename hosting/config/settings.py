@@ -197,6 +197,7 @@ BERTH_EDGE_ADDRESS = env.str("BERTH_EDGE_ADDRESS", default="127.0.0.1")
 BERTH_EDGE_PORT = env.int("BERTH_EDGE_PORT", default=8080)
 # What a browser sees: scheme and port of the instances' addresses.
 BERTH_EDGE_URL = env.str("BERTH_EDGE_URL", default=f"http://{BERTH_DOMAIN}:{BERTH_EDGE_PORT}")
+BERTH_INSTANCES_PER_CLIENT = env.int("BERTH_INSTANCES_PER_CLIENT", default=50)
 BERTH_LEASE = timedelta(seconds=env.int("BERTH_LEASE_SECONDS", default=30))
 
 # --- Celery: a doorbell, see docs/architecture.md ---------------------------------------------
@@ -205,7 +206,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_TIME_LIMIT = 45 * 60  # below the visibility timeout, so that nothing runs twice
+CELERY_TASK_TIME_LIMIT = 55 * 60  # below the visibility timeout, so that nothing runs twice
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 60 * 60, "socket_connect_timeout": 2}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from pydantic import ValidationError
 
 from hosting.catalog.builder import StackContext, build_stack, web_address
 from hosting.catalog.errors import BuildError
@@ -15,8 +16,15 @@ from hosting.selectors.instances import public_url
 
 
 def definition(instance: Instance) -> App:
-    """The catalog entry that the instance was ordered with."""
-    return App.model_validate(instance.definition)
+    """The catalog entry that the instance was ordered with. Raises ``GiveUp``."""
+    try:
+        return App.model_validate(instance.definition)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(each) for each in first["loc"])
+        raise GiveUp(
+            f"this Berth can't read the instance's definition: {where}: {first['msg']}"
+        ) from error
 
 
 def build(instance: Instance) -> Stack:

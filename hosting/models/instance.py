@@ -60,6 +60,9 @@ class Instance(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     first_running_at = models.DateTimeField(null=True, blank=True)
+    delete_requested_at = models.DateTimeField(
+        null=True, blank=True, help_text="From then on its data may be gone: it only gets deleted."
+    )
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[models.Manager[Instance]] = models.Manager()
@@ -136,10 +139,11 @@ class InstanceSecret(models.Model):
     def __str__(self) -> str:
         return f"{self.name} of {self.instance_id}"
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save under the id that belongs to instance and name."""
-        self.id = self.id_for(self.instance_id, self.name)
-        super().save(*args, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take the id that belongs to instance and name."""
+        super().__init__(*args, **kwargs)
+        if self.id is None and self.instance_id:
+            self.id = self.id_for(self.instance_id, self.name)
 
     @staticmethod
     def id_for(instance_id: uuid.UUID, name: str) -> uuid.UUID:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections import defaultdict
 
 from django.conf import settings
 
+from hosting.engines.base import GiveUp
 from hosting.engines.nginx import Listen, Settings, Site, SiteState
 from hosting.models import Hostname, Instance, Server
+
+logger = logging.getLogger(__name__)
 
 _PAGES: dict[str, SiteState] = {
     Instance.State.STOPPED: "stopped",
@@ -32,17 +36,26 @@ def all_sites() -> list[Site]:
     names: dict[Instance, list[str]] = defaultdict(list)
     for hostname in Hostname.objects.select_related("instance__server").order_by("name"):
         names[hostname.instance].append(hostname.name)
-    return [_site(instance, tuple(hostnames)) for instance, hostnames in names.items()]
+    sites = (_site(instance, tuple(hostnames)) for instance, hostnames in names.items())
+    return [site for site in sites if site is not None]
 
 
-def _site(instance: Instance, hostnames: tuple[str, ...]) -> Site:
-    return Site(
-        instance=str(instance.pk),
-        hostnames=hostnames,
-        address=instance.web_address or _no_address(instance.server),
-        port=instance.web_port or 1,
-        state="serving" if instance.is_routed else _PAGES.get(instance.state, "starting"),
-    )
+def _site(instance: Instance, hostnames: tuple[str, ...]) -> Site | None:
+    """The instance's site; None, and an error in the log, where a row is wrong.
+
+    One wrong row must not keep everybody else's changes from the edge.
+    """
+    try:
+        return Site(
+            instance=str(instance.pk),
+            hostnames=hostnames,
+            address=instance.web_address or _no_address(instance.server),
+            port=instance.web_port or 1,
+            state="serving" if instance.is_routed else _PAGES.get(instance.state, "starting"),
+        )
+    except GiveUp as wrong:
+        logger.error("the edge leaves out instance %s: %s", instance.pk, wrong)
+        return None
 
 
 def _no_address(server: Server) -> str:

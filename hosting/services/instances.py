@@ -114,6 +114,7 @@ def _create(
 ) -> Instance:
     if not client.is_active:
         raise Refused(f"{client} is inactive: nothing can be ordered.")
+    _check_count(client)
     hooks.check_order(client=client, plan=plan)
     problem = offers.name_problem(client, name)
     if problem:
@@ -143,6 +144,14 @@ def _create(
     )
     operations.request(instance=instance, kind=Operation.Kind.PROVISION, actor=actor)
     return instance
+
+
+def _check_count(client: Client) -> None:
+    """One client, or a stolen log-in of theirs, must not be able to fill every server."""
+    most = settings.BERTH_INSTANCES_PER_CLIENT
+    held = Instance.objects.filter(client=client).exclude(state=Instance.State.DELETED).count()
+    if held >= most:
+        raise Refused(f"{client} has {held} of the {most} instances that a client may have.")
 
 
 def _app(slug: str) -> App:

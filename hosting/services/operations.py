@@ -29,6 +29,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 def allowed_kinds(instance: Instance) -> tuple[str, ...]:
     """What the instance may be asked for in its state, leaving aside who asks."""
+    if instance.delete_requested_at and instance.state != _State.DELETED:
+        return (_Kind.DELETE,)  # the deletion failed half-way: nothing else may start on its ruins
     return tuple(
         kind
         for kind, states in ALLOWED.items()
@@ -57,6 +59,9 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
             f"{locked.name} is {locked.get_state_display().lower()}:"
             f" “{_Kind(kind).label}” is not possible now."
         )
+    if kind == _Kind.DELETE and locked.delete_requested_at is None:
+        locked.delete_requested_at = timezone.now()
+        locked.save(update_fields=["delete_requested_at"])
     operation = Operation.objects.create(
         instance=locked,
         kind=kind,

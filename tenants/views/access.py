@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 from django_htmx.http import HttpResponseClientRefresh, reswap
 from django_htmx.middleware import HtmxDetails
 
@@ -62,7 +63,9 @@ def client_view(permission: Permission) -> Callable[[View[P]], Callable[..., Htt
             except PermissionDenied as refusal:
                 return forbidden(request, str(refusal))
             with timezone.override(zoneinfo.ZoneInfo(entered.client.timezone)):
-                return view(entered, *args, **kwargs)
+                response = view(entered, *args, **kwargs)
+            add_never_cache_headers(response)  # no client's page stays in a shared computer
+            return response
 
         return wrapped
 

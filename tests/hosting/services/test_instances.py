@@ -247,3 +247,14 @@ def _running(instance: Instance) -> Instance:
     Instance.objects.update(state="running", first_running_at=timezone.now())
     instance.refresh_from_db()
     return instance
+
+
+def test_one_client_can_not_fill_every_server(
+    order: Order, memory_server: Server, settings: Settings
+) -> None:
+    settings.BERTH_INSTANCES_PER_CLIENT = 1
+    order("one")
+    before = _counts()
+    with pytest.raises(Refused, match="Acme has 1 of the 1 instances that a client may have"):
+        order("two")
+    assert _counts() == before

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from django.db import IntegrityError, transaction
 
+from hosting.engines.base import GiveUp
+from hosting.engines.memory import MemoryEngine
 from hosting.models import Instance, Operation, Server
 from hosting.services import instances, operations
 from tenants.errors import Refused
@@ -102,3 +104,24 @@ def test_it_refuses_to_call_off_what_has_ended_or_deletes(
     deletion = instances.delete(instance=instance, confirmation="book", actor=actor)
     with pytest.raises(Refused, match="can't be called off"):
         operations.cancel(operation_id=deletion.pk, actor=actor)
+
+
+def test_after_a_deletion_failed_half_way_nothing_but_deleting_is_possible(
+    order: Order,
+    memory_server: Server,
+    memory_engine: MemoryEngine,
+    work_off: WorkOff,
+    actor: Actor,
+) -> None:
+    instance = order("book")
+    work_off(instance)
+    instances.delete(instance=instance, confirmation="book", actor=actor)
+    memory_engine.faults.before_change = _give_up
+    assert work_off(instance).state == Operation.State.FAILED
+    assert operations.allowed_kinds(instance) == ("delete",)
+    with pytest.raises(Refused, match="“Restart” is not possible now"):
+        instances.restart(instance=instance, actor=actor)
+
+
+def _give_up(line: str) -> None:
+    raise GiveUp("the disk is broken")

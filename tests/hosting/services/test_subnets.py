@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.db import transaction
+from pytest_django import Settings
 
 from hosting.models import Instance, Server, Subnet
 from hosting.services import subnets
@@ -34,7 +35,10 @@ def _copies(instance: Instance, count: int) -> list[Instance]:
     return Instance.objects.bulk_create(copies)
 
 
-def test_it_gives_out_what_is_free_among_5000(order: Order, memory_server: Server) -> None:
+def test_it_gives_out_what_is_free_among_5000(
+    order: Order, memory_server: Server, settings: Settings
+) -> None:
+    settings.BERTH_INSTANCES_PER_CLIENT = 10_000
     Server.objects.update(cpus=99_999, memory_mb=10**7, disk_gb=10**6)
     copies = _copies(order("book"), 4999)
     Subnet.objects.bulk_create(

@@ -1,0 +1,29 @@
+"""What the edge is told to show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hosting.models import Hostname, Instance, Server
+from hosting.selectors import sites
+
+pytestmark = pytest.mark.django_db
+
+
+def test_one_wrong_row_keeps_nobody_else_from_the_edge(
+    order: Callable[..., Instance], memory_server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong, right = order("one"), order("two")
+    Hostname.objects.filter(instance=wrong).update(name="Not a name;")
+    assert [site.instance for site in sites.all_sites()] == [str(right.pk)]
+    assert str(wrong.pk) in caplog.text
+
+
+def test_an_instance_that_is_not_routed_is_never_dialled(
+    order: Callable[..., Instance], memory_server: Server
+) -> None:
+    order("book")
+    (site,) = sites.all_sites()
+    assert (site.state, site.hostnames) == ("starting", ("book.acme.localhost",))
