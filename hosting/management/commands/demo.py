@@ -118,6 +118,7 @@ def _serve(console: Console, processes: Processes) -> None:
 
 def _clean(console: Console) -> None:
     """Delete the instances the ordinary way, then whatever else carries the owner's label."""
+    story.server(_ENDPOINT)  # known again, should the database have been lost
     for operation in story.clean():
         runner.run(uuid.UUID(operation))
     for server in Server.objects.filter(engine=Server.EngineKind.DOCKER):
