@@ -140,9 +140,9 @@ class InstanceSecret(models.Model):
         return f"{self.name} of {self.instance_id}"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take the id that belongs to instance and name."""
+        """Take the id that belongs to instance and name; a row that is loaded keeps its own."""
         super().__init__(*args, **kwargs)
-        if self.id is None and self.instance_id:
+        if "name" in kwargs and "id" not in kwargs:  # rows are loaded by position
             self.id = self.id_for(self.instance_id, self.name)
 
     @staticmethod
