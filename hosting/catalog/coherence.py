@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from hosting.catalog.berth_schema import template_names
+from hosting.catalog.berth_schema import Berth, template_names
+from hosting.catalog.compose_schema import NetworkFile, SecretFile, ServiceFile, VolumeFile
 from hosting.catalog.interpolation import BERTH_VARIABLES, Variable, variables
-
-if TYPE_CHECKING:
-    from hosting.catalog.schema import App
 
 Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
@@ -20,7 +18,26 @@ SERVICES_A_NETWORK = 13
 """A /28 has 16 addresses: one names the network, one is the gateway, one broadcasts."""
 
 
-def faults(app: App) -> Iterator[Fault]:
+class Parts(Protocol):
+    """What is looked at of an app; the schema calls here, so that this can't know the schema."""
+
+    @property
+    def services(self) -> Mapping[str, ServiceFile]: ...
+    @property
+    def networks(self) -> Mapping[str, NetworkFile]: ...
+    @property
+    def volumes(self) -> Mapping[str, VolumeFile]: ...
+    @property
+    def secrets(self) -> Mapping[str, SecretFile]: ...
+    @property
+    def berth(self) -> Berth: ...
+    @property
+    def versions(self) -> Sequence[str]: ...
+    @property
+    def newest_version(self) -> str: ...
+
+
+def faults(app: Parts) -> Iterator[Fault]:
     """Everything that does not fit, as the place in the file and one sentence."""
     yield from _networks(app)
     for name in app.services:
@@ -42,7 +59,7 @@ def _unknown(kind: str, name: str, known: Collection[str]) -> str:
     return f"there is no {kind} {name}{hint}"
 
 
-def _networks(app: App) -> Iterator[Fault]:
+def _networks(app: Parts) -> Iterator[Fault]:
     for internal, word in ((False, "normal"), (True, "internal")):
         same = [name for name, each in app.networks.items() if each.internal is internal]
         if len(same) > 1:
@@ -55,7 +72,7 @@ def _networks(app: App) -> Iterator[Fault]:
             yield ("networks", name), reason
 
 
-def _references(app: App, name: str) -> Iterator[Fault]:
+def _references(app: Parts, name: str) -> Iterator[Fault]:
     service = app.services[name]
     place = ("services", name)
     for network in service.networks:
@@ -71,7 +88,7 @@ def _references(app: App, name: str) -> Iterator[Fault]:
     yield from _dependencies(app, name)
 
 
-def _dependencies(app: App, name: str) -> Iterator[Fault]:
+def _dependencies(app: Parts, name: str) -> Iterator[Fault]:
     place = ("services", name, "depends_on")
     for other, dependency in app.services[name].depends_on.items():
         if other not in app.services:
@@ -81,7 +98,7 @@ def _dependencies(app: App, name: str) -> Iterator[Fault]:
             yield (*place, other), reason
 
 
-def _duplicates(app: App, name: str) -> Iterator[Fault]:
+def _duplicates(app: Parts, name: str) -> Iterator[Fault]:
     service = app.services[name]
     targets = [mount.target.rstrip("/") for mount in service.volumes]
     for index, target in enumerate(targets):
@@ -93,7 +110,7 @@ def _duplicates(app: App, name: str) -> Iterator[Fault]:
             yield ("services", name, "secrets", index), f"/run/secrets/{each} is there already"
 
 
-def _cycles(app: App) -> Iterator[Fault]:
+def _cycles(app: Parts) -> Iterator[Fault]:
     for name in app.services:
         path = _way_back(app, name)
         if path:
@@ -101,7 +118,7 @@ def _cycles(app: App) -> Iterator[Fault]:
             return
 
 
-def _way_back(app: App, start: str) -> list[str] | None:
+def _way_back(app: Parts, start: str) -> list[str] | None:
     """The dependencies that lead from a service to itself."""
     paths = [[start]]
     seen: set[str] = set()
@@ -116,7 +133,7 @@ def _way_back(app: App, start: str) -> list[str] | None:
     return None
 
 
-def _unused(app: App) -> Iterator[Fault]:
+def _unused(app: Parts) -> Iterator[Fault]:
     services = app.services.values()
     mounted = {mount.source for service in services for mount in service.volumes}
     joined = {network for service in services for network in service.networks}
@@ -126,7 +143,7 @@ def _unused(app: App) -> Iterator[Fault]:
         yield ("networks", name), "no service is in it"
 
 
-def _secrets(app: App) -> Iterator[Fault]:
+def _secrets(app: Parts) -> Iterator[Fault]:
     specs = app.berth.secrets
     yield from _templates(app)
     for name, secret in app.secrets.items():
@@ -140,7 +157,7 @@ def _secrets(app: App) -> Iterator[Fault]:
         yield ("x-berth", "secrets", name), "is used nowhere; name it under secrets, or drop it"
 
 
-def _templates(app: App) -> Iterator[Fault]:
+def _templates(app: Parts) -> Iterator[Fault]:
     specs = app.berth.secrets
     for name, spec in specs.items():
         place = ("x-berth", "secrets", name, "template")
@@ -151,7 +168,7 @@ def _templates(app: App) -> Iterator[Fault]:
                 yield place, f"{each} is a template itself; name generated ones"
 
 
-def _shares(app: App) -> Iterator[Fault]:
+def _shares(app: Parts) -> Iterator[Fault]:
     shares = app.berth.shares
     for name in shares.keys() - app.services.keys():
         yield ("x-berth", "shares", name), _unknown("service", name, app.services)
@@ -164,14 +181,14 @@ def _shares(app: App) -> Iterator[Fault]:
             yield ("x-berth", "shares"), f"the shares of {resource} add up to {total}, above 1"
 
 
-def _web_and_metrics(app: App) -> Iterator[Fault]:
+def _web_and_metrics(app: Parts) -> Iterator[Fault]:
     for key, part in (("web", app.berth.web), ("metrics", app.berth.metrics)):
         if part is not None and part.service not in app.services:
             reason = _unknown("service", part.service, app.services)
             yield ("x-berth", key, "service"), reason
 
 
-def _backup(app: App) -> Iterator[Fault]:
+def _backup(app: Parts) -> Iterator[Fault]:
     backup = app.berth.backup
     place: Place = ("x-berth", "backup")
     for index, volume in enumerate(backup.volumes):
@@ -191,7 +208,7 @@ def _backup(app: App) -> Iterator[Fault]:
             yield (*place, *where), _unknown("service", service, app.services)
 
 
-def texts(app: App) -> Iterator[tuple[Place, str]]:
+def texts(app: Parts) -> Iterator[tuple[Place, str]]:
     """Every text of the services in which variables work."""
     for name, service in app.services.items():
         place = ("services", name)
@@ -206,7 +223,7 @@ def texts(app: App) -> Iterator[tuple[Place, str]]:
                 yield (*place, "healthcheck", "test", index), word
 
 
-def _variables(app: App) -> Iterator[Fault]:
+def _variables(app: Parts) -> Iterator[Fault]:
     used = set()
     for place, text in texts(app):
         try:
@@ -223,7 +240,7 @@ def _variables(app: App) -> Iterator[Fault]:
             yield ("x-berth", "settings", name), f"is used nowhere; write ${{{name}:?}} where it is"
 
 
-def _known_variables(app: App, place: Place, found: list[Variable]) -> Iterator[Fault]:
+def _known_variables(app: Parts, place: Place, found: list[Variable]) -> Iterator[Fault]:
     known = {*BERTH_VARIABLES, *app.berth.settings}
     for each in found:
         if each.name not in known:
@@ -233,7 +250,7 @@ def _known_variables(app: App, place: Place, found: list[Variable]) -> Iterator[
             yield place, f"write {newest}, the newest of x-berth.versions"
 
 
-def _versions(app: App) -> Iterator[Fault]:
+def _versions(app: Parts) -> Iterator[Fault]:
     for index, version in enumerate(app.versions):
         if version in app.versions[:index]:
             yield ("x-berth", "versions", index), f"{version} is there twice"
