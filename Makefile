@@ -10,6 +10,9 @@ WITH_SERVICES := $(LOCAL)/services.py run
 # Tests have a database and a broker of their own: a demo that runs meanwhile sees nothing of them.
 WITH_TEST_SERVICES := $(WITH_SERVICES) --scope test
 
+# A file's tests stay on one worker, in order: some share a network, a port or rules of the host.
+PARALLEL ?= --numprocesses 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clean test up lint format images bench install requirements
 
@@ -24,7 +27,7 @@ demo-clean: install  ## Remove every container, network and volume that the demo
 	@$(WITH_SERVICES) -- python manage.py demo --clean
 
 test: install  ## All tests (ARGS="-k name" or a path for some of them)
-	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; exec pytest --numprocesses 2 --dist loadgroup --cov $(ARGS)'
+	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; exec pytest $(PARALLEL) --cov $(ARGS)'
 
 up: install  ## The whole portal for development: web, worker, scheduler, edge
 	@$(WITH_SERVICES) -- sh -ec 'python manage.py migrate --verbosity 0; exec honcho start'

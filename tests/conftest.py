@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -24,15 +25,8 @@ from tenants.services import clients, members
 from tenants.services.actors import Actor
 
 OWNER = f"test-{uuid.uuid4().hex[:8]}"
+IMAGES = os.environ.setdefault("BERTH_IMAGE_PREFIX", "berth.local")  # those that are built here
 CATALOG = Path(__file__).parent / "catalog"
-_SERIAL = ("docker", "browser", "n8n", "flowise")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares the machine's engine, ports or memory runs on one worker, in order."""
-    for item in items:
-        if any(item.get_closest_marker(name) for name in _SERIAL):
-            item.add_marker(pytest.mark.xdist_group("serial"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,6 +56,7 @@ def _flush_past_the_audit_log() -> Iterator[None]:
 def _installation(settings: Settings) -> None:
     """An installation of the tests' own: its label, the test catalog, and no edge unless asked."""
     settings.BERTH_OWNER = OWNER
+    settings.BERTH_IMAGE_PREFIX = IMAGES
     settings.BERTH_CATALOG_DIRS = [*settings.BERTH_CATALOG_DIRS, CATALOG]
     settings.BERTH_EDGE = False
     settings.WHITENOISE_AUTOREFRESH = True  # serves from static/ itself, with nothing collected
