@@ -24,7 +24,7 @@ def check_catalog(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     return []
 
 
-@register(deploy=True)
+@register()
 def check_firewall(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     """The way from tenants to this host is closed, as far as this process can see."""
     if not settings.BERTH_FIREWALL:

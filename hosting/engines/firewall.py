@@ -9,11 +9,14 @@ has the reasoning. IPv4 only, as instances' networks have no IPv6.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -35,6 +38,9 @@ METADATA_NETWORKS = (
 
 _NAME = re.compile(r"BERTH[A-Z0-9]{0,12}")
 _LOCK_SECONDS = "10"
+_LOCK = Path("/run/berth-firewall.lock")
+_TRIES = 5
+_PAUSE_SECONDS = 0.2
 _KNOWN = "-m conntrack --ctstate RELATED,ESTABLISHED"
 _DOCKER = "DOCKER-USER"
 _SYSTEMD_STUB = "127.0.0.53"
@@ -99,11 +105,27 @@ class Firewall:
         return f"{self.name}-FORWARD"
 
     def ensure(self) -> bool:
-        """Put right what is missing or different, in one step; True if anything was."""
-        script = repair(self, _read())
-        if script:
-            _restore(script)
-        return bool(script)
+        """Put right what is missing or different; True if anything was.
+
+        Other workers wait meanwhile. Docker does not: where it changed the rules between our look
+        and our change, iptables refuses the change whole, and we look again.
+        """
+        if not repair(self, _read()):
+            return False
+        with _one_at_a_time():
+            for tries_left in reversed(range(_TRIES)):
+                script = repair(self, _read())
+                if not script:
+                    return True
+                try:
+                    _restore(script)
+                except FirewallUnavailable:
+                    if not tries_left:
+                        raise
+                    time.sleep(_PAUSE_SECONDS)
+        if self.missing():
+            raise FirewallUnavailable("the rules are taken away as often as they are set")
+        return True
 
     def missing(self) -> tuple[str, ...]:
         """The wanted rules that are not in force, as lines a person can compare; empty if all are.
@@ -117,6 +139,14 @@ class Firewall:
         script = removal(self, _read())
         if script:
             _restore(script)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """One worker of this host changes rules at a time; the lock goes with its process."""
+    with _LOCK.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def wanted(firewall: Firewall) -> Rules:
