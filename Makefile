@@ -11,7 +11,9 @@ WITH_SERVICES := $(LOCAL)/services.py run
 WITH_TEST_SERVICES := $(WITH_SERVICES) --scope test
 
 # A file's tests stay on one worker, in order: some share a network, a port or rules of the host.
-PARALLEL ?= --numprocesses 2 --dist loadfile
+# The journeys come after them, one at a time: they bring up whole apps and look at the clock.
+ALL_TESTS := pytest --numprocesses 2 --dist loadfile --cov --cov-report= --ignore tests/journeys; \
+	exec pytest --cov --cov-append tests/journeys
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clean test up lint format images bench install requirements
@@ -27,7 +29,7 @@ demo-clean: install  ## Remove every container, network and volume that the demo
 	@$(WITH_SERVICES) -- python manage.py demo --clean
 
 test: install  ## All tests (ARGS="-k name" or a path for some of them)
-	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; exec pytest $(PARALLEL) --cov $(ARGS)'
+	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; $(if $(ARGS),exec pytest $(ARGS),$(ALL_TESTS))'
 
 up: install  ## The whole portal for development: web, worker, scheduler, edge
 	@$(WITH_SERVICES) -- sh -ec 'python manage.py migrate --verbosity 0; exec honcho start'
