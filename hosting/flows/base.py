@@ -17,6 +17,7 @@ from django.db import transaction
 
 from hosting.engines.base import Engine, GiveUp, Stack
 from hosting.flows import engines, stacks
+from hosting.flows.moments import Moment, reached
 from hosting.models import Instance, Operation
 from hosting.services import leases
 
@@ -26,6 +27,7 @@ class Work:
     """What a step works on."""
 
     lease: leases.Lease
+    kind: str
     instance: Instance
     step: Step
     started: float = field(default_factory=time.monotonic)
@@ -62,6 +64,11 @@ class Work:
         if line and line != self._last_line:
             leases.say(lease=self.lease, step=self.step.name, line=line)
             self._last_line = line
+            self.pass_moment(Moment.WITHIN)
+
+    def pass_moment(self, moment: Moment) -> None:
+        """A place where the chaos tests may end the worker; see ``moments``."""
+        reached(self.kind, self.step.name, moment)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

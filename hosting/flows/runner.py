@@ -21,9 +21,10 @@ from django.db import connection
 from django.utils import timezone
 
 from hosting.engines.base import EngineUnavailable, GiveUp, TryLater
-from hosting.flows.base import Flow, Step, Work
+from hosting.flows.base import Flow, Work
 from hosting.flows.delete import DELETE
 from hosting.flows.lifecycle import RESTART, START, STOP
+from hosting.flows.moments import Moment
 from hosting.flows.provision import PROVISION
 from hosting.models import Instance, Operation
 from hosting.services import leases, servers
@@ -92,20 +93,24 @@ def _run_steps(lease: leases.Lease, flow: Flow, instance: Instance) -> None:
     done = leases.plan_steps(lease=lease, steps=[(each.name, each.title) for each in flow.steps])
     for step in flow.steps:
         if step.name not in done:
-            _run_step(Work(lease=lease, instance=instance, step=step), step)
+            _run_step(Work(lease=lease, kind=flow.kind, instance=instance, step=step))
     servers.record_answer(server=instance.server)
 
 
-def _run_step(work: Work, step: Step) -> None:
+def _run_step(work: Work) -> None:
+    step = work.step
     leases.check(lease=work.lease)
     leases.begin_step(lease=work.lease, name=step.name)
+    work.pass_moment(Moment.BEFORE)
     try:
         step.run(work)
     except (TryLater, GiveUp) as error:
         leases.say(lease=work.lease, step=step.name, line=str(error))
         leases.end_step(lease=work.lease, name=step.name, done=False)
         raise
+    work.pass_moment(Moment.DONE)
     leases.end_step(lease=work.lease, name=step.name, done=True)
+    work.pass_moment(Moment.AFTER)
 
 
 def _postpone(lease: leases.Lease, flow: Flow, operation: Operation, error: TryLater) -> None:
