@@ -20,6 +20,7 @@ LABEL_INSTANCE = "berth.instance"
 LABEL_SERVICE = "berth.service"
 LABEL_SPEC = "berth.spec"
 LABEL_OWNER = "berth.owner"  # which Berth installation made it, so that two never mix on one engine
+LABEL_LIMITS = "berth.limits"  # as they were given to it, to notice what hands have changed since
 
 
 class EngineError(Exception):
@@ -195,6 +196,19 @@ class Health(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
+class ObjectKind(StrEnum):
+    """What an engine holds of a stack."""
+
+    CONTAINER = "container"
+    NETWORK = "network"
+    VOLUME = "volume"
+
+
+ALTERED_NAME = "name"
+ALTERED_LIMITS = "limits"
+ALTERED_RESTART_POLICY = "restart policy"
+
+
 @dataclass(frozen=True, slots=True)
 class ObservedService:
     """What the engine shows of one container."""
@@ -208,11 +222,19 @@ class ObservedService:
     exit_code: int | None = None  # unknown from a list call
     oom_killed: bool | None = None  # unknown from a list call
     networks: tuple[str, ...] = ()  # those that exist and hold it, by name
+    container_name: str = ""  # as the engine shows it, without its leading slash
+    restarts: int | None = None  # how often the engine restarted it itself; unknown from a list
+    # What hands have changed on it since it was made: "name", and from a look at the container
+    # alone, not from a list, "limits" (memory, swap, cpus, pids) and "restart policy".
+    altered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the engine shows of one instance: empty when nothing with its label exists."""
+    """What the engine shows of one instance: empty when nothing with its label exists.
+
+    Among the services may be some that the stack has not, some without a name, and doubles.
+    """
 
     instance: str
     services: tuple[ObservedService, ...] = ()
@@ -270,6 +292,7 @@ class Capacity:
     memory_bytes: int
     disk_free_bytes: int | None
     version: str
+    disk_total_bytes: int | None = None
 
 
 Report = Callable[[str], None]
@@ -314,9 +337,18 @@ class Engine(Protocol):
         services that wait for nothing start in parallel. Volumes are never removed. Images are all
         present before anything stops. A network whose subnet or kind differs is made anew.
         A service that no other depends on is only started: ask ``is_ready`` for it.
+        What ``altered`` names on a container that stays is put right without restarting it.
 
         Raises ``GiveUp`` as soon as a service that others wait for has ended for good, with its
-        last log lines, and ``TryLater`` when it is not ready within its readiness' time.
+        last log lines, and where a container of somebody else holds the name of one of the stack;
+        ``TryLater`` when a service is not ready within its readiness' time.
+        """
+
+    def restart(self, stack: Stack, service: str, *, report: Report = silent) -> None:
+        """Stop the service's container within its grace and start the same one again.
+
+        For one that hangs; one that is stopped is started. Nothing waits for it to be ready.
+        Raises ``GiveUp`` where there is no container that was ever started.
         """
 
     def is_ready(self, stack: Stack, service: str) -> bool:
@@ -326,16 +358,37 @@ class Engine(Protocol):
         """
 
     def observe(self, instance: str) -> Observed:
-        """What exists of the instance, with exit codes and OOM flags."""
+        """What exists of the instance, from a look at each container."""
 
     def observe_all(self, owner: str) -> Mapping[str, Observed]:
-        """What exists of every instance of that owner, by instance, in one list call a kind."""
+        """What exists of every instance of that owner, by instance, in one list call a kind.
+
+        Under ``""``, only if there is any, what carries the owner's label and no instance's.
+        """
 
     def stop(self, stack: Stack, *, report: Report = silent) -> None:
         """Stop the containers, dependants first; they stay, with their volumes and networks."""
 
     def remove(self, instance: str, *, with_volumes: bool, report: Report = silent) -> None:
         """Remove containers and networks of the instance, and its volumes if asked to."""
+
+    def quarantine(self, owner: str, container_id: str, *, report: Report = silent) -> None:
+        """Make a container harmless that belongs to no instance: stopped, cut off, kept.
+
+        The engine will not restart it, it is stopped within 10 s and taken out of all networks. It
+        stays, with its logs and its volumes, to be looked at. One that would vanish once it is
+        stopped is paused. One that is gone is fine.
+        Raises ``GiveUp`` for a container without that owner's label.
+        """
+
+    def remove_object(
+        self, owner: str, kind: ObjectKind, name: str, *, report: Report = silent
+    ) -> None:
+        """Remove that one object and nothing with it; one that is gone is fine.
+
+        A container by its full id or its name, networks and volumes by name. Raises ``GiveUp`` for
+        an object without that owner's label and ``TryLater`` for one that is still in use.
+        """
 
     def run(
         self, instance: str, service: str, command: tuple[str, ...], *, timeout: timedelta

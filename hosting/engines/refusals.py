@@ -10,7 +10,7 @@ import re
 from ipaddress import ip_address, ip_network
 from pathlib import PurePosixPath
 
-from hosting.engines.base import Attachment, GiveUp, Limits, Service, Stack
+from hosting.engines.base import Attachment, GiveUp, Limits, ObjectKind, Service, Stack
 from hosting.engines.ordering import levels
 
 # The set Docker grants by default, less those that forge packets, devices and audit records
@@ -46,6 +46,19 @@ def refuse_unsafe(stack: Stack) -> None:
         _refuse_capabilities(service)
         _refuse_files(service, {volume.name for volume in stack.volumes})
         _refuse_attachments(service, stack)
+
+
+def held_name(service: str, name: str) -> GiveUp:
+    """For a container's name that one of somebody else has."""
+    return GiveUp(
+        f"the service {service} needs the container name {name}, which is held by a container "
+        "that is not its own: rename or remove that one"
+    )
+
+
+def not_owned(kind: ObjectKind, name: str) -> GiveUp:
+    """For an object that another made, or another installation of Berth."""
+    return GiveUp(f"the {kind} {name} was not made by this installation of Berth: it is left alone")
 
 
 def _refuse_names(stack: Stack) -> None:

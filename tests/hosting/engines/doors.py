@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from docker import APIClient
 from docker.errors import NotFound
 
-from hosting.engines.base import LABEL_OWNER, ContainerState, Engine, RunResult, Stack
+from hosting.engines.base import LABEL_OWNER, Engine, RunResult, Stack
 from hosting.engines.docker import DockerEngine
 from hosting.engines.memory import MemoryEngine
 
@@ -47,11 +47,10 @@ class MemoryBackdoor:
         return self.engine
 
     def stop_container(self, stack: Stack, service: str) -> None:
-        container = self.engine._containers[stack.instance, service]
-        self.engine._put(container, ContainerState.EXITED, exit_code=0)
+        self.engine.hands.kill(stack.instance, service, exit_code=0)
 
     def remove_network(self, stack: Stack, network: str) -> None:
-        del self.engine._networks[network]
+        self.engine.hands.remove_network(network)
 
 
 class DockerBackdoor:

@@ -1,0 +1,283 @@
+"""The verbs of ``Engine`` on a pretended server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hosting.engines.base import (
+    Capacity,
+    ContainerState,
+    EngineUnavailable,
+    Event,
+    GiveUp,
+    ObjectKind,
+    Observed,
+    ObservedService,
+    Report,
+    RunResult,
+    Stack,
+    TryLater,
+    Usage,
+    silent,
+)
+from hosting.engines.memory import convergence
+from hosting.engines.memory.hands import Hands
+from hosting.engines.memory.world import Container, Labelled, World
+from hosting.engines.ordering import levels
+from hosting.engines.refusals import not_owned, refuse_unsafe
+
+RunCommand = Callable[[str, str, tuple[str, ...]], RunResult]
+GIB = 1024**3
+ENDED = (ContainerState.EXITED, ContainerState.RESTARTING)
+
+
+def _succeed(instance: str, service: str, command: tuple[str, ...]) -> RunResult:
+    return RunResult(exit_code=0, output="")
+
+
+class MemoryEngine:
+    """Keeps stacks in memory; two of them share nothing."""
+
+    def __init__(
+        self, *, capacity: Capacity | None = None, run_command: RunCommand = _succeed
+    ) -> None:
+        self._world = World()
+        self.faults = self._world.faults
+        self.hands = Hands(self._world)
+        self._capacity = capacity or Capacity(
+            Decimal(8), 32 * GIB, 100 * GIB, "memory", disk_total_bytes=200 * GIB
+        )
+        self._run_command = run_command
+        self._readings = 0
+
+    def capacity(self) -> Capacity:
+        """What the pretended server has."""
+        self._world.answer()
+        free = self.faults.disk_free_bytes
+        return self._capacity if free is None else replace(self._capacity, disk_free_bytes=free)
+
+    def pull(self, stack: Stack, *, report: Report = silent) -> Mapping[str, str]:
+        """Every image is there, but for those that ``faults`` says are missing."""
+        self._world.answer()
+        for image in stack.images:
+            if image in self.faults.missing_images:
+                raise GiveUp(f"the image {image} does not exist")
+        return {image: image for image in stack.images}
+
+    def prepare(self, stack: Stack, *, report: Report = silent) -> None:
+        """Create the networks and volumes that are missing."""
+        refuse_unsafe(stack)
+        self._world.answer()
+        convergence.create_fabric(self._world, stack, report)
+
+    def apply(self, stack: Stack, *, report: Report = silent) -> None:
+        """Converge to the stack."""
+        refuse_unsafe(stack)
+        self.pull(stack, report=report)
+        convergence.clear(self._world, stack, report)
+        convergence.create_fabric(self._world, stack, report)
+        for level in levels(stack):
+            for service in level:
+                convergence.converge(self._world, stack, service, report)
+
+    def restart(self, stack: Stack, service: str, *, report: Report = silent) -> None:
+        """Stop the service's container and start it again."""
+        self._world.answer()
+        wanted = stack.service(service).name
+        container = self._world.container(stack.instance, wanted)
+        if container is None or container.state is ContainerState.CREATED:
+            raise GiveUp(f"the service {service} has no container on the server")
+        self._world.change(report, f"restarting {service}")
+        if container.state is not ContainerState.EXITED:
+            self._world.end(container, "stop")
+        self._world.start(container)
+        self._world.tell(container, "restart")
+
+    def is_ready(self, stack: Stack, service: str) -> bool:
+        """True for a service that runs and is well, unless ``faults`` says otherwise."""
+        self._world.answer()
+        container = self._world.container(stack.instance, service)
+        if container is None:
+            return False
+        convergence.refuse_loop(container)
+        return self._world.is_ready(container)
+
+    def observe(self, instance: str) -> Observed:
+        """What exists of the instance."""
+        self._world.answer()
+        return self._observed(instance, self._looked_at)
+
+    def observe_all(self, owner: str) -> Mapping[str, Observed]:
+        """What exists of every instance of that owner."""
+        self._world.answer()
+        world = self._world
+        everything = (*world.containers, *world.networks, *world.volumes)
+        instances = {each.instance for each in everything if each.owner == owner}
+        return {each: self._observed(each, world.listed, owner) for each in sorted(instances)}
+
+    def stop(self, stack: Stack, *, report: Report = silent) -> None:
+        """Stop the containers, dependants first."""
+        self._world.answer()
+        for level in reversed(levels(stack)):
+            for service in level:
+                container = self._world.container(stack.instance, service.name)
+                if container and _can_stop(container):
+                    self._world.change(report, f"stopping {service.name}")
+                    self._world.end(container, "stop")
+
+    def remove(self, instance: str, *, with_volumes: bool, report: Report = silent) -> None:
+        """Remove what belongs to the instance."""
+        self._world.answer()
+        world = self._world
+        for container in world.containers.of(instance).values():
+            convergence.remove(world, container, report)
+        for name in sorted(world.networks.of(instance)):
+            world.change(report, f"removing the network {name}")
+            world.remove_network(name)
+        for name in sorted(world.volumes.of(instance)) if with_volumes else ():
+            world.change(report, f"removing the volume {name}")
+            world.volumes.pop(name)
+
+    def quarantine(self, owner: str, container_id: str, *, report: Report = silent) -> None:
+        """Stop the container for good and cut it off."""
+        self._world.answer()
+        container = self._world.by_id(container_id)
+        if container is None:
+            return
+        if container.owner != owner:
+            raise not_owned(ObjectKind.CONTAINER, container.name)
+        if container.restart_policy != "no":
+            self._world.change(report, f"switching off the restart policy of {container.name}")
+            container.restart_policy = "no"
+            self._world.tell(container, "update")
+        if _can_stop(container):
+            self._world.change(report, f"stopping {container.name}")
+            self._world.end(container, "stop")
+        for network in sorted(container.networks):
+            self._world.change(report, f"disconnecting {container.name} from {network}")
+            container.networks.remove(network)
+
+    def remove_object(
+        self, owner: str, kind: ObjectKind, name: str, *, report: Report = silent
+    ) -> None:
+        """Remove that one object."""
+        self._world.answer()
+        match kind:
+            case ObjectKind.CONTAINER:
+                container = self._world.containers.get(name) or self._world.by_id(name)
+                if container and _is_owned(container.owner, owner, kind, name):
+                    self._world.change(report, f"removing the container {container.name}")
+                    self._world.remove(container)
+            case ObjectKind.NETWORK:
+                network = self._world.networks.get(name)
+                if network and _is_owned(network.owner, owner, kind, name):
+                    self._remove_network(name, report)
+            case ObjectKind.VOLUME:
+                volume = self._world.volumes.get(name)
+                if volume and _is_owned(volume.owner, owner, kind, name):
+                    self._remove_volume(name, report)
+
+    def run(
+        self, instance: str, service: str, command: tuple[str, ...], *, timeout: timedelta
+    ) -> RunResult:
+        """Answer with what ``run_command`` makes of it."""
+        self._world.answer()
+        container = self._world.container(instance, service)
+        if container is None:
+            raise GiveUp(f"the service {service} has no container on the server")
+        if not container.is_running:
+            raise TryLater(f"the service {service} is not running")
+        return self._run_command(instance, service, command)
+
+    def logs(self, instance: str, service: str, *, lines: int = 200) -> str:
+        """A line for each start."""
+        self._world.answer()
+        container = self._world.container(instance, service)
+        started = min(container.started, lines) if container else 0
+        return f"{service} started\n" * started
+
+    def usage(self, instances: tuple[str, ...]) -> Mapping[str, tuple[Usage, ...]]:
+        """Counters that grow by one with each reading."""
+        self._world.answer()
+        self._readings += 1
+        count, now = self._readings, datetime.now(UTC)
+        return {
+            instance: tuple(
+                Usage(each.service_name, now, float(count), 1024**2, count, count, count, count, 1)
+                for each in self._world.containers.of(instance).values()
+                if each.is_running
+            )
+            for instance in instances
+        }
+
+    def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:
+        """What has happened, and what happens while this is read; then the stream breaks."""
+        self._world.answer()
+        return self._follow(owner, since, 0 if since else len(self._world.events))
+
+    def _follow(self, owner: str, since: datetime | None, at: int) -> Iterator[Event]:
+        told = self._world.events
+        while at < len(told):
+            of, event = told[at]
+            at += 1
+            if of == owner and (since is None or event.occurred_at >= since):
+                yield event
+        raise EngineUnavailable("the server ended its event stream")
+
+    def _observed(
+        self,
+        instance: str,
+        show: Callable[[Container], ObservedService],
+        owner: str | None = None,
+    ) -> Observed:
+        """What carries the instance's label, and the owner's where one is given."""
+        world = self._world
+        containers = world.containers.of(instance).values()
+        seen = [show(each) for each in containers if owner in (None, each.owner)]
+        return Observed(
+            instance=instance,
+            services=tuple(sorted(seen, key=lambda each: (each.name, each.container_id))),
+            networks=_names(world.networks.of(instance), owner),
+            volumes=_names(world.volumes.of(instance), owner),
+        )
+
+    def _looked_at(self, container: Container) -> ObservedService:
+        return replace(
+            self._world.listed(container),
+            exit_code=container.exit_code if container.state in ENDED else None,
+            oom_killed=container.oom_killed,
+            restarts=container.restarts,
+            altered=container.altered(),
+        )
+
+    def _remove_network(self, name: str, report: Report) -> None:
+        if any(name in each.networks for each in self._world.containers):
+            raise TryLater(f"the network {name} still has containers attached")
+        self._world.change(report, f"removing the network {name}")
+        self._world.remove_network(name)
+
+    def _remove_volume(self, name: str, report: Report) -> None:
+        for container in self._world.containers:
+            mounts = container.service.mounts if container.service else ()
+            if any(mount.volume == name for mount in mounts):
+                raise TryLater(f"the volume {name} is still used by a container")
+        self._world.change(report, f"removing the volume {name}")
+        self._world.volumes.pop(name)
+
+
+def _can_stop(container: Container) -> bool:
+    return container.state not in (ContainerState.EXITED, ContainerState.CREATED)
+
+
+def _is_owned(actual: str, wanted: str, kind: ObjectKind, name: str) -> bool:
+    """True, or ``GiveUp``."""
+    if actual != wanted:
+        raise not_owned(kind, name)
+    return True
+
+
+def _names(objects: Mapping[str, Labelled], owner: str | None) -> tuple[str, ...]:
+    return tuple(sorted(name for name, each in objects.items() if owner in (None, each.owner)))
