@@ -1,18 +1,12 @@
-"""What Celery is told. Every task may be run twice, late, or not at all: the sweeper makes good."""
+"""What Celery is told. Every task may be run twice, late, or not at all: see ``flows.periodic``."""
 
 from __future__ import annotations
 
 import uuid
 
 from celery import shared_task
-from django.conf import settings
-from django.db.models import F
 
-from hosting.flows import edge, runner
-from hosting.models import EdgeState
-from hosting.services import doorbell, leases
-
-SWEEP_AT_MOST = 200
+from hosting.flows import periodic, runner
 
 
 @shared_task(name="hosting.tasks.run_operation")
@@ -24,14 +18,22 @@ def run_operation(operation_id: str) -> None:
 @shared_task(name="hosting.tasks.sweep")
 def sweep() -> None:
     """Ring for whatever should be worked on and is not."""
-    due = leases.due().order_by("run_after").values_list("pk", flat=True)
-    for operation_id in due[:SWEEP_AT_MOST]:
-        doorbell.ring(operation_id=operation_id)
+    periodic.sweep()
 
 
 @shared_task(name="hosting.tasks.publish_edge")
 def publish_edge() -> None:
     """Bring the edge up to date where it is behind."""
-    behind = EdgeState.objects.filter(wanted__gt=F("live"))
-    if settings.BERTH_EDGE and behind.exists():
-        edge.publish()
+    periodic.publish_edge()
+
+
+@shared_task(name="hosting.tasks.reconcile_overdue")
+def reconcile_overdue() -> None:
+    """Compare the servers that nobody watches at the moment."""
+    periodic.reconcile_overdue()
+
+
+@shared_task(name="hosting.tasks.do_chores")
+def do_chores() -> None:
+    """Whatever is done every night, if it is due."""
+    periodic.do_chores()

@@ -198,6 +198,7 @@ BERTH_EDGE_PORT = env.int("BERTH_EDGE_PORT", default=8080)
 # What a browser sees: scheme and port of the instances' addresses.
 BERTH_EDGE_URL = env.str("BERTH_EDGE_URL", default=f"http://{BERTH_DOMAIN}:{BERTH_EDGE_PORT}")
 BERTH_INSTANCES_PER_CLIENT = env.int("BERTH_INSTANCES_PER_CLIENT", default=50)
+BERTH_DISK_RESERVE_GB = env.int("BERTH_DISK_RESERVE_GB", default=5)
 BERTH_LEASE = timedelta(seconds=env.int("BERTH_LEASE_SECONDS", default=30))
 
 # --- Celery: a doorbell, see docs/architecture.md ---------------------------------------------
@@ -220,6 +221,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "hosting.tasks.publish_edge",
         "schedule": 15.0,
         "options": {"expires": 15},
+    },
+    "reconcile-overdue": {
+        "task": "hosting.tasks.reconcile_overdue",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "chores": {
+        "task": "hosting.tasks.do_chores",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
 }
 

@@ -104,6 +104,7 @@ class Flow:
     steps: tuple[Step, ...]
     succeeded_as: Instance.State
     failed_as: Instance.State = Instance.State.FAILED
+    gives_up: bool = True  # False: postponed for as long as it takes
 
 
 def _spoken(span: timedelta) -> str:

@@ -19,4 +19,5 @@ DELETE = Flow(
         Step("release", "Give back its name, room and keys", stack.release, timedelta(minutes=1)),
     ),
     succeeded_as=Instance.State.DELETED,
+    gives_up=False,  # an accepted deletion stays pending until the engine shows nothing of it
 )

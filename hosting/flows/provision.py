@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hosting.flows import edge, firewall, stack
+from hosting.flows import edge, firewall, preflight, stack
 from hosting.flows.base import Flow, Step
 from hosting.models import Instance, Operation
 
 PROVISION = Flow(
     kind=Operation.Kind.PROVISION,
     steps=(
+        Step("room", "See that the server has room", preflight.room, timedelta(minutes=1)),
         Step("pull", "Fetch the images", stack.pull, timedelta(minutes=20)),
         Step("protect", "Close the way to the host", firewall.protect, timedelta(minutes=1)),
         Step("prepare", "Create networks and volumes", stack.prepare, timedelta(minutes=2)),

@@ -26,12 +26,15 @@ from hosting.flows.delete import DELETE
 from hosting.flows.lifecycle import RESTART, START, STOP
 from hosting.flows.moments import Moment
 from hosting.flows.provision import PROVISION
+from hosting.flows.repair import REPAIR
 from hosting.models import Instance, Operation
-from hosting.services import leases, servers
+from hosting.services import breaker, leases
 
 logger = logging.getLogger(__name__)
 
-FLOWS: dict[str, Flow] = {flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, DELETE)}
+FLOWS: dict[str, Flow] = {
+    flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, REPAIR, DELETE)
+}
 MAX_ATTEMPTS = 8
 MAX_WAIT_FOR_SERVER = timedelta(hours=24)
 SERVER_PAUSE = timedelta(seconds=5)
@@ -60,7 +63,7 @@ def _work(lease: leases.Lease) -> None:
     ).get(pk=lease.operation_id)
     flow = FLOWS[operation.kind]
     try:
-        _refuse_deadly(operation)
+        _refuse_deadly(flow, operation)
         _run_steps(lease, flow, operation.instance)
     except leases.CancelRequested:
         _end_cancelled(lease, operation)
@@ -83,9 +86,9 @@ def _work(lease: leases.Lease) -> None:
         _end(lease, Operation.State.SUCCEEDED, "", flow.succeeded_as)
 
 
-def _refuse_deadly(operation: Operation) -> None:
+def _refuse_deadly(flow: Flow, operation: Operation) -> None:
     """GiveUp where worker after worker took it up and was never heard of again."""
-    if operation.attempt > MAX_ATTEMPTS:
+    if flow.gives_up and operation.attempt > MAX_ATTEMPTS:
         raise GiveUp(f"It was begun {MAX_ATTEMPTS} times, and no worker came to its end.")
 
 
@@ -94,7 +97,7 @@ def _run_steps(lease: leases.Lease, flow: Flow, instance: Instance) -> None:
     for step in flow.steps:
         if step.name not in done:
             _run_step(Work(lease=lease, kind=flow.kind, instance=instance, step=step))
-    servers.record_answer(server=instance.server)
+    breaker.record_answer(server=instance.server)
 
 
 def _run_step(work: Work) -> None:
@@ -121,12 +124,12 @@ def _postpone(lease: leases.Lease, flow: Flow, operation: Operation, error: TryL
     is_silent = isinstance(error, EngineUnavailable)
     if is_silent:
         reason = f"Server {operation.instance.server} does not answer; trying again."
-        servers.record_silence(server=operation.instance.server, error=str(error))
+        breaker.record_silence(server=operation.instance.server, error=str(error))
         too_long = timezone.now() - operation.requested_at > MAX_WAIT_FOR_SERVER
     else:
         reason = str(error)
         too_long = operation.attempt >= MAX_ATTEMPTS
-    if too_long:
+    if too_long and flow.gives_up:
         _end(lease, Operation.State.FAILED, reason, flow.failed_as)
         return
     delay = SERVER_PAUSE if is_silent else _backoff(operation.attempt)
@@ -151,7 +154,7 @@ def _end(
 
 def _backoff(attempt: int) -> timedelta:
     """2, 4, 8 ... up to 60 seconds, give or take a fifth so that waiters don't move in step."""
-    seconds = min(2.0**attempt, 60.0)
+    seconds = min(2.0 ** min(attempt, 10), 60.0)
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
-from hosting.engines.base import SubnetTaken, TryLater
+from hosting.engines.base import GiveUp, SubnetTaken, TryLater
+from hosting.engines.drift import Expected
 from hosting.flows.base import Work
 from hosting.services import instances, subnets
 
@@ -32,8 +34,28 @@ def prepare(work: Work) -> None:
 
 
 def apply(work: Work) -> None:
-    """Converge the containers to the stack."""
+    """Converge the containers to the stack, and remember what the reconciler is to find of it."""
+    guard_data(work)
     work.engine.apply(work.stack, report=work.report)
+    with work.writing():
+        expected = Expected.of(work.stack).dump()
+        instances.record_expected(instance=work.instance, expected=expected)
+
+
+def guard_data(work: Work) -> None:
+    """GiveUp where a volume of an app that has run is missing: an empty one would hide the loss."""
+    if work.instance.first_running_at is None:
+        return
+    there = set(work.engine.observe(str(work.instance.pk)).volumes)
+    lost = sorted(volume.name for volume in work.stack.volumes if volume.name not in there)
+    if lost:
+        raise GiveUp(missing_data(lost))
+
+
+def missing_data(volumes: Sequence[str]) -> str:
+    """The sentence for data that is not on the server any more."""
+    what = f"The volume {volumes[0]} is" if len(volumes) == 1 else f"{len(volumes)} volumes are"
+    return f"{what} missing on the server: its data has to be restored before the app can start."
 
 
 def wait_ready(work: Work) -> None:

@@ -1,20 +1,30 @@
-"""Tables of what runs: plans, servers, instances, operations, the edge."""
+"""Tables of what runs: plans, servers, instances, operations, the edge, and what went wrong."""
 
+from hosting.models.chore import Chore
 from hosting.models.edge import EdgeState
+from hosting.models.fleet import FleetAction, FleetActionItem
+from hosting.models.incident import Drift, Incident
 from hosting.models.instance import Hostname, Instance, InstanceSecret
 from hosting.models.operation import ACTIVE_STATES, Operation, OperationStep
 from hosting.models.plan import Plan
 from hosting.models.server import Server, Subnet
+from hosting.models.stray import Stray
 
 __all__ = [
     "ACTIVE_STATES",
+    "Chore",
+    "Drift",
     "EdgeState",
+    "FleetAction",
+    "FleetActionItem",
     "Hostname",
+    "Incident",
     "Instance",
     "InstanceSecret",
     "Operation",
     "OperationStep",
     "Plan",
     "Server",
+    "Stray",
     "Subnet",
 ]

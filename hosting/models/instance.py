@@ -58,6 +58,17 @@ class Instance(models.Model):
         editable=False,
         help_text="What the order was sent under, so that sending it twice orders once.",
     )
+    expected = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="What the server should show of it: written when its stack was last applied.",
+    )
+    repairs = models.PositiveIntegerField(
+        default=0, editable=False, help_text="How often in a row it was put right by Berth."
+    )
+    repair_after = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Not to be put right again before."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     first_running_at = models.DateTimeField(null=True, blank=True)
     delete_requested_at = models.DateTimeField(

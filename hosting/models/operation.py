@@ -24,6 +24,7 @@ class Operation(models.Model):
         START = "start", "Start"
         STOP = "stop", "Stop"
         RESTART = "restart", "Restart"
+        REPAIR = "repair", "Repair"
         DELETE = "delete", "Delete"
 
     class State(models.TextChoices):

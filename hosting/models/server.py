@@ -9,7 +9,9 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils import timezone
 
 from hosting.engines.firewall import PRIVATE_NETWORKS
 from tenants.models.client import validate_dns_label
@@ -48,6 +50,7 @@ class Server(models.Model):
     class Availability(models.TextChoices):
         OPEN = "open", "Open"
         CORDONED = "cordoned", "Cordoned: takes nothing new"
+        DRAINING = "draining", "Draining: takes nothing new, its instances are stopped"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=63, unique=True, validators=[validate_dns_label])
@@ -64,8 +67,25 @@ class Server(models.Model):
     supernet = models.CharField(
         max_length=18, default=default_supernet, validators=[validate_supernet]
     )
+    parallel_operations = models.PositiveIntegerField(
+        "operations at once",
+        default=4,
+        validators=[MinValueValidator(1)],
+        help_text="How many operations may be worked on there at the same time.",
+    )
     last_answered_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_error = models.TextField(blank=True, editable=False)
+    # The circuit breaker: see hosting/services/breaker.py.
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    silent_since = models.DateTimeField(null=True, blank=True, editable=False)
+    retry_at = models.DateTimeField(null=True, blank=True, editable=False)
+    disk_free_bytes = models.BigIntegerField(null=True, blank=True, editable=False)
+    disk_total_bytes = models.BigIntegerField(null=True, blank=True, editable=False)
+    reconcile_at = models.DateTimeField(
+        default=timezone.now, editable=False, help_text="When it is to be compared next."
+    )
+    reconciled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    events_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager[Server]] = models.Manager()
@@ -74,13 +94,20 @@ class Server(models.Model):
         ordering = ("name",)
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(cpus__gt=0, memory_mb__gt=0, disk_gb__gt=0),
+                condition=models.Q(
+                    cpus__gt=0, memory_mb__gt=0, disk_gb__gt=0, parallel_operations__gt=0
+                ),
                 name="server_capacity_is_positive",
             ),
         )
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its circuit breaker is open: it is left alone until ``retry_at``."""
+        return self.retry_at is not None
 
     @property
     def subnet_count(self) -> int:

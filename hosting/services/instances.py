@@ -78,6 +78,12 @@ def pin_images(*, instance: Instance, pins: Mapping[str, str]) -> None:
     instance.save(update_fields=["image_pins"])
 
 
+def record_expected(*, instance: Instance, expected: Mapping[str, object]) -> None:
+    """Remember what the server should show of it from now on; see ``engines.drift``."""
+    instance.expected = dict(expected)
+    instance.save(update_fields=["expected"])
+
+
 def set_route(*, instance: Instance, upstream: tuple[str, int] | None) -> int:
     """Let the edge forward to that address and port, or (``None``) show the instance's state.
 

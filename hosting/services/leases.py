@@ -18,8 +18,8 @@ from django.db.models import F, Q, QuerySet, TextField, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Concat, Now
 
-from hosting.models import Instance, Operation, OperationStep
-from hosting.services import doorbell, edge
+from hosting.models import Incident, Instance, Operation, OperationStep, Server
+from hosting.services import doorbell, edge, incidents, turns
 from tenants.services import audit
 from tenants.services.actors import Actor
 
@@ -40,21 +40,25 @@ class Lease:
     fence: int
 
 
-def due() -> QuerySet[Operation]:
-    """Operations that someone should be working on and nobody is."""
-    return Operation.objects.filter(
-        Q(state=Operation.State.QUEUED, run_after__lte=Now())
-        | Q(state=Operation.State.RUNNING, lease_expires_at__lte=Now())
-    )
-
-
 @transaction.atomic
 def claim(*, operation_id: uuid.UUID, worker: str) -> Lease | None:
-    """Take the operation if it is due and free; ``None`` where it is not."""
-    operation = (
-        due().select_for_update(skip_locked=True, of=("self",)).filter(pk=operation_id).first()
+    """Take the operation if it is due and free, and its server has a place for it.
+
+    ``None`` where that is not so; what waits for its server says so in its reason.
+    """
+    server = (
+        Server.objects.select_for_update(no_key=True, of=("self",))
+        .filter(instances__operations=operation_id)
+        .first()
     )
-    if operation is None:
+    operation = (
+        turns.due().select_for_update(skip_locked=True, of=("self",)).filter(pk=operation_id)
+    ).first()
+    if operation is None or server is None:
+        return None
+    obstacle = turns.obstacle(operation=operation, server=server)
+    if obstacle:
+        _wait(operation, obstacle)
         return None
     fence = operation.fence + 1
     Operation.objects.filter(pk=operation.pk).update(
@@ -148,7 +152,8 @@ def postpone(*, lease: Lease, reason: str, delay: timedelta, counts: bool = True
 
     ``counts`` says whether the attempt uses up one of those that the operation has.
     """
-    _lock(lease)
+    operation = _lock(lease)
+    _make_room(operation)
     Operation.objects.filter(pk=lease.operation_id).update(
         state=Operation.State.QUEUED,
         reason=reason,
@@ -174,6 +179,7 @@ def finish(
     operation.finished_at = at
     operation.lease_expires_at = None
     operation.save(update_fields=["state", "reason", "finished_at", "lease_expires_at"])
+    _make_room(operation)
     if instance_state is not None:
         _set_instance(operation.instance_id, instance_state, reason, at)
         edge.want_publish()  # what the edge shows in place of a stopped or failed app
@@ -188,6 +194,17 @@ def finish(
     return operation
 
 
+def _wait(operation: Operation, reason: str) -> None:
+    if operation.reason != reason:
+        Operation.objects.filter(pk=operation.pk).update(reason=reason)
+
+
+def _make_room(operation: Operation) -> None:
+    """Once this is committed the server has a place for the next."""
+    server_id = operation.instance.server_id
+    transaction.on_commit(lambda: turns.ring_next(server_id=server_id))
+
+
 def _set_instance(pk: uuid.UUID, state: Instance.State, reason: str, at: datetime) -> None:
     instance = Instance.objects.select_for_update().get(pk=pk)
     instance.state = state
@@ -197,6 +214,16 @@ def _set_instance(pk: uuid.UUID, state: Instance.State, reason: str, at: datetim
     if state == Instance.State.DELETED:
         instance.deleted_at = at
     instance.save(update_fields=["state", "state_reason", "first_running_at", "deleted_at"])
+    _tell(instance, reason)
+
+
+def _tell(instance: Instance, reason: str) -> None:
+    """One incident as long as the instance is degraded; any other state is somebody's answer."""
+    kind = Incident.Kind.INSTANCE_DEGRADED
+    if instance.state == Instance.State.DEGRADED:
+        incidents.open_for(kind=kind, instance=instance, summary=f"{instance}: {reason}")
+    else:
+        incidents.close(kind=kind, instance=instance)
 
 
 def _lock(lease: Lease) -> Operation:

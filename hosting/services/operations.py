@@ -8,7 +8,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from hosting.models import ACTIVE_STATES, Instance, Operation
+from hosting.models import ACTIVE_STATES, Instance, Operation, Server
+from hosting.selectors import disk
 from hosting.services import doorbell
 from tenants.errors import Refused
 from tenants.services import audit
@@ -28,7 +29,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 
 def allowed_kinds(instance: Instance) -> tuple[str, ...]:
-    """What the instance may be asked for in its state, leaving aside who asks."""
+    """What a person may ask of the instance in its state, leaving aside who it is."""
     if instance.delete_requested_at and instance.state != _State.DELETED:
         return (_Kind.DELETE,)  # the deletion failed half-way: nothing else may start on its ruins
     return tuple(
@@ -38,7 +39,13 @@ def allowed_kinds(instance: Instance) -> tuple[str, ...]:
     )
 
 
+# What Berth asks for by itself, when the engine shows something else than it should.
+BY_ITSELF: dict[str, tuple[str, ...]] = {
+    _Kind.REPAIR: (_State.RUNNING, _State.DEGRADED),
+    _Kind.STOP: (_State.STOPPED,),  # started again behind its back
+}
 _RAN = (_Kind.START, _Kind.STOP, _Kind.RESTART)  # make sense only once it has run
+_BRINGS_UP = (_Kind.PROVISION, _Kind.START, _Kind.RESTART, _Kind.REPAIR)
 
 
 def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
@@ -48,17 +55,13 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
     operation that is going on, or not in a state for it.
     """
     locked = Instance.objects.select_for_update().get(pk=instance.pk)
-    busy = Operation.objects.filter(instance=locked, state__in=ACTIVE_STATES).first()
-    if busy is not None:
-        raise Refused(
-            f"{locked.name} is busy: “{busy.get_kind_display()}” was asked for by"
-            f" {busy.requested_by_label} and has not ended yet."
-        )
-    if kind not in allowed_kinds(locked):
+    _refuse_busy(locked, kind)
+    if kind not in allowed_kinds(locked) and not _is_by_itself(locked, kind, actor):
         raise Refused(
             f"{locked.name} is {locked.get_state_display().lower()}:"
             f" “{_Kind(kind).label}” is not possible now."
         )
+    _refuse_on_server(locked.server, locked, kind)
     if kind == _Kind.DELETE and locked.delete_requested_at is None:
         locked.delete_requested_at = timezone.now()
         locked.save(update_fields=["delete_requested_at"])
@@ -77,6 +80,58 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
     )
     transaction.on_commit(lambda: doorbell.ring(operation_id=operation.pk))
     return operation
+
+
+def _refuse_busy(instance: Instance, kind: str) -> None:
+    """Raise ``Refused`` naming what is going on. A repair that has not begun gives way."""
+    busy = Operation.objects.filter(instance=instance, state__in=ACTIVE_STATES).first()
+    if busy is None:
+        return
+    if kind != _Kind.REPAIR and _gave_way(busy, kind):
+        return
+    raise Refused(
+        f"{instance.name} is busy: “{busy.get_kind_display()}” was asked for by"
+        f" {busy.requested_by_label} and has not ended yet."
+    )
+
+
+def _gave_way(busy: Operation, kind: str) -> bool:
+    """Call off a repair that nobody works on: what a person asks for comes first."""
+    waiting = Operation.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+        pk=busy.pk, kind=_Kind.REPAIR, state=Operation.State.QUEUED
+    )
+    repair = waiting.first()
+    if repair is None:
+        return False
+    repair.state = Operation.State.CANCELLED
+    repair.reason = f"Gave way to “{_Kind(kind).label}”."
+    repair.finished_at = timezone.now()
+    repair.save(update_fields=["state", "reason", "finished_at"])
+    audit.record(
+        action="operation.cancelled",
+        actor=Actor.system("reconciler"),
+        client=repair.instance.client,
+        obj=repair.instance,
+        after={"operation": str(repair.pk), "kind": repair.kind, "reason": repair.reason},
+    )
+    return True
+
+
+def _is_by_itself(instance: Instance, kind: str, actor: Actor) -> bool:
+    """Whether it is Berth that asks, for something that it may do."""
+    may = instance.state in BY_ITSELF.get(kind, ()) and instance.delete_requested_at is None
+    return may and not actor.id
+
+
+def _refuse_on_server(server: Server, instance: Instance, kind: str) -> None:
+    """Raise ``Refused`` where the server must not bring anything up now."""
+    if server.availability == Server.Availability.DRAINING and kind in _BRINGS_UP:
+        raise Refused(
+            f"{instance.name}'s server is being emptied for maintenance;"
+            f" “{_Kind(kind).label}” is possible again when it is back."
+        )
+    if kind == _Kind.PROVISION and disk.is_low(server):
+        raise Refused(f"{disk.shortage(server)}; nothing new is brought up there.")
 
 
 @transaction.atomic

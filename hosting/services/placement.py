@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from hosting.models import Plan, Server
+from hosting.selectors import disk
 from hosting.selectors.capacity import Room, room_on
 from tenants.errors import Refused
 
@@ -19,7 +20,10 @@ def choose_server(*, plan: Plan) -> Server:
     open_servers = Server.objects.filter(availability=Server.Availability.OPEN)
     # Locked in one order and before the sums are read: two orders queue up, none deadlocks.
     locked = list(open_servers.order_by("pk").select_for_update().values_list("pk", flat=True))
-    rooms = room_on(Server.objects.filter(pk__in=locked))
+    all_rooms = room_on(Server.objects.filter(pk__in=locked))
+    rooms = [room for room in all_rooms if not disk.is_low(room.server)]
+    if all_rooms and not rooms:
+        raise Refused("No server has enough free disk to take anything new.", field="plan")
     fitting = [room for room in rooms if room.fits(plan)]
     if not fitting:
         raise Refused(_why_full(plan, rooms), field="plan")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network
 from typing import TypedDict, Unpack
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from hosting.models import Server
+from hosting.engines.base import Capacity
+from hosting.models import FleetAction, Incident, Operation, Server
+from hosting.selectors import disk
+from hosting.services import breaker, fleet, incidents
 from tenants.errors import Refused
 from tenants.services import audit
 from tenants.services.actors import Actor
@@ -26,6 +30,7 @@ class ServerFields(TypedDict, total=False):
     memory_mb: int
     disk_gb: int
     supernet: str
+    parallel_operations: int
 
 
 @transaction.atomic
@@ -71,19 +76,79 @@ def cordon(*, server: Server, actor: Actor) -> Server:
     return _set_availability(server, Server.Availability.CORDONED, "cordoned", actor)
 
 
+@transaction.atomic
+def drain(*, server: Server, actor: Actor, wave_size: int = 5) -> FleetAction | None:
+    """Empty the server for maintenance: nothing new, and what runs is stopped, in waves.
+
+    ``reopen`` starts what the drain stopped. None where nothing runs there. Raises ``Refused``
+    where another fleet action is going on.
+    """
+    drained = _set_availability(server, Server.Availability.DRAINING, "drained", actor)
+    running = list(drained.instances.filter(state__in=fleet.RUNNING_STATES))
+    if not running:
+        return None
+    return fleet.begin(
+        server=drained,
+        kind=Operation.Kind.STOP,
+        purpose=FleetAction.Purpose.DRAIN,
+        instances=running,
+        wave_size=wave_size,
+        most_failures=len(running),  # one that won't stop is no reason to leave the others running
+        actor=actor,
+    )
+
+
+@transaction.atomic
 def reopen(*, server: Server, actor: Actor) -> Server:
-    """Let new instances be placed on the server again."""
-    return _set_availability(server, Server.Availability.OPEN, "opened", actor)
+    """Let new instances be placed on the server again, and start what a drain had stopped.
+
+    Raises ``Refused`` while the drain is still stopping instances.
+    """
+    was = Server.objects.get(pk=server.pk).availability
+    if was == Server.Availability.DRAINING:
+        fleet.refuse_while_running(server=server)
+    opened = _set_availability(server, Server.Availability.OPEN, "opened", actor)
+    stopped = fleet.stopped_by_drain(server=opened) if was == Server.Availability.DRAINING else []
+    if stopped:
+        fleet.begin(
+            server=opened,
+            kind=Operation.Kind.START,
+            purpose=FleetAction.Purpose.REOPEN,
+            instances=stopped,
+            most_failures=len(stopped),
+            actor=actor,
+        )
+    return opened
 
 
-def record_answer(*, server: Server) -> None:
-    """The server's engine answered just now."""
-    Server.objects.filter(pk=server.pk).update(last_answered_at=timezone.now(), last_error="")
+def record_disk(*, server: Server, capacity: Capacity) -> None:
+    """What the engine says of its disk, with an incident as long as too little is free."""
+    server.disk_free_bytes = capacity.disk_free_bytes
+    server.disk_total_bytes = capacity.disk_total_bytes
+    server.save(update_fields=["disk_free_bytes", "disk_total_bytes"])
+    kind = Incident.Kind.DISK_LOW
+    if disk.is_low(server):
+        incidents.open_for(kind=kind, server=server, summary=f"{disk.shortage(server)}.")
+    else:
+        incidents.close(kind=kind, server=server)
 
 
-def record_silence(*, server: Server, error: str) -> None:
-    """The server's engine did not answer."""
-    Server.objects.filter(pk=server.pk).update(last_error=error)
+def take_round(*, server: Server, every: timedelta) -> bool:
+    """Whether the caller is to compare the server now: due, answering, and taken by nobody else."""
+    due = Server.objects.filter(pk=server.pk, reconcile_at__lte=Now())
+    if not due.update(reconcile_at=Now() + every):
+        return False
+    return breaker.may_try(server=server)
+
+
+def record_round(*, server: Server) -> None:
+    """The server was compared whole just now."""
+    Server.objects.filter(pk=server.pk).update(reconciled_at=Now())
+
+
+def record_events_until(*, server: Server, at: datetime) -> None:
+    """Up to when the server's events have been heard."""
+    Server.objects.filter(pk=server.pk).update(events_until=at)
 
 
 @transaction.atomic
@@ -92,8 +157,7 @@ def _set_availability(
 ) -> Server:
     locked = Server.objects.select_for_update().get(pk=server.pk)
     if locked.availability == availability:
-        state = "open" if availability == Server.Availability.OPEN else "cordoned"
-        raise Refused(f"Server {locked} is {state} already.")
+        raise Refused(f"Server {locked} is {availability.name.lower()} already.")
     before = {"availability": locked.availability}
     locked.availability = availability
     locked.save(update_fields=["availability"])

@@ -15,7 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from hosting.flows import runner
 from hosting.models import Instance, Plan, Server
-from hosting.services import leases
+from hosting.services import turns
 from tenants.models import User
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -53,7 +53,7 @@ def worker() -> Iterator[Callable[[], None]]:
     def work() -> None:
         try:
             while not over.wait(0.1):
-                for operation_id in leases.due().values_list("pk", flat=True):
+                for operation_id in turns.due().values_list("pk", flat=True):
                     runner.run(operation_id)
                 close_old_connections()
         finally:

@@ -1,0 +1,73 @@
+"""What is done again and again. All of it asks the database what is due and not yet done.
+
+So it may be called by two schedulers, by the watch process, late, or not at all for a while:
+nothing is done twice, and what was missed is done at the next call.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db.models import F
+from django.utils import timezone
+
+from hosting.flows import edge, reconcile
+from hosting.models import EdgeState, Incident, Server
+from hosting.services import chores, doorbell, fleet, incidents, servers, turns
+from tenants.selectors import audit_chain
+
+logger = logging.getLogger(__name__)
+
+SWEEP_AT_MOST = 200
+NIGHTLY = timedelta(days=1)
+OVERDUE_AFTER = timedelta(seconds=15)  # the watch process is given that long to do its round
+
+
+def sweep() -> None:
+    """Ring for whatever should be worked on and is not, and move fleet actions on."""
+    fleet.advance_all()
+    for operation_id in turns.ringable(at_most=SWEEP_AT_MOST):
+        doorbell.ring(operation_id=operation_id)
+
+
+def publish_edge() -> None:
+    """Bring the edge up to date where it is behind."""
+    behind = EdgeState.objects.filter(wanted__gt=F("live"))
+    if settings.BERTH_EDGE and behind.exists():
+        edge.publish()
+
+
+def reconcile_overdue() -> None:
+    """Compare the servers whose round is late: nobody watches them at the moment."""
+    late = Server.objects.filter(reconcile_at__lte=timezone.now() - OVERDUE_AFTER)
+    for server in late:
+        if servers.take_round(server=server, every=reconcile.EVERY):
+            reconcile.whole(server)
+
+
+def do_chores() -> None:
+    """Whatever is done every night, if it is due. One that fails does not keep the others away."""
+    for name, work in CHORES.items():
+        try:
+            chores.run_if_due(name=name, every=NIGHTLY, work=work)
+        except Exception:
+            logger.exception("the chore %s failed; it is tried again soon", name)
+
+
+def _verify_audit_log() -> None:
+    kind = Incident.Kind.AUDIT_LOG_BROKEN
+    problem = audit_chain.verify().problem
+    if problem:
+        incidents.open_for(kind=kind, summary=problem)
+    else:
+        incidents.close(kind=kind)
+
+
+def _clear_sessions() -> None:
+    call_command("clearsessions")
+
+
+CHORES = {"verify-audit-log": _verify_audit_log, "clear-sessions": _clear_sessions}

@@ -1,0 +1,75 @@
+"""Whose turn it is: which operations are due, and which have to wait for their server.
+
+A server works on so many operations at once as its row allows, and on none while its circuit
+breaker is open. What waits says so, and waits alone: other servers' operations go on.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+
+from django.db.models import Count, F, Q, QuerySet
+from django.db.models.functions import Now
+
+from hosting.models import Operation, Server
+from hosting.services import breaker, doorbell
+
+
+def due() -> QuerySet[Operation]:
+    """Operations that someone should be working on and nobody is."""
+    return Operation.objects.filter(
+        Q(state=Operation.State.QUEUED, run_after__lte=Now())
+        | Q(state=Operation.State.RUNNING, lease_expires_at__lte=Now())
+    )
+
+
+def obstacle(*, operation: Operation, server: Server) -> str:
+    """Why the operation can't be begun now, in one sentence; empty where it can.
+
+    The caller holds the server's row locked, so that two workers don't count on one free place.
+    """
+    if not breaker.may_try(server=server):
+        return breaker.waiting_reason(server)
+    busy = _worked_on().filter(instance__server=server).exclude(pk=operation.pk).count()
+    if busy >= server.parallel_operations:
+        return f"Waits its turn: server {server} works on {busy} operations already."
+    return ""
+
+
+def ringable(*, at_most: int) -> list[uuid.UUID]:
+    """The oldest due operations, of each server as many as it has places for."""
+    rows = due().order_by("run_after").values_list("pk", "instance__server_id")
+    free = _free_places()
+    chosen: list[uuid.UUID] = []
+    for operation_id, server_id in rows[: 10 * at_most]:
+        if free[server_id] > 0 and len(chosen) < at_most:
+            free[server_id] -= 1
+            chosen.append(operation_id)
+    return chosen
+
+
+def ring_next(*, server_id: uuid.UUID, at_most: int = 1) -> None:
+    """A place on the server came free: tell whoever has waited longest."""
+    waiting = due().filter(instance__server_id=server_id).order_by("run_after")
+    _ring(waiting.values_list("pk", flat=True)[:at_most])
+
+
+def _ring(operation_ids: Iterable[uuid.UUID]) -> None:
+    for operation_id in operation_ids:
+        doorbell.ring(operation_id=operation_id)
+
+
+def _worked_on() -> QuerySet[Operation]:
+    return Operation.objects.filter(state=Operation.State.RUNNING, lease_expires_at__gt=Now())
+
+
+def _free_places() -> dict[uuid.UUID, int]:
+    """By server; none where its circuit breaker is open and not yet to be tried again."""
+    busy = dict(_worked_on().order_by().values_list("instance__server").annotate(Count("pk")))
+    free: dict[uuid.UUID, int] = defaultdict(int)
+    answering = Server.objects.filter(Q(retry_at=None) | Q(retry_at__lte=Now()))
+    for server_id, places in answering.values_list("pk", F("parallel_operations")):
+        free[server_id] = places - busy.get(server_id, 0)
+    return free
