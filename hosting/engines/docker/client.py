@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError as TransportError
 from urllib3.exceptions import ReadTimeoutError
 
 from hosting.engines.base import EngineError, EngineUnavailable, GiveUp, SubnetTaken, TryLater
+from hosting.engines.docker.limits import unenforced
 
 CALL_TIMEOUT_SECONDS = 60
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -53,6 +54,7 @@ class Client:
         self.timeout_seconds = timeout_seconds
         self._tls = tls
         self._api: APIClient | None = None
+        self._unenforced: frozenset[str] | None = None
         self._connecting = Lock()
 
     @property
@@ -68,6 +70,14 @@ class Client:
                 with translated("the server"):
                     self._api = self._connect()
             return self._api
+
+    @property
+    def unenforced(self) -> frozenset[str]:
+        """The limits that the engine's kernel cannot enforce; asked for once a connection."""
+        if self._unenforced is None:
+            with translated("the server"):
+                self._unenforced = unenforced(self.api.info())
+        return self._unenforced
 
     def _connect(self) -> APIClient:
         tls: bool | TLSConfig = False
@@ -92,7 +102,7 @@ class Client:
         with self._connecting:
             if self._api is not None:
                 self._api.close()
-                self._api = None
+                self._api = self._unenforced = None
 
     def call(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from hosting.engines.docker.spec import (
     needs_secrets_volume,
     secrets_volume,
 )
+from hosting.engines.refusals import held_name
 
 
 def create(client: Client, stack: Stack, service: Service) -> str:
@@ -49,13 +51,59 @@ def create(client: Client, stack: Stack, service: Service) -> str:
 
 
 def _create(client: Client, stack: Stack, service: Service) -> str:
-    answer: dict[str, Any] = client.call(
-        "POST",
-        "/containers/create",
-        params={"name": container_name(stack.project, service.name)},
-        body=container_body(stack, service),
-    )
+    try:
+        answer: dict[str, Any] = client.call(
+            "POST",
+            "/containers/create",
+            params={"name": container_name(stack.project, service.name)},
+            body=container_body(stack, service),
+        )
+    except APIError as error:
+        _refuse_held_name(client, stack, service, error)
+        raise
     return str(answer["Id"])
+
+
+def _refuse_held_name(client: Client, stack: Stack, service: Service, error: APIError) -> None:
+    """Raise ``GiveUp`` where the error is that a stranger holds the service's name.
+
+    One of the same instance is being made or removed by somebody just now: that passes.
+    """
+    if status_of(error) != 409 or "already in use" not in str(error.explanation):
+        return
+    name = container_name(stack.project, service.name)
+    try:
+        holder = client.api.inspect_container(name)
+    except NotFound:
+        return
+    if (holder["Config"]["Labels"] or {}).get(LABEL_INSTANCE) != stack.instance:
+        raise held_name(service.name, name) from error
+
+
+def rename(client: Client, stack: Stack, service: Service, container: str) -> None:
+    """Give the container its service's name back. Raises ``GiveUp`` where a stranger holds it."""
+    with translated(f"the service {service.name}"):
+        try:
+            client.api.rename(container, container_name(stack.project, service.name))
+        except APIError as error:
+            if "same name as its current name" in str(error.explanation):
+                return
+            _refuse_held_name(client, stack, service, error)
+            raise
+
+
+def update(client: Client, service: str, container: str, fields: Mapping[str, object]) -> None:
+    """Change fields of its ``HostConfig`` while it runs."""
+    with translated(f"the service {service}"):
+        client.call("POST", f"/containers/{container}/update", body=fields)
+
+
+def restart(client: Client, seen: ObservedService, grace: timedelta) -> None:
+    """Stop the container within its grace, if it runs, and start it."""
+    with translated(f"the service {seen.name}"):
+        if seen.state is ContainerState.PAUSED:
+            client.api.unpause(seen.container_id)
+        client.api.restart(seen.container_id, timeout=math.ceil(grace.total_seconds()))
 
 
 def _put_secrets(client: Client, container: str, service: Service) -> None:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 
-from hosting.engines.base import ContainerState, Network, ObservedService, Service, Stack
+from hosting.engines.base import (
+    ALTERED_NAME,
+    ContainerState,
+    Network,
+    ObservedService,
+    Service,
+    Stack,
+)
 from hosting.engines.docker.observing import Found, FoundNetwork
 
 
@@ -15,10 +22,16 @@ class Action(StrEnum):
     """What a service needs."""
 
     KEEP = "keep"
+    ADJUST = "adjust"  # it runs, but somebody changed it by hand: put right while it runs
     START = "start"
     RESUME = "resume"  # somebody paused it
     CREATE = "create"
     REPLACE = "replace"
+
+    @property
+    def leaves_it_running(self) -> bool:
+        """True where the service runs already and goes on."""
+        return self in (Action.KEEP, Action.ADJUST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,7 @@ class Plan:
 def plan(stack: Stack, found: Found) -> Plan:
     """Compare the stack with what was found of it."""
     fitting = _fitting_networks(stack, found)
-    chosen = {service.name: _container(stack, found, service) for service in stack.services}
+    chosen = {service.name: container_of(service, found) for service in stack.services}
     kept = {each.container_id for each in chosen.values() if each is not None}
     return Plan(
         services={
@@ -60,7 +73,8 @@ def plan(stack: Stack, found: Found) -> Plan:
 def action(service: Service, seen: ObservedService | None, networks: frozenset[str]) -> Action:
     """What one service needs; ``networks`` names those that exist and stay.
 
-    A container that was created but never started may lack its secrets: it is made anew.
+    A container that was created but never started may lack its secrets: it is made anew. One that
+    is only to be started or resumed may have been changed by hand as well.
     """
     if seen is None:
         return Action.CREATE
@@ -71,16 +85,19 @@ def action(service: Service, seen: ObservedService | None, networks: frozenset[s
         return Action.REPLACE
     if seen.state is ContainerState.PAUSED:
         return Action.RESUME
-    return Action.START if seen.state is ContainerState.EXITED else Action.KEEP
+    if seen.state is ContainerState.EXITED:
+        return Action.START
+    return Action.ADJUST if seen.altered else Action.KEEP
 
 
-def _container(stack: Stack, found: Found, service: Service) -> ObservedService | None:
-    """The container to judge the service by: one that fits, if there happen to be several."""
+def container_of(service: Service, found: Found) -> ObservedService | None:
+    """The container to judge the service by: the one that fits best, if there are several."""
     candidates = [each for each in found.observed.services if each.name == service.name]
     digest = service.spec_hash()
-    return next(
-        (each for each in candidates if each.spec_hash == digest),
-        candidates[0] if candidates else None,
+    return min(
+        candidates,
+        key=lambda each: (each.spec_hash != digest, ALTERED_NAME in each.altered),
+        default=None,
     )
 
 

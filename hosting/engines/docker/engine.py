@@ -15,8 +15,10 @@ from typing import Self
 from hosting.engines.base import (
     LABEL_OWNER,
     Capacity,
+    ContainerState,
     Event,
     GiveUp,
+    ObjectKind,
     Observed,
     Report,
     RunResult,
@@ -25,11 +27,11 @@ from hosting.engines.base import (
     Usage,
     silent,
 )
-from hosting.engines.docker import containers, events, fabric, images, metering, readiness
+from hosting.engines.docker import containers, events, fabric, images, metering, readiness, strays
 from hosting.engines.docker.client import CALL_TIMEOUT_SECONDS, Client, TlsFiles, translated
-from hosting.engines.docker.convergence import Plan, plan
+from hosting.engines.docker.convergence import Plan, container_of, plan
 from hosting.engines.docker.execution import execute
-from hosting.engines.docker.observing import Found, find, find_instance, with_exit
+from hosting.engines.docker.observing import Found, find, find_instance, looked_at
 from hosting.engines.docker.rollout import WORKERS, Rollout
 from hosting.engines.docker.spec import needs_secrets_volume, secrets_volume
 from hosting.engines.ordering import levels
@@ -67,16 +69,18 @@ class DockerEngine:
         self._client.close()
 
     def capacity(self) -> Capacity:
-        """What the server has; free disk only where it is this machine."""
+        """What the server has; the disk only where it is this machine."""
         with translated("the server"):
             info = self._client.api.info()
         root = Path(info["DockerRootDir"])
         readable = self._client.is_local and root.is_dir()
+        disk = shutil.disk_usage(root) if readable else None
         return Capacity(
             cpus=Decimal(info["NCPU"]),
             memory_bytes=info["MemTotal"],
-            disk_free_bytes=shutil.disk_usage(root).free if readable else None,
+            disk_free_bytes=disk.free if disk else None,
             version=info["ServerVersion"],
+            disk_total_bytes=disk.total if disk else None,
         )
 
     def pull(self, stack: Stack, *, report: Report = silent) -> Mapping[str, str]:
@@ -106,14 +110,23 @@ class DockerEngine:
         """Converge to the stack; see ``Engine.apply``."""
         refuse_unsafe(stack)
         self.pull(stack, report=report)
-        found = find_instance(self._client, stack.instance)
+        found = self._look(stack)
         wanted = plan(stack, found)
         if self._clear(stack, found, wanted, report):
-            found = find_instance(self._client, stack.instance)
+            found = self._look(stack)
             wanted = plan(stack, found)
         self._create_fabric(stack, wanted, report)
         Rollout(self._client, stack, found, wanted, report).run()
         self._remove_stale_secrets(stack, found, report)
+
+    def restart(self, stack: Stack, service: str, *, report: Report = silent) -> None:
+        """Stop the service's container within its grace and start the same one again."""
+        wanted = stack.service(service)
+        seen = container_of(wanted, find_instance(self._client, stack.instance))
+        if seen is None or seen.state in (ContainerState.CREATED, ContainerState.MISSING):
+            raise GiveUp(f"the service {service} has no container on the server")
+        report(f"restarting {service}")
+        containers.restart(self._client, seen, wanted.stop_grace)
 
     def is_ready(self, stack: Stack, service: str) -> bool:
         """Run the service's readiness command once, now."""
@@ -127,10 +140,10 @@ class DockerEngine:
         return False
 
     def observe(self, instance: str) -> Observed:
-        """What exists of the instance, with exit codes and OOM flags."""
+        """What exists of the instance, from a look at each container."""
         observed = find_instance(self._client, instance).observed
-        looked_at = tuple(with_exit(self._client, service) for service in observed.services)
-        return replace(observed, services=looked_at)
+        services = tuple(looked_at(self._client, service) for service in observed.services)
+        return replace(observed, services=services)
 
     def observe_all(self, owner: str) -> Mapping[str, Observed]:
         """What exists of every instance of that owner."""
@@ -167,6 +180,16 @@ class DockerEngine:
             report(f"removing the volume {volume}")
         self._at_once(partial(fabric.remove_volume, self._client, volume) for volume in doomed)
 
+    def quarantine(self, owner: str, container_id: str, *, report: Report = silent) -> None:
+        """Stop a container for good and cut it off; it stays to be looked at."""
+        strays.quarantine(self._client, owner, container_id, report)
+
+    def remove_object(
+        self, owner: str, kind: ObjectKind, name: str, *, report: Report = silent
+    ) -> None:
+        """Remove that one object and nothing with it."""
+        strays.remove_object(self._client, owner, kind, name, report)
+
     def run(
         self, instance: str, service: str, command: tuple[str, ...], *, timeout: timedelta
     ) -> RunResult:
@@ -191,6 +214,16 @@ class DockerEngine:
     def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:
         """Follow what happens to that owner's containers."""
         return events.follow(self._client, owner, since=since)
+
+    def _look(self, stack: Stack) -> Found:
+        """What exists of the stack, from a look at the containers that may stay."""
+        found = find_instance(self._client, stack.instance)
+        fitting = {service.name: service.spec_hash() for service in stack.services}
+        services = tuple(
+            looked_at(self._client, each) if fitting.get(each.name) == each.spec_hash else each
+            for each in found.observed.services
+        )
+        return replace(found, observed=replace(found.observed, services=services))
 
     def _clear(self, stack: Stack, found: Found, wanted: Plan, report: Report) -> bool:
         """Take away what is in the way of the plan; True where that was anything."""

@@ -30,6 +30,8 @@ ACTIONS = (
     "oom",
     "pause",
     "unpause",
+    "update",
+    "rename",
     "destroy",
     "health_status",
 )
@@ -89,5 +91,11 @@ def parsed(said: dict[str, Any]) -> Event | None:
         instance=attributes[LABEL_INSTANCE],
         service=attributes.get(LABEL_SERVICE, ""),
         action=action,
-        occurred_at=datetime.fromtimestamp(said["timeNano"] / 1_000_000_000, tz=UTC),
+        occurred_at=_moment(said["timeNano"]),
     )
+
+
+def _moment(nanoseconds: int) -> datetime:
+    """Rounded down, so that following from an event's moment on never begins after it."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, tz=UTC) + timedelta(microseconds=rest // 1000)

@@ -10,6 +10,7 @@ from typing import Any
 from docker.errors import NotFound
 
 from hosting.engines.base import (
+    ALTERED_NAME,
     LABEL_INSTANCE,
     LABEL_SERVICE,
     LABEL_SPEC,
@@ -19,7 +20,8 @@ from hosting.engines.base import (
     ObservedService,
 )
 from hosting.engines.docker.client import Client, translated
-from hosting.engines.docker.spec import LABEL_SECRETS_OF
+from hosting.engines.docker.limits import altered_limits
+from hosting.engines.docker.spec import LABEL_PROJECT, LABEL_SECRETS_OF, container_name
 
 # "dead" and "removing" are containers on their way out: nothing can be done with them any more.
 _STATES = {state.value: state for state in ContainerState} | {
@@ -53,7 +55,10 @@ class Found:
 
 
 def find(client: Client, label: str) -> dict[str, Found]:
-    """Everything that carries the label (``key=value``), by instance: one list call a kind."""
+    """Everything that carries the label (``key=value``), by instance: one list call a kind.
+
+    What carries no instance label is under ``""``.
+    """
     filters = {"label": [label]}
     with translated("the list of containers"):
         containers = client.api.containers(all=True, filters=filters)
@@ -91,7 +96,6 @@ def _by_instance(objects: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping
     groups: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for each in objects:
         groups[(each["Labels"] or {}).get(LABEL_INSTANCE, "")].append(each)
-    groups.pop("", None)
     return groups
 
 
@@ -110,7 +114,7 @@ def _found(
         networks=tuple(network.name for network in known),
         volumes=tuple(sorted(each["Name"] for each in volumes)),
     )
-    secret = (each["Name"] for each in volumes if LABEL_SECRETS_OF in each["Labels"])
+    secret = (each["Name"] for each in volumes if LABEL_SECRETS_OF in (each["Labels"] or {}))
     return Found(observed=observed, networks=known, secret_volumes=tuple(sorted(secret)))
 
 
@@ -131,17 +135,33 @@ def observed_service(listed: Mapping[str, Any], network_ids: frozenset[str]) -> 
     count as its network.
     """
     attached = (listed.get("NetworkSettings") or {}).get("Networks") or {}
+    labels = listed["Labels"] or {}
+    name = _own_name(listed.get("Names"))
     return ObservedService(
-        name=listed["Labels"].get(LABEL_SERVICE, ""),
+        name=labels.get(LABEL_SERVICE, ""),
         container_id=listed["Id"],
         state=_STATES.get(listed["State"], ContainerState.MISSING),
         health=_health(listed.get("Status", "")),
-        spec_hash=listed["Labels"].get(LABEL_SPEC, ""),
+        spec_hash=labels.get(LABEL_SPEC, ""),
         image=listed["Image"],
         networks=tuple(
-            sorted(name for name, end in attached.items() if end["NetworkID"] in network_ids)
+            sorted(each for each, end in attached.items() if end["NetworkID"] in network_ids)
         ),
+        container_name=name,
+        altered=() if name in ("", _given_name(labels, name)) else (ALTERED_NAME,),
     )
+
+
+def _own_name(names: list[str] | None) -> str:
+    """The container's name: others in the list are what it is called in links, ``/other/name``."""
+    own = (name.removeprefix("/") for name in names or ())
+    return next((name for name in own if "/" not in name), "")
+
+
+def _given_name(labels: Mapping[str, str], default: str) -> str:
+    """The name that Berth gave it, by its labels; the default for one that lacks them."""
+    project, service = labels.get(LABEL_PROJECT), labels.get(LABEL_SERVICE)
+    return container_name(project, service) if project and service else default
 
 
 def _health(status: str) -> Health:
@@ -149,17 +169,24 @@ def _health(status: str) -> Health:
     return next((health for mark, health in _HEALTHS if mark in status), Health.NONE)
 
 
-def with_exit(client: Client, service: ObservedService) -> ObservedService:
-    """The same, with exit code and OOM flag; unchanged where it has just been removed."""
+def looked_at(client: Client, service: ObservedService) -> ObservedService:
+    """The same, with what only a look at it shows; ``MISSING`` where it has just been removed."""
     with translated(f"the container of the service {service.name}"):
         try:
-            state = client.api.inspect_container(service.container_id)["State"]
+            shown = client.api.inspect_container(service.container_id)
         except NotFound:
             return replace(service, state=ContainerState.MISSING)
+    state = shown["State"]
     is_over = state["Status"] in ("exited", "dead", "restarting")
+    changes = altered_limits(shown, frozenset())
+    if changes:
+        # Rarely asked: the kernel may just not be able to do what the label says.
+        changes = altered_limits(shown, client.unenforced)
     return replace(
         service,
         state=_STATES.get(state["Status"], ContainerState.MISSING),
         exit_code=state["ExitCode"] if is_over else None,
         oom_killed=bool(state["OOMKilled"]),
+        restarts=shown["RestartCount"],
+        altered=service.altered + changes,
     )

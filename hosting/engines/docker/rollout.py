@@ -10,11 +10,21 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 
-from hosting.engines.base import ObservedService, Report, Service, Stack
+from hosting.engines.base import (
+    ALTERED_LIMITS,
+    ALTERED_NAME,
+    ALTERED_RESTART_POLICY,
+    ObservedService,
+    Report,
+    Service,
+    Stack,
+)
 from hosting.engines.docker import containers, readiness
 from hosting.engines.docker.client import Client
 from hosting.engines.docker.convergence import Action, Plan
+from hosting.engines.docker.limits import RESTART_POLICY, resources
 from hosting.engines.docker.observing import Found
+from hosting.engines.docker.spec import container_name
 from hosting.engines.ordering import levels
 
 WORKERS = 4  # the daemon serialises starts: more threads gain next to nothing
@@ -41,10 +51,12 @@ class Rollout:
         self._waited_for = {
             dependency
             for service in stack.services
-            if plan.services[service.name] is not Action.KEEP
+            if not plan.services[service.name].leaves_it_running
             for dependency in service.depends_on
         }
         self._todo = {service.name: self._steps(service) for service in self._order}
+        # All else waits for what the service depends on.
+        self._any_time = (self._create, self._rename, self._set_limits, self._set_restart_policy)
         self._busy: dict[Future[None], str] = {}
 
     def run(self) -> None:
@@ -67,8 +79,9 @@ class Rollout:
         name = service.name
         by_action: dict[Action, list[Step]] = {
             Action.KEEP: [],
-            Action.START: [(f"starting {name}", self._start)],
-            Action.RESUME: [(f"resuming {name}", self._resume)],
+            Action.ADJUST: self._adjustments(name),
+            Action.START: [*self._adjustments(name), (f"starting {name}", self._start)],
+            Action.RESUME: [*self._adjustments(name), (f"resuming {name}", self._resume)],
             Action.CREATE: [(f"creating {name}", self._create), (f"starting {name}", self._start)],
             Action.REPLACE: [
                 (f"replacing {name}", self._replace),
@@ -80,6 +93,22 @@ class Rollout:
             steps.append((f"waiting for {name} to be ready", self._await))
         return steps
 
+    def _adjustments(self, name: str) -> list[Step]:
+        """What puts right what hands have changed on the service's container."""
+        seen = self._seen.get(name)
+        if seen is None:
+            return []
+        wanted = container_name(self._stack.project, name)
+        by_change: dict[str, Step] = {
+            ALTERED_NAME: (f"renaming {seen.container_name} back to {wanted}", self._rename),
+            ALTERED_LIMITS: (f"setting the limits of {name} back", self._set_limits),
+            ALTERED_RESTART_POLICY: (
+                f"setting the restart policy of {name} back",
+                self._set_restart_policy,
+            ),
+        }
+        return [by_change[change] for change in seen.altered]
+
     def _begin_what_can(self, pool: ThreadPoolExecutor) -> None:
         active = set(self._busy.values())
         for service in self._order:
@@ -87,8 +116,7 @@ class Rollout:
             if not steps or service.name in active:
                 continue
             line, deed = steps[0]
-            # A container may be made before its turn; all else waits for what it depends on.
-            if deed == self._create or self._may_go(service, active):
+            if deed in self._any_time or self._may_go(service, active):
                 self._report(line)
                 steps.pop(0)
                 active.add(service.name)
@@ -115,6 +143,18 @@ class Rollout:
         old: ObservedService = self._seen[service.name]
         containers.retire(self._client, old, service.stop_grace)
         self._create(service)
+
+    def _rename(self, service: Service) -> None:
+        containers.rename(self._client, self._stack, service, self._containers[service.name])
+
+    def _set_limits(self, service: Service) -> None:
+        container = self._containers[service.name]
+        containers.update(self._client, service.name, container, resources(service.limits))
+
+    def _set_restart_policy(self, service: Service) -> None:
+        container = self._containers[service.name]
+        policy = {"RestartPolicy": RESTART_POLICY}
+        containers.update(self._client, service.name, container, policy)
 
     def _start(self, service: Service) -> None:
         containers.start(self._client, service.name, self._containers[service.name])

@@ -8,11 +8,11 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operat
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import PurePosixPath
 
 from hosting.engines.base import (
     LABEL_INSTANCE,
+    LABEL_LIMITS,
     LABEL_OWNER,
     LABEL_SERVICE,
     LABEL_SPEC,
@@ -22,10 +22,11 @@ from hosting.engines.base import (
     Service,
     Stack,
 )
+from hosting.engines.docker.limits import RESTART_POLICY, limits_label, resources
 
 SECRETS_DIRECTORY = "/run/secrets"
+LABEL_PROJECT = "com.docker.compose.project"
 LABEL_SECRETS_OF = "berth.secrets-of"  # on a volume that holds nothing but a service's secrets
-NANOSECONDS = 1_000_000_000
 
 
 def container_name(project: str, service: str) -> str:
@@ -57,7 +58,7 @@ def stack_labels(stack: Stack) -> dict[str, str]:
     return {
         LABEL_INSTANCE: stack.instance,
         LABEL_OWNER: stack.owner,
-        "com.docker.compose.project": stack.project,
+        LABEL_PROJECT: stack.project,
     }
 
 
@@ -67,6 +68,7 @@ def container_labels(stack: Stack, service: Service) -> dict[str, str]:
     return stack_labels(stack) | {
         LABEL_SERVICE: service.name,
         LABEL_SPEC: digest,
+        LABEL_LIMITS: limits_label(service.limits),
         "com.docker.compose.service": service.name,
         "com.docker.compose.container-number": "1",
         "com.docker.compose.oneoff": "False",
@@ -118,15 +120,12 @@ def host_config(stack: Stack, service: Service) -> dict[str, object]:
         "IpcMode": "private",
         "ReadonlyRootfs": service.read_only,
         "Init": service.init,
-        "NanoCpus": int(limits.cpus * Decimal(NANOSECONDS)),
-        "Memory": limits.memory_bytes,
-        "MemorySwap": limits.memory_bytes,  # the sum of both: no swap beyond the limit
-        "PidsLimit": limits.pids,
+        **resources(limits),
         "LogConfig": {
             "Type": "json-file",
             "Config": {"max-size": str(limits.log_bytes), "max-file": str(limits.log_files)},
         },
-        "RestartPolicy": {"Name": "unless-stopped"},
+        "RestartPolicy": RESTART_POLICY,
         "Tmpfs": dict(_tmpfs(entry) for entry in service.tmpfs),
         "Mounts": mounts(stack, service),
     }

@@ -102,9 +102,12 @@ class Hands:
         """It is gone, whatever used it."""
         self._world.volumes.pop(name)
 
-    def add_stray(self, kind: ObjectKind, name: str, *, owner: str, instance: str = "") -> str:
+    def add_stray(
+        self, kind: ObjectKind, name: str, *, owner: str, instance: str = "", network: str = ""
+    ) -> str:
         """Something with Berth's labels that Berth did not make; a container runs.
 
+        A container may be in a network. Without an owner it has no label of Berth's at all.
         Returns a container's id, the name of anything else.
         """
         match kind:
@@ -116,6 +119,7 @@ class Hands:
                 return name
             case ObjectKind.CONTAINER:
                 stray = Container(self._world.new_id(), name, instance, owner, "stray")
+                stray.networks.update({network} if network else ())
                 self._world.add(stray)
                 self._world.start(stray)
                 return stray.id

@@ -1,7 +1,9 @@
-"""What happens to engines behind their back."""
+"""What hands and accidents do to engines behind their back, and the way to try it on each."""
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -9,12 +11,26 @@ from typing import Any, Protocol
 
 from docker import APIClient
 from docker.errors import NotFound
+from docker.types import IPAMConfig, IPAMPool
 
-from hosting.engines.base import LABEL_OWNER, Engine, RunResult, Stack
+from hosting.engines.base import (
+    LABEL_INSTANCE,
+    LABEL_OWNER,
+    Engine,
+    ObjectKind,
+    RunResult,
+    Stack,
+)
 from hosting.engines.docker import DockerEngine
 from hosting.engines.memory import MemoryEngine
+from tests.hosting.engines.stacks import IMAGE, Subnets
 
 SOCKET = "unix:///var/run/docker.sock"
+
+
+def cli(*words: str) -> None:
+    """What a person types after ``docker``."""
+    subprocess.run(["docker", "-H", SOCKET, *words], check=True, stdout=subprocess.DEVNULL)
 
 
 class Backdoor(Protocol):
@@ -27,7 +43,25 @@ class Backdoor(Protocol):
 
     def stop_container(self, stack: Stack, service: str) -> None: ...
 
+    def remove_container(self, stack: Stack, service: str) -> None: ...
+
+    def rename(self, stack: Stack, service: str, name: str) -> None: ...
+
+    def alter_limits(self, stack: Stack, service: str) -> None: ...
+
+    def alter_restart_policy(self, stack: Stack, service: str) -> None: ...
+
+    def make_unhealthy(self, stack: Stack, service: str) -> None: ...
+
+    def disconnect(self, stack: Stack, service: str, network: str) -> None: ...
+
     def remove_network(self, stack: Stack, network: str) -> None: ...
+
+    def remove_volume(self, stack: Stack, volume: str) -> None: ...
+
+    def add_stray(
+        self, kind: ObjectKind, name: str, *, owner: str, instance: str = "", network: str = ""
+    ) -> str: ...
 
 
 def answers(instance: str, service: str, command: tuple[str, ...]) -> RunResult:
@@ -49,8 +83,36 @@ class MemoryBackdoor:
     def stop_container(self, stack: Stack, service: str) -> None:
         self.engine.hands.kill(stack.instance, service, exit_code=0)
 
+    def remove_container(self, stack: Stack, service: str) -> None:
+        self.engine.hands.remove_container(stack.instance, service)
+
+    def rename(self, stack: Stack, service: str, name: str) -> None:
+        self.engine.hands.rename(stack.instance, service, name)
+
+    def alter_limits(self, stack: Stack, service: str) -> None:
+        self.engine.hands.alter_limits(stack.instance, service)
+
+    def alter_restart_policy(self, stack: Stack, service: str) -> None:
+        self.engine.hands.alter_restart_policy(stack.instance, service)
+
+    def make_unhealthy(self, stack: Stack, service: str) -> None:
+        self.engine.hands.make_unhealthy(stack.instance, service)
+
+    def disconnect(self, stack: Stack, service: str, network: str) -> None:
+        self.engine.hands.disconnect(stack.instance, service, network)
+
     def remove_network(self, stack: Stack, network: str) -> None:
         self.engine.hands.remove_network(network)
+
+    def remove_volume(self, stack: Stack, volume: str) -> None:
+        self.engine.hands.remove_volume(volume)
+
+    def add_stray(
+        self, kind: ObjectKind, name: str, *, owner: str, instance: str = "", network: str = ""
+    ) -> str:
+        return self.engine.hands.add_stray(
+            kind, name, owner=owner, instance=instance, network=network
+        )
 
 
 class DockerBackdoor:
@@ -70,10 +132,65 @@ class DockerBackdoor:
     def stop_container(self, stack: Stack, service: str) -> None:
         self.api.stop(f"{stack.project}-{service}", timeout=1)
 
+    def remove_container(self, stack: Stack, service: str) -> None:
+        self.api.remove_container(f"{stack.project}-{service}", force=True)
+
+    def rename(self, stack: Stack, service: str, name: str) -> None:
+        cli("rename", f"{stack.project}-{service}", name)
+
+    def alter_limits(self, stack: Stack, service: str) -> None:
+        more = 2 * stack.service(service).limits.memory_bytes
+        limits = (f"--memory={more}", f"--memory-swap={more}")
+        cli("update", *limits, f"{stack.project}-{service}")
+
+    def alter_restart_policy(self, stack: Stack, service: str) -> None:
+        cli("update", "--restart=no", f"{stack.project}-{service}")
+
+    def make_unhealthy(self, stack: Stack, service: str) -> None:
+        """Take away what ``stacks.READY_SOON`` looks for, and wait for Docker to notice."""
+        container = f"{stack.project}-{service}"
+        remove = ["sh", "-c", "until rm /tmp/ready; do sleep 0.1; done"]
+        self.api.exec_start(self.api.exec_create(container, remove)["Id"])
+        deadline = time.monotonic() + 20
+        while self.container(stack, service)["State"]["Health"]["Status"] != "unhealthy":
+            assert time.monotonic() < deadline, f"{container} never became unhealthy"
+            time.sleep(0.1)
+
+    def disconnect(self, stack: Stack, service: str, network: str) -> None:
+        cli("network", "disconnect", network, f"{stack.project}-{service}")
+
     def remove_network(self, stack: Stack, network: str) -> None:
         for each in self.api.inspect_network(network)["Containers"]:
             self.api.disconnect_container_from_network(each, network, force=True)
         self.api.remove_network(network)
+
+    def remove_volume(self, stack: Stack, volume: str) -> None:
+        self.api.remove_volume(volume)
+
+    def add_stray(
+        self, kind: ObjectKind, name: str, *, owner: str, instance: str = "", network: str = ""
+    ) -> str:
+        labels = {LABEL_OWNER: owner} | ({LABEL_INSTANCE: instance} if instance else {})
+        match kind:
+            case ObjectKind.NETWORK:
+                pool = IPAMPool(subnet=Subnets().take())
+                self.api.create_network(name, ipam=IPAMConfig(pool_configs=[pool]), labels=labels)
+                return name
+            case ObjectKind.VOLUME:
+                self.api.create_volume(name, labels=labels)
+                return name
+            case ObjectKind.CONTAINER:
+                host = self.api.create_host_config(
+                    network_mode=network or "none",
+                    restart_policy={"Name": "unless-stopped"},
+                    init=True,
+                )
+                sleep = ["sleep", "3600"]
+                made = self.api.create_container(
+                    IMAGE, sleep, name=name, labels=labels, host_config=host
+                )
+                self.api.start(made["Id"])
+                return str(made["Id"])
 
 
 def sweep(api: APIClient, owner: str) -> None:

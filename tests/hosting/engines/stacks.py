@@ -29,6 +29,9 @@ READY = Readiness(
     retries=1,
     start_period=timedelta(seconds=10),
 )
+READY_SOON = replace(  # as often as Docker itself is to look at it
+    READY, interval=timedelta(seconds=0.5), start_period=timedelta(seconds=1)
+)
 
 
 @dataclass

@@ -67,6 +67,12 @@ def test_everything_there_means_nothing_changes() -> None:
     [
         ({"state": ContainerState.RUNNING}, Action.KEEP),
         ({"state": ContainerState.RESTARTING}, Action.KEEP),
+        ({"altered": ("name",)}, Action.ADJUST),
+        ({"altered": ("limits", "restart policy")}, Action.ADJUST),
+        ({"altered": ("limits",), "state": ContainerState.RESTARTING}, Action.ADJUST),
+        ({"altered": ("name",), "state": ContainerState.EXITED}, Action.START),
+        ({"altered": ("name",), "state": ContainerState.PAUSED}, Action.RESUME),
+        ({"altered": ("name",), "spec_hash": "another"}, Action.REPLACE),
         ({"state": ContainerState.EXITED}, Action.START),
         ({"state": ContainerState.PAUSED}, Action.RESUME),
         ({"state": ContainerState.CREATED}, Action.REPLACE),
@@ -100,3 +106,19 @@ def test_doubles_and_strangers_go() -> None:
     assert [each.container_id for each in wanted.surplus] == ["c3", "c2"]
     assert wanted.services == {"web": Action.KEEP}
     assert wanted.networks == ()
+
+
+def test_of_doubles_the_one_with_the_right_name_stays() -> None:
+    copied = replace(SEEN, container_id="c0", container_name="copy", altered=("name",))
+    wanted = plan(STACK, found(copied, SEEN))
+    assert [each.container_id for each in wanted.surplus] == ["c0"]
+    assert wanted.services == {"web": Action.KEEP}
+
+
+def test_a_double_that_fits_stays_whatever_its_name_is() -> None:
+    outdated = replace(SEEN, container_id="c0", spec_hash="old")
+    renamed = replace(SEEN, container_name="mine", altered=("name",))
+    wanted = plan(STACK, found(outdated, renamed))
+    assert [each.container_id for each in wanted.surplus] == ["c0"]
+    assert wanted.services == {"web": Action.ADJUST}
+    assert not wanted.changes_nothing

@@ -16,6 +16,7 @@ from hosting.engines.base import (
     Event,
     GiveUp,
     Health,
+    Observed,
     Secret,
     SubnetTaken,
     TryLater,
@@ -27,7 +28,7 @@ from hosting.engines.docker.events import parsed
 from hosting.engines.docker.execution import unframed
 from hosting.engines.docker.images import Progress, split
 from hosting.engines.docker.metering import from_stats
-from hosting.engines.docker.observing import grouped
+from hosting.engines.docker.observing import grouped, observed_service
 from hosting.engines.docker.secret_files import redacted
 
 
@@ -115,10 +116,16 @@ def test_a_closed_port_is_an_engine_that_does_not_answer() -> None:
 def container(name: str, status: str, state: str = "running") -> dict[str, object]:
     return {
         "Id": f"id-{name}",
+        "Names": [f"/p-{name}"],
         "State": state,
         "Status": status,
         "Image": "acme/x:1",
-        "Labels": {"berth.instance": "i-1", "berth.service": name, "berth.spec": "h"},
+        "Labels": {
+            "berth.instance": "i-1",
+            "berth.service": name,
+            "berth.spec": "h",
+            "com.docker.compose.project": "p",
+        },
         "NetworkSettings": {"Networks": {"net": {"NetworkID": "n1"}, "old": {"NetworkID": "n0"}}},
     }
 
@@ -144,7 +151,8 @@ def test_lists_become_observed_values() -> None:
         container("e", "Dead", state="dead"),
     ]
     found = grouped(listed, [network], volumes)
-    assert list(found) == ["i-1"]
+    assert list(found) == ["", "i-1"]
+    assert found[""].observed == Observed("", volumes=("stranger",))
     observed = found["i-1"].observed
     assert [each.health for each in observed.services] == [
         Health.HEALTHY,
@@ -157,6 +165,32 @@ def test_lists_become_observed_values() -> None:
     assert observed.services[0].networks == ("net",)
     assert observed.volumes == ("data", "p-a-secrets")
     assert found["i-1"].secret_volumes == ("p-a-secrets",)
+    assert [each.container_name for each in observed.services] == [f"p-{each}" for each in "abcde"]
+    assert {each.altered for each in observed.services} == {()}
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "altered"),
+    [
+        (["/p-web"], "p-web", ()),
+        (["/other/link", "/p-web"], "p-web", ()),
+        (["/mine"], "mine", ("name",)),
+        (["/p-web-2"], "p-web-2", ("name",)),
+        ([], "", ()),
+        (None, "", ()),
+    ],
+)
+def test_a_name_given_by_hand_shows_in_a_list(
+    names: list[str] | None, name: str, altered: tuple[str, ...]
+) -> None:
+    seen = observed_service(container("web", "Up 3 hours") | {"Names": names}, frozenset())
+    assert (seen.container_name, seen.altered) == (name, altered)
+
+
+def test_a_container_without_our_labels_has_no_other_name_than_its_own() -> None:
+    for labels in (None, {"berth.owner": "o"}, {"berth.owner": "o", "berth.service": "web"}):
+        listed = container("web", "Up 3 hours") | {"Names": ["/alien"], "Labels": labels}
+        assert observed_service(listed, frozenset()).altered == ()
 
 
 def test_events_are_read_and_execs_dropped() -> None:
@@ -167,6 +201,8 @@ def test_events_are_read_and_execs_dropped() -> None:
     }
     moment = datetime.fromtimestamp(1_700_000_000.5, tz=UTC)
     assert parsed(said) == Event("i-1", "web", "die", moment)
+    late = said | {"timeNano": 1_700_000_000_500_000_999}
+    assert parsed(late) == Event("i-1", "web", "die", moment)
     assert parsed(said | {"Action": "exec_start: pg_isready"}) is None
     assert parsed(said | {"Actor": {"Attributes": {}}}) is None
 

@@ -81,6 +81,10 @@ def labels(service: Service) -> dict[str, str]:
     return OURS | {
         "berth.service": service.name,
         "berth.spec": service.spec_hash(),
+        "berth.limits": (
+            '{"Memory":536870912,"MemorySwap":536870912,"NanoCpus":500000000,"PidsLimit":100,'
+            '"RestartPolicy":{"Name":"unless-stopped"}}'
+        ),
         "com.docker.compose.service": service.name,
         "com.docker.compose.container-number": "1",
         "com.docker.compose.oneoff": "False",

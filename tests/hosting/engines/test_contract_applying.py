@@ -1,8 +1,7 @@
-"""What every engine promises, tried on each of them."""
+"""How every engine makes and unmakes a stack, tried on each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,18 +10,17 @@ import pytest
 from hosting.engines.base import (
     ContainerState,
     Engine,
-    EngineUnavailable,
     GiveUp,
     Mount,
     Network,
     Readiness,
-    Stack,
     SubnetTaken,
     TryLater,
     Volume,
 )
 from hosting.engines.memory import MemoryEngine
 from tests.hosting.engines.doors import Backdoor
+from tests.hosting.engines.looking import all_run, changed, ids, states
 from tests.hosting.engines.stacks import ABSENT_IMAGE, OTHER_IMAGE, Stacks, service
 
 SECOND = timedelta(seconds=1)
@@ -30,34 +28,6 @@ SECOND = timedelta(seconds=1)
 
 class Stop(Exception):
     """What a report raises when the caller has lost its operation."""
-
-
-def ids(engine: Engine, stack: Stack) -> dict[str, str]:
-    return {each.name: each.container_id for each in engine.observe(stack.instance).services}
-
-
-def states(engine: Engine, stack: Stack) -> dict[str, ContainerState]:
-    return {each.name: each.state for each in engine.observe(stack.instance).services}
-
-
-def changed(stack: Stack, name: str, **fields: object) -> Stack:
-    """The stack with other values in one of its services."""
-    services = tuple(
-        replace(each, **fields) if each.name == name else each  # type: ignore[arg-type]
-        for each in stack.services
-    )
-    return replace(stack, services=services)
-
-
-def all_run(engine: Engine, stack: Stack) -> bool:
-    return states(engine, stack) == {each.name: ContainerState.RUNNING for each in stack.services}
-
-
-def test_capacity_says_what_the_server_has(engine: Engine) -> None:
-    capacity = engine.capacity()
-    assert capacity.cpus >= 1
-    assert capacity.memory_bytes > 256 * 1024**2
-    assert capacity.version
 
 
 def test_apply_runs_the_whole_stack(engine: Engine, stacks: Stacks) -> None:
@@ -161,13 +131,6 @@ def test_a_missing_image_stops_nothing_that_runs(engine: Engine, stacks: Stacks)
     assert all_run(engine, stack)
 
 
-def test_pull_keeps_the_names_of_images_that_were_built_here(
-    engine: Engine, stacks: Stacks
-) -> None:
-    stack = stacks.pair()
-    assert engine.pull(stack) == {image: image for image in stack.images}
-
-
 def test_a_service_starts_once_what_it_needs_is_ready(engine: Engine, stacks: Stacks) -> None:
     since = datetime.now(UTC) - SECOND
     stack = stacks.pair()
@@ -197,17 +160,6 @@ def test_a_service_that_never_gets_ready_holds_back_its_dependants(
     web = engine.observe(stack.instance).service("web")
     assert web is None or web.state is not ContainerState.RUNNING
     assert not engine.is_ready(stack, "db")
-
-
-def test_is_ready_runs_the_command_now(engine: Engine, stacks: Stacks) -> None:
-    stack = stacks.pair()
-    assert not engine.is_ready(stack, "db")
-    engine.apply(stack)
-    assert engine.is_ready(stack, "db")
-    assert engine.is_ready(stack, "web")
-    engine.stop(stack)
-    assert not engine.is_ready(stack, "db")
-    assert not engine.is_ready(stack, "web")
 
 
 def test_a_circle_of_dependencies_is_refused(engine: Engine, stacks: Stacks) -> None:
@@ -253,99 +205,6 @@ def test_prepare_makes_networks_and_volumes_alone(engine: Engine, stacks: Stacks
     assert observed.services == ()
     assert observed.networks
     assert observed.volumes
-
-
-def test_observe_all_shows_one_owner(engine: Engine, stacks: Stacks) -> None:
-    ours = stacks.make(service("web"), volume=False)
-    other = stacks.make(service("web"), volume=False)
-    theirs = replace(other, owner=f"{stacks.owner}-other")
-    try:
-        engine.apply(ours)
-        engine.prepare(theirs)
-        shown = engine.observe_all(stacks.owner)
-        assert list(shown) == [ours.instance]
-        assert [each.name for each in shown[ours.instance].services] == ["web"]
-        assert list(engine.observe_all(theirs.owner)) == [theirs.instance]
-    finally:
-        engine.remove(theirs.instance, with_volumes=True)
-
-
-def test_run_gives_exit_code_and_output(engine: Engine, stacks: Stacks) -> None:
-    stack = stacks.make(service("web"))
-    with pytest.raises(GiveUp, match="web has no container"):
-        engine.run(stack.instance, "web", ("echo", "hello"), timeout=10 * SECOND)
-    engine.apply(stack)
-    said = engine.run(stack.instance, "web", ("echo", "hello"), timeout=10 * SECOND)
-    assert (said.exit_code, said.output) == (0, "hello\n")
-    assert engine.run(stack.instance, "web", ("false",), timeout=10 * SECOND).exit_code == 1
-    engine.stop(stack)
-    with pytest.raises(TryLater, match="web is not running"):
-        engine.run(stack.instance, "web", ("echo", "hello"), timeout=10 * SECOND)
-
-
-def test_logs_show_the_last_lines(engine: Engine, stacks: Stacks) -> None:
-    stack = stacks.make(service("web"))
-    assert engine.logs(stack.instance, "web") == ""
-    engine.apply(stack)
-    assert engine.is_ready(stack, "web")
-    engine.stop(stack)
-    engine.apply(stack)
-    engine.stop(stack)
-    assert engine.logs(stack.instance, "web") == "web started\n" * 2
-    assert engine.logs(stack.instance, "web", lines=1) == "web started\n"
-
-
-def test_usage_counters_grow(engine: Engine, stacks: Stacks) -> None:
-    busy = service("busy", command=("sh", "-c", "while :; do :; done"))
-    stack = stacks.make(busy, volume=False)
-    engine.apply(stack)
-    (first,) = engine.usage((stack.instance,))[stack.instance]
-    end = datetime.now(UTC) + 10 * SECOND
-    (second,) = engine.usage((stack.instance, "i-unknown"))[stack.instance]
-    while second.cpu_seconds <= first.cpu_seconds and datetime.now(UTC) < end:
-        (second,) = engine.usage((stack.instance, "i-unknown"))[stack.instance]
-    assert second.cpu_seconds > first.cpu_seconds
-    assert second.read_at > first.read_at
-    assert (second.service, second.pids >= 1, second.memory_bytes > 0) == ("busy", True, True)
-    engine.stop(stack)
-    assert engine.usage((stack.instance,))[stack.instance] == ()
-
-
-def test_events_arrive(engine: Engine, stacks: Stacks) -> None:
-    since = datetime.now(UTC) - SECOND
-    stack = stacks.make(service("web"), volume=False)
-    engine.apply(stack)
-    engine.remove(stack.instance, with_volumes=True)
-    seen = []
-    for event in engine.events(stack.owner, since=since):
-        assert (event.instance, event.service) == (stack.instance, "web")
-        assert event.occurred_at >= since
-        seen.append(event.action)
-        if event.action == "destroy":
-            break
-    assert "start" in seen
-
-
-def test_an_engine_that_is_gone_says_so(backdoor: Backdoor, stacks: Stacks) -> None:
-    engine, stack = backdoor.break_engine(), stacks.pair()
-    calls: list[Callable[[], object]] = [
-        engine.capacity,
-        lambda: engine.pull(stack),
-        lambda: engine.prepare(stack),
-        lambda: engine.apply(stack),
-        lambda: engine.is_ready(stack, "db"),
-        lambda: engine.observe(stack.instance),
-        lambda: engine.observe_all(stack.owner),
-        lambda: engine.stop(stack),
-        lambda: engine.remove(stack.instance, with_volumes=True),
-        lambda: engine.run(stack.instance, "db", ("true",), timeout=SECOND),
-        lambda: engine.logs(stack.instance, "db"),
-        lambda: engine.usage((stack.instance,)),
-        lambda: next(engine.events(stack.owner)),
-    ]
-    for call in calls:
-        with pytest.raises(EngineUnavailable, match="the server does not answer"):
-            call()
 
 
 def test_a_subnet_in_use_is_named(engine: Engine, stacks: Stacks) -> None:

@@ -1,0 +1,305 @@
+"""What hands change, and how every engine shows it and puts it right: tried on each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hosting.engines.base import (
+    ContainerState,
+    Engine,
+    GiveUp,
+    Health,
+    ObjectKind,
+    Stack,
+    TryLater,
+)
+from tests.hosting.engines.doors import Backdoor
+from tests.hosting.engines.looking import all_run, changed, ids, seen
+from tests.hosting.engines.stacks import READY_SOON, Stacks, service
+
+SECOND = timedelta(seconds=1)
+
+
+def listed(engine: Engine, stack: Stack, service: str) -> object:
+    """What the list call alone shows of the service's container."""
+    return engine.observe_all(stack.owner)[stack.instance].service(service)
+
+
+def apply_and_tell(engine: Engine, stack: Stack) -> list[str]:
+    lines: list[str] = []
+    engine.apply(stack, report=lines.append)
+    return lines
+
+
+def test_a_list_shows_less_than_a_look(engine: Engine, stacks: Stacks) -> None:
+    stack = stacks.make(service("web"), volume=False)
+    engine.apply(stack)
+    looked = seen(engine, stack, "web")
+    assert (looked.container_name, looked.restarts, looked.altered, looked.oom_killed) == (
+        f"{stack.project}-web",
+        0,
+        (),
+        False,
+    )
+    assert listed(engine, stack, "web") == replace(looked, restarts=None, oom_killed=None)
+
+
+def test_a_container_with_another_name_is_renamed_back(backdoor: Backdoor, stacks: Stacks) -> None:
+    engine, stack = backdoor.engine, stacks.pair()
+    engine.apply(stack)
+    before = ids(engine, stack)
+    mine = f"{stack.project}-mine"
+    backdoor.rename(stack, "web", mine)
+    for shown in (seen(engine, stack, "web"), listed(engine, stack, "web")):
+        assert (shown.container_name, shown.altered) == (mine, ("name",))  # type: ignore[attr-defined]
+    assert apply_and_tell(engine, stack) == [f"renaming {mine} back to {stack.project}-web"]
+    assert seen(engine, stack, "web").altered == ()
+    assert seen(engine, stack, "web").container_name == f"{stack.project}-web"
+    assert ids(engine, stack) == before
+    assert apply_and_tell(engine, stack) == []
+
+
+def test_a_name_that_a_stranger_took_is_a_persons_business(
+    backdoor: Backdoor, stacks: Stacks
+) -> None:
+    engine, stack = backdoor.engine, stacks.make(service("web"), volume=False)
+    engine.apply(stack)
+    backdoor.rename(stack, "web", f"{stack.project}-mine")
+    held = f"{stack.project}-web"
+    stranger = backdoor.add_stray(ObjectKind.CONTAINER, held, owner=stacks.owner)
+    with pytest.raises(GiveUp, match=f"web needs the container name {held}, which is held"):
+        engine.apply(stack)
+    assert all_run(engine, stack)
+    # The same where the service's own container is gone altogether.
+    engine.remove(stack.instance, with_volumes=False)
+    with pytest.raises(GiveUp, match=f"web needs the container name {held}, which is held"):
+        engine.apply(stack)
+    engine.remove_object(stacks.owner, ObjectKind.CONTAINER, stranger)
+    engine.apply(stack)
+    assert all_run(engine, stack)
+
+
+@pytest.mark.parametrize(
+    ("alter", "name"),
+    [
+        (lambda door: door.alter_limits, "limits"),
+        (lambda door: door.alter_restart_policy, "restart policy"),
+    ],
+)
+def test_what_was_updated_by_hand_is_set_back_while_it_runs(
+    backdoor: Backdoor,
+    stacks: Stacks,
+    alter: Callable[[Backdoor], Callable[[Stack, str], None]],
+    name: str,
+) -> None:
+    engine, stack = backdoor.engine, stacks.pair()
+    since = datetime.now(UTC) - SECOND
+    engine.apply(stack)
+    before = ids(engine, stack)
+    alter(backdoor)(stack, "web")
+    assert seen(engine, stack, "web").altered == (name,)
+    assert seen(engine, stack, "db").altered == ()
+    assert apply_and_tell(engine, stack) == [f"setting the {name} of web back"]
+    assert seen(engine, stack, "web").altered == ()
+    assert ids(engine, stack) == before
+    assert apply_and_tell(engine, stack) == []
+    told = []
+    for event in engine.events(stack.owner, since=since):
+        told.append((event.service, event.action))
+        if told.count(("web", "update")) == 2:  # the hand's and Berth's
+            break
+    assert told.count(("web", "start")) == 1
+
+
+def test_a_stopped_container_that_was_changed_is_put_right_before_it_starts(
+    backdoor: Backdoor, stacks: Stacks
+) -> None:
+    engine, stack = backdoor.engine, stacks.make(service("web"), volume=False)
+    engine.apply(stack)
+    backdoor.stop_container(stack, "web")
+    backdoor.alter_restart_policy(stack, "web")
+    backdoor.alter_limits(stack, "web")
+    backdoor.rename(stack, "web", f"{stack.project}-mine")
+    assert seen(engine, stack, "web").altered == ("name", "limits", "restart policy")
+    assert apply_and_tell(engine, stack) == [
+        f"renaming {stack.project}-mine back to {stack.project}-web",
+        "setting the limits of web back",
+        "setting the restart policy of web back",
+        "starting web",
+    ]
+    assert seen(engine, stack, "web").altered == ()
+    assert all_run(engine, stack)
+
+
+def test_a_container_that_must_be_replaced_gets_its_own_name_again(
+    backdoor: Backdoor, stacks: Stacks
+) -> None:
+    engine, stack = backdoor.engine, stacks.make(service("web"), volume=False)
+    engine.apply(stack)
+    backdoor.rename(stack, "web", f"{stack.project}-mine")
+    stack = changed(stack, "web", environment={"A": "1"})
+    engine.apply(stack)
+    assert seen(engine, stack, "web").container_name == f"{stack.project}-web"
+    assert all_run(engine, stack)
+
+
+def test_what_was_taken_away_comes_back(backdoor: Backdoor, stacks: Stacks) -> None:
+    engine, stack = backdoor.engine, stacks.pair()
+    network, volume = stack.networks[0].name, stack.volumes[0].name
+    engine.apply(stack)
+    backdoor.remove_container(stack, "web")
+    backdoor.disconnect(stack, "db", network)
+    backdoor.remove_volume(stack, volume)
+    observed = engine.observe(stack.instance)
+    assert observed.service("web") is None
+    assert seen(engine, stack, "db").networks == ()
+    assert observed.volumes == ()
+    engine.apply(stack)
+    assert all_run(engine, stack)
+    assert seen(engine, stack, "db").networks == (network,)
+    assert engine.observe(stack.instance).volumes == (volume,)
+
+
+def test_an_unhealthy_container_is_restarted(backdoor: Backdoor, stacks: Stacks) -> None:
+    engine, stack = backdoor.engine, stacks.make(service("web", readiness=READY_SOON))
+    engine.apply(stack)
+    before = ids(engine, stack)
+    backdoor.make_unhealthy(stack, "web")
+    assert seen(engine, stack, "web").health is Health.UNHEALTHY
+    assert not engine.is_ready(stack, "web")
+    assert apply_and_tell(engine, stack) == []  # it runs as it was told to
+    lines: list[str] = []
+    engine.restart(stack, "web", report=lines.append)
+    assert lines == ["restarting web"]
+    deadline = datetime.now(UTC) + 20 * SECOND
+    while not engine.is_ready(stack, "web"):
+        assert datetime.now(UTC) < deadline
+    assert seen(engine, stack, "web").health is not Health.UNHEALTHY
+    assert ids(engine, stack) == before
+
+
+def test_restarting_starts_what_is_stopped_and_needs_a_container(
+    engine: Engine, stacks: Stacks
+) -> None:
+    stack = stacks.make(service("web"), volume=False)
+    with pytest.raises(GiveUp, match="the service web has no container on the server"):
+        engine.restart(stack, "web")
+    engine.apply(stack)
+    engine.stop(stack)
+    engine.restart(stack, "web")
+    engine.restart(stack, "web")
+    assert all_run(engine, stack)
+    assert engine.logs(stack.instance, "web") == "web started\n" * 3
+
+
+def test_a_stranger_with_our_label_is_quarantined_and_kept(
+    backdoor: Backdoor, stacks: Stacks
+) -> None:
+    engine = backdoor.engine
+    name, network = f"{stacks.owner}-alien", f"{stacks.owner}-lair"
+    backdoor.add_stray(ObjectKind.NETWORK, network, owner=stacks.owner, instance="i-made-up")
+    alien = backdoor.add_stray(
+        ObjectKind.CONTAINER, name, owner=stacks.owner, instance="i-made-up", network=network
+    )
+    (shown,) = engine.observe_all(stacks.owner)["i-made-up"].services
+    assert (shown.name, shown.container_id, shown.container_name) == ("", alien, name)
+    assert (shown.networks, shown.altered) == ((network,), ())
+    lines: list[str] = []
+    engine.quarantine(stacks.owner, alien, report=lines.append)
+    assert lines == [
+        f"switching off the restart policy of {name}",
+        f"stopping {name}",
+        f"disconnecting {name} from {network}",
+    ]
+    engine.quarantine(stacks.owner, alien, report=lines.append)
+    assert len(lines) == 3
+    (shown,) = engine.observe_all(stacks.owner)["i-made-up"].services
+    assert (shown.container_id, shown.state) == (alien, ContainerState.EXITED)
+    assert shown.networks == ()
+    engine.remove("i-made-up", with_volumes=True)
+
+
+def test_only_our_own_is_quarantined(backdoor: Backdoor, stacks: Stacks) -> None:
+    engine = backdoor.engine
+    theirs = f"{stacks.owner}-other"
+    name = f"{theirs}-alien"
+    alien = backdoor.add_stray(ObjectKind.CONTAINER, name, owner=theirs)
+    try:
+        with pytest.raises(GiveUp, match=f"the container {name} was not made by this"):
+            engine.quarantine(stacks.owner, alien)
+        (shown,) = engine.observe_all(theirs)[""].services
+        assert shown.state is ContainerState.RUNNING
+    finally:
+        engine.remove_object(theirs, ObjectKind.CONTAINER, alien)
+    engine.quarantine(stacks.owner, alien)  # gone is fine
+
+
+def test_what_carries_no_instance_is_shown_under_no_name(
+    backdoor: Backdoor, stacks: Stacks
+) -> None:
+    engine, stack = backdoor.engine, stacks.make(service("web"), volume=False)
+    engine.apply(stack)
+    assert list(engine.observe_all(stacks.owner)) == [stack.instance]
+    names = {kind: f"{stacks.owner}-{kind}" for kind in ObjectKind}
+    ids = [backdoor.add_stray(kind, name, owner=stacks.owner) for kind, name in names.items()]
+    shown = engine.observe_all(stacks.owner)
+    assert sorted(shown) == ["", stack.instance]
+    assert [each.container_id for each in shown[""].services] == ids[:1]
+    assert shown[""].networks == (names[ObjectKind.NETWORK],)
+    assert shown[""].volumes == (names[ObjectKind.VOLUME],)
+    assert [each.name for each in shown[stack.instance].services] == ["web"]
+
+
+@pytest.mark.parametrize("kind", list(ObjectKind))
+def test_one_object_is_removed_if_it_is_ours(
+    backdoor: Backdoor, stacks: Stacks, kind: ObjectKind
+) -> None:
+    engine = backdoor.engine
+    ours, theirs = stacks.owner, f"{stacks.owner}-other"
+    name = f"{stacks.owner}-stray"
+    backdoor.add_stray(kind, name, owner=theirs)
+    with pytest.raises(GiveUp, match=f"the {kind} {name} was not made by this installation"):
+        engine.remove_object(ours, kind, name)
+    assert not engine.observe_all(theirs)[""].is_gone
+    lines: list[str] = []
+    engine.remove_object(theirs, kind, name, report=lines.append)
+    engine.remove_object(theirs, kind, name, report=lines.append)
+    assert lines == [f"removing the {kind} {name}"]
+    assert engine.observe_all(theirs) == {}
+
+
+def test_nothing_that_is_in_use_is_removed_as_a_single_object(
+    backdoor: Backdoor, stacks: Stacks
+) -> None:
+    engine = backdoor.engine
+    name, network = f"{stacks.owner}-alien", f"{stacks.owner}-lair"
+    backdoor.add_stray(ObjectKind.NETWORK, network, owner=stacks.owner)
+    backdoor.add_stray(ObjectKind.CONTAINER, name, owner=stacks.owner, network=network)
+    with pytest.raises(TryLater, match=f"the network {network} still has containers attached"):
+        engine.remove_object(stacks.owner, ObjectKind.NETWORK, network)
+    engine.remove_object(stacks.owner, ObjectKind.CONTAINER, name)
+    engine.remove_object(stacks.owner, ObjectKind.NETWORK, network)
+    assert engine.observe_all(stacks.owner) == {}
+
+
+def test_events_go_on_from_where_they_broke_off(backdoor: Backdoor, stacks: Stacks) -> None:
+    engine, stack = backdoor.engine, stacks.make(service("web"), volume=False)
+    since = datetime.now(UTC) - SECOND
+    engine.apply(stack)
+    last = next(each for each in engine.events(stack.owner, since=since) if each.action == "start")
+    backdoor.rename(stack, "web", f"{stack.project}-mine")
+    engine.stop(stack)
+    told = []
+    for event in engine.events(stack.owner, since=last.occurred_at):
+        told.append(event.action)
+        if event.action == "die":
+            break
+    assert [each for each in told if each in ("create", "start", "rename", "die")] == [
+        "start",
+        "rename",
+        "die",
+    ]
