@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from hosting.engines.base import Engine, EngineError, EngineUnavailable, Health, Observed
 from hosting.engines.drift import Expected, Finding, Kind, compare, compare_stopped
-from hosting.flows import diagnosis, quarantine, stack, stacks
+from hosting.flows import diagnosis, firewall, quarantine, stack, stacks
 from hosting.flows.engines import engine_for
 from hosting.models import Drift, Instance, Operation, Server
 from hosting.services import breaker, instances, repairs, servers
@@ -57,6 +57,7 @@ def whole(server: Server) -> Round | None:
         return None
     breaker.record_answer(server=server)
     servers.record_disk(server=server, capacity=capacity)
+    firewall.guard(server)
     found = list(repairs.instances_on(server=server, undisturbed_since=began))
     closer = _due_for_a_closer_look(observed, began)
     try:

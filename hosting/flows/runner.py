@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from hosting.engines.base import EngineUnavailable, GiveUp, TryLater
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 FLOWS: dict[str, Flow] = {
     flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, REPAIR, DELETE)
 }
+DATABASE_AWAY = (OperationalError, InterfaceError)  # a restart, a lost connection, a deadlock
 MAX_ATTEMPTS = 8
 MAX_WAIT_FOR_SERVER = timedelta(hours=24)
 SERVER_PAUSE = timedelta(seconds=5)
@@ -54,6 +55,10 @@ def run(operation_id: uuid.UUID) -> bool:
             _work(lease)
         except leases.LeaseLost:
             logger.warning("operation %s went to another worker", operation_id)
+        except DATABASE_AWAY as error:
+            # Nothing can be written down. The lease runs out, and whoever is rung for then goes on.
+            logger.warning("operation %s: the database is away: %s", operation_id, error)
+            connection.close()
     return True
 
 
@@ -71,7 +76,7 @@ def _work(lease: leases.Lease) -> None:
         _postpone(lease, flow, operation, error)
     except GiveUp as error:
         _end(lease, Operation.State.FAILED, str(error), flow.failed_as)
-    except leases.LeaseLost:
+    except (leases.LeaseLost, *DATABASE_AWAY):
         raise
     except Exception as error:
         _end(
@@ -175,8 +180,17 @@ def _beat(lease: leases.Lease, over: threading.Event) -> None:
     interval = settings.BERTH_LEASE.total_seconds() / 4
     try:
         while not over.wait(interval):
-            leases.extend(lease=lease)
+            _extend(lease)
     except leases.LeaseLost:
         logger.warning("the lease of operation %s is gone", lease.operation_id)
     finally:
+        connection.close()
+
+
+def _extend(lease: leases.Lease) -> None:
+    """Extend the lease; with the database away, try at the next beat: it may come back in time."""
+    try:
+        leases.extend(lease=lease)
+    except DATABASE_AWAY as error:
+        logger.warning("the lease of operation %s: %s", lease.operation_id, error)
         connection.close()

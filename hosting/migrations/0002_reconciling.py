@@ -187,6 +187,7 @@ class Migration(migrations.Migration):
                             ("disk_low", "Disk nearly full"),
                             ("instance_degraded", "Instance degraded"),
                             ("stray_objects", "Objects that belong to no instance"),
+                            ("firewall_open", "Firewall rules missing"),
                             ("audit_log_broken", "Audit log tampered with"),
                         ],
                         max_length=24,

@@ -21,6 +21,7 @@ class Incident(models.Model):
         DISK_LOW = "disk_low", "Disk nearly full"
         INSTANCE_DEGRADED = "instance_degraded", "Instance degraded"
         STRAY_OBJECTS = "stray_objects", "Objects that belong to no instance"
+        FIREWALL_OPEN = "firewall_open", "Firewall rules missing"
         AUDIT_LOG_BROKEN = "audit_log_broken", "Audit log tampered with"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
