@@ -76,9 +76,10 @@ def _read(
             raise
         except TryLater:
             # Silence. Nothing is lost: the engine keeps its last events and is asked from there.
-            response = _open(client, owner, last_at)
+            pass
         finally:
             response.close()
+        response = _open(client, owner, last_at)
 
 
 def parsed(said: dict[str, Any]) -> Event | None:

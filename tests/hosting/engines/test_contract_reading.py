@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from hosting.engines.base import (
     Engine,
     EngineUnavailable,
     GiveUp,
+    ObjectKind,
     TryLater,
 )
 from tests.hosting.engines.doors import Backdoor
@@ -25,6 +27,9 @@ def test_capacity_says_what_the_server_has(engine: Engine) -> None:
     assert capacity.cpus >= 1
     assert capacity.memory_bytes > 256 * 1024**2
     assert capacity.version
+    assert capacity.disk_free_bytes is not None
+    assert capacity.disk_total_bytes is not None
+    assert 0 < capacity.disk_free_bytes <= capacity.disk_total_bytes
 
 
 def test_pull_keeps_the_names_of_images_that_were_built_here(
@@ -123,11 +128,14 @@ def test_an_engine_that_is_gone_says_so(backdoor: Backdoor, stacks: Stacks) -> N
         lambda: engine.pull(stack),
         lambda: engine.prepare(stack),
         lambda: engine.apply(stack),
+        lambda: engine.restart(stack, "db"),
         lambda: engine.is_ready(stack, "db"),
         lambda: engine.observe(stack.instance),
         lambda: engine.observe_all(stack.owner),
         lambda: engine.stop(stack),
         lambda: engine.remove(stack.instance, with_volumes=True),
+        lambda: engine.quarantine(stack.owner, "1" * 64),
+        *(partial(engine.remove_object, stack.owner, kind, "stray") for kind in ObjectKind),
         lambda: engine.run(stack.instance, "db", ("true",), timeout=SECOND),
         lambda: engine.logs(stack.instance, "db"),
         lambda: engine.usage((stack.instance,)),
