@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 SETTLE_SECONDS = 1.0
 DEATHS_THAT_MAKE_A_LOOP = 5
 DEATHS_WITHIN = timedelta(minutes=10)
+TOLD = ("kill", "stop", "restart")
 TOLD_WITHIN = timedelta(seconds=30)  # a death so soon after a kill was somebody's wish
 LONGEST_PAUSE_SECONDS = 30.0
 ASK_EVERY_SECONDS = 2.0  # whether a round is due
@@ -46,8 +47,11 @@ class Deaths:
     def notice(self, event: Event) -> None:
         """Take in one event of the stream."""
         key = (event.instance, event.service)
-        if event.action in ("kill", "stop", "restart"):
+        if event.action in TOLD:
             self._told_at[key] = event.occurred_at
+        if event.action in (*TOLD, "create"):
+            # Somebody put it in order, or another in its place: earlier deaths say nothing now.
+            self._at.pop(key, None)
         if event.action != "die":
             return
         told_at = self._told_at.get(key)
@@ -56,6 +60,9 @@ class Deaths:
 
     def loops(self, now: datetime) -> dict[str, list[str]]:
         """Instance -> services that died too often of late."""
+        for key, told_at in list(self._told_at.items()):
+            if now - told_at > 2 * TOLD_WITHIN:
+                del self._told_at[key]
         found: dict[str, list[str]] = defaultdict(list)
         for (instance, service), deaths in list(self._at.items()):
             while deaths and now - deaths[0] > DEATHS_WITHIN:
@@ -116,6 +123,8 @@ class ServerWatch:
     def _listen(self) -> None:
         """Until the stream breaks."""
         server = Server.objects.get(pk=self.server_id)
+        # An engine that restarted has forgotten its events, so what was missed shows in a round.
+        servers.want_round(server=server)
         connection.close()  # the stream may be quiet for hours
         for event in engine_for(server).events(settings.BERTH_OWNER, since=self._heard_until):
             with self._lock:

@@ -71,9 +71,12 @@ def update(*, server: Server, actor: Actor, **fields: Unpack[ServerFields]) -> S
     return locked
 
 
+@transaction.atomic
 def cordon(*, server: Server, actor: Actor) -> Server:
     """Place nothing new on the server; what is there stays and runs on."""
-    return _set_availability(server, Server.Availability.CORDONED, "cordoned", actor)
+    cordoned, before = _change_availability(server, Server.Availability.CORDONED)
+    _record_availability("cordoned", cordoned, before, actor)
+    return cordoned
 
 
 @transaction.atomic
@@ -83,19 +86,21 @@ def drain(*, server: Server, actor: Actor, wave_size: int = 5) -> FleetAction | 
     ``reopen`` starts what the drain stopped. None where nothing runs there. Raises ``Refused``
     where another fleet action is going on.
     """
-    drained = _set_availability(server, Server.Availability.DRAINING, "drained", actor)
+    drained, before = _change_availability(server, Server.Availability.DRAINING)
     running = list(drained.instances.filter(state__in=fleet.RUNNING_STATES))
-    if not running:
-        return None
-    return fleet.begin(
-        server=drained,
-        kind=Operation.Kind.STOP,
-        purpose=FleetAction.Purpose.DRAIN,
-        instances=running,
-        wave_size=wave_size,
-        most_failures=len(running),  # one that won't stop is no reason to leave the others running
-        actor=actor,
-    )
+    action = None
+    if running:
+        action = fleet.begin(
+            server=drained,
+            kind=Operation.Kind.STOP,
+            purpose=FleetAction.Purpose.DRAIN,
+            instances=running,
+            wave_size=wave_size,
+            most_failures=len(running),  # one that won't stop is no reason to leave others running
+            actor=actor,
+        )
+    _record_availability("drained", drained, before, actor)
+    return action
 
 
 @transaction.atomic
@@ -107,7 +112,7 @@ def reopen(*, server: Server, actor: Actor) -> Server:
     was = Server.objects.get(pk=server.pk).availability
     if was == Server.Availability.DRAINING:
         fleet.refuse_while_running(server=server)
-    opened = _set_availability(server, Server.Availability.OPEN, "opened", actor)
+    opened, before = _change_availability(server, Server.Availability.OPEN)
     stopped = fleet.stopped_by_drain(server=opened) if was == Server.Availability.DRAINING else []
     if stopped:
         fleet.begin(
@@ -118,6 +123,7 @@ def reopen(*, server: Server, actor: Actor) -> Server:
             most_failures=len(stopped),
             actor=actor,
         )
+    _record_availability("opened", opened, before, actor)
     return opened
 
 
@@ -141,6 +147,11 @@ def take_round(*, server: Server, every: timedelta) -> bool:
     return breaker.may_try(server=server)
 
 
+def want_round(*, server: Server) -> None:
+    """Have the server compared as soon as somebody can."""
+    Server.objects.filter(pk=server.pk).update(reconcile_at=Now())
+
+
 def record_round(*, server: Server) -> None:
     """The server was compared whole just now."""
     Server.objects.filter(pk=server.pk).update(reconciled_at=Now())
@@ -151,18 +162,21 @@ def record_events_until(*, server: Server, at: datetime) -> None:
     Server.objects.filter(pk=server.pk).update(events_until=at)
 
 
-@transaction.atomic
-def _set_availability(
-    server: Server, availability: Server.Availability, verb: str, actor: Actor
-) -> Server:
+def _change_availability(server: Server, availability: Server.Availability) -> tuple[Server, str]:
+    """The server as it is then, locked, and its availability before."""
     locked = Server.objects.select_for_update().get(pk=server.pk)
     if locked.availability == availability:
         raise Refused(f"Server {locked} is {availability.name.lower()} already.")
-    before = {"availability": locked.availability}
+    before = locked.availability
     locked.availability = availability
     locked.save(update_fields=["availability"])
-    _record(f"server.{verb}", locked, actor, before, {"availability": availability})
-    return locked
+    return locked, before
+
+
+def _record_availability(verb: str, server: Server, before: str, actor: Actor) -> None:
+    """Last: whoever writes to the audit log may lock no instance any more."""
+    after = {"availability": server.availability}
+    _record(f"server.{verb}", server, actor, {"availability": before}, after)
 
 
 def _refuse_overlap(server: Server) -> None:
