@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.utils.safestring import SafeString
 
-from hosting.models import Instance, Operation, OperationStep, Server
+from hosting.models import (
+    FleetAction,
+    FleetActionItem,
+    Incident,
+    Instance,
+    Operation,
+    OperationStep,
+    Server,
+    Stray,
+)
 from tenants.display import Tone, badge
 
 INSTANCE: dict[str, Tone] = {
@@ -28,6 +37,25 @@ STEP: dict[str, Tone] = {
     OperationStep.State.DONE: "ok",
     OperationStep.State.FAILED: "bad",
 }
+FLEET_ACTION: dict[str, Tone] = {
+    FleetAction.State.RUNNING: "busy",
+    FleetAction.State.SUCCEEDED: "ok",
+    FleetAction.State.STOPPED: "warn",
+}
+FLEET_ITEM: dict[str, Tone] = {
+    FleetActionItem.State.WAITING: "idle",
+    FleetActionItem.State.RUNNING: "busy",
+    FleetActionItem.State.SUCCEEDED: "ok",
+    FleetActionItem.State.FAILED: "bad",
+    FleetActionItem.State.SKIPPED: "idle",
+}
+STRAY: dict[str, Tone] = {
+    Stray.State.FOUND: "warn",
+    Stray.State.QUARANTINED: "warn",
+    Stray.State.REMOVAL_REQUESTED: "busy",
+    Stray.State.REMOVED: "ok",
+    Stray.State.GONE: "idle",
+}
 
 
 def instance_state(instance: Instance) -> SafeString:
@@ -44,10 +72,42 @@ def operation_state(operation: Operation) -> SafeString:
     return badge(operation.get_state_display(), OPERATION[operation.state])
 
 
-def server_state(server: Server) -> SafeString:
-    """Whether the server answers and takes instances."""
-    if server.last_error:
+def server_answer(server: Server) -> SafeString:
+    """Whether the server answers. One missed answer is not silence yet: see the breaker."""
+    if server.is_silent:
         return badge("Does not answer", "bad")
-    if server.availability == Server.Availability.CORDONED:
-        return badge("Cordoned", "warn")
+    if server.last_error:
+        return badge("Missed an answer", "warn")
+    if server.last_answered_at is None:
+        return badge("Not asked yet", "idle")
+    return badge("Answers", "ok")
+
+
+def server_availability(server: Server, *, is_emptying: bool) -> SafeString:
+    """Whether it takes instances; ``is_emptying`` says that a drain is still going on."""
+    match server.availability:
+        case Server.Availability.CORDONED:
+            return badge("Cordoned", "warn")
+        case Server.Availability.DRAINING:
+            return badge("Draining", "busy") if is_emptying else badge("Drained", "warn")
     return badge("Open", "ok")
+
+
+def incident_state(incident: Incident) -> SafeString:
+    """Whether it goes on."""
+    return badge("Open", "bad") if incident.is_open else badge("Over", "idle")
+
+
+def fleet_action_state(action: FleetAction) -> SafeString:
+    """How the action stands."""
+    return badge(action.get_state_display(), FLEET_ACTION[action.state])
+
+
+def fleet_item_state(item: FleetActionItem) -> SafeString:
+    """How it stands with one instance of an action."""
+    return badge(item.get_state_display(), FLEET_ITEM[item.state])
+
+
+def stray_state(stray: Stray) -> SafeString:
+    """What became of it."""
+    return badge(stray.get_state_display(), STRAY[stray.state])

@@ -1,5 +1,27 @@
 """The staff's pages about what runs."""
 
-from hosting.admin import clients, instances, network, operations, plans, servers
+from hosting.admin import (
+    chores,
+    clients,
+    fleet,
+    incidents,
+    instances,
+    network,
+    operations,
+    plans,
+    servers,
+    strays,
+)
 
-__all__ = ["clients", "instances", "network", "operations", "plans", "servers"]
+__all__ = [
+    "chores",
+    "clients",
+    "fleet",
+    "incidents",
+    "instances",
+    "network",
+    "operations",
+    "plans",
+    "servers",
+    "strays",
+]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from hosting.admin.acting import on_each
+from hosting.admin.asking import Question, ask
+from hosting.display import instance_state
 from hosting.models import Instance
 from hosting.services import instances
 
@@ -64,21 +66,39 @@ class BulkVerbs:
                 extra=lambda instance: {"confirmation": instance.name},
             )
             return None
-        context = self._confirmation(request, chosen, phrase)
-        if typed is not None:
-            context["error"] = f"Type {phrase} to delete them."
-            context["typed"] = typed
-        return TemplateResponse(request, "admin/hosting/instance/confirm_many.html", context)
+        error = "" if typed is None else f"Type {phrase} to delete them."
+        return _ask_for_many(request, chosen, phrase, error)
 
-    def _confirmation(
-        self, request: HttpRequest, chosen: list[Instance], phrase: str
-    ) -> dict[str, Any]:
-        site: admin.AdminSite = self.admin_site  # type: ignore[attr-defined]  # a mix-in
-        return {
-            **site.each_context(request),
-            "title": "Delete instances?",
-            "opts": Instance._meta,
-            "chosen": chosen,
-            "phrase": phrase,
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
+
+def _ask_for_many(
+    request: HttpRequest, chosen: list[Instance], phrase: str, error: str
+) -> HttpResponse:
+    """The list's action is posted again with what was typed."""
+    many = "instance" if len(chosen) == 1 else "instances"
+    question = Question(
+        title=f"Delete {len(chosen)} {many}?",
+        meaning=(
+            "The services, databases, files and keys of these instances are removed for good:",
+        ),
+        submit="Delete",
+        back=reverse("admin:hosting_instance_changelist"),
+        phrase=phrase,
+        is_final=True,
+    )
+    return ask(
+        request,
+        question,
+        error=error,
+        opts=Instance._meta,
+        chosen=[_named(each) for each in chosen],
+        hidden=[
+            ("action", "delete_instances"),
+            *((ACTION_CHECKBOX_NAME, each.pk) for each in chosen),
+        ],
+    )
+
+
+def _named(instance: Instance) -> SafeString:
+    return format_html(
+        "<strong>{}</strong> of {} {}", instance.name, instance.client, instance_state(instance)
+    )

@@ -10,11 +10,15 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from hosting.admin.tables import Column, Table, beside, with_note
 from hosting.catalog.builder import availability
 from hosting.catalog.errors import CatalogError
 from hosting.catalog.schema import App
 from hosting.selectors import catalog
+from tenants.display import badge, identifier, mebibytes
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -41,7 +45,7 @@ def view(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Catalog",
-        "entries": entries,
+        "table": Table(_COLUMNS, entries, empty="The catalog is empty."),
         "fault": fault,
         "directories": [str(each) for each in settings.BERTH_CATALOG_DIRS],
     }
@@ -60,3 +64,28 @@ def _file(slug: str) -> str:
         for suffix in _SUFFIXES
     )
     return next((str(each) for each in candidates if each.is_file()), "")
+
+
+def _title(entry: Entry) -> SafeString:
+    title = format_html("<strong>{}</strong>", entry.app.title)
+    return with_note(beside(title, entry.app.slug), entry.app.berth.description)
+
+
+def _state(entry: Entry) -> SafeString:
+    if entry.unavailable:
+        return with_note(badge("Not yet", "warn"), entry.unavailable)
+    return badge("Can be ordered", "ok")
+
+
+def _needs(entry: Entry) -> str:
+    least = entry.app.berth.minimum
+    return f"{least.cpus} CPU, {mebibytes(least.memory_mb)}, {least.disk_gb} GiB"
+
+
+_COLUMNS = (
+    Column("App", _title),
+    Column("State", _state),
+    Column("Versions", lambda each: ", ".join(each.app.versions)),
+    Column("Needs at least", _needs, "b-nowrap"),
+    Column("File", lambda each: identifier(Path(each.file).name), "b-nowrap"),
+)

@@ -6,8 +6,8 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from hosting.display import instance_state
-from hosting.selectors.instances import hostname, of_client, public_url
+from hosting.admin import rows
+from hosting.selectors.instances import of_client
 from tenants.admin.clients import PANELS
 from tenants.models import Client
 
@@ -16,16 +16,9 @@ def instances_panel(client: Client, request: HttpRequest) -> SafeString:
     """The client's instances, for whoever may look at instances."""
     if not request.user.has_perm("hosting.view_instance"):
         return SafeString()
-    rows = [
-        {
-            "instance": each,
-            "badge": instance_state(each),
-            "address": public_url(each) if hostname(each) else "",
-        }
-        for each in of_client(client)
-    ]
+    table = rows.instances(list(of_client(client)), empty="This client has no instance yet.")
     may_order = client.is_active and request.user.has_perm("hosting.add_instance")
-    context = {"client": client, "rows": rows, "may_order": may_order}
+    context = {"client": client, "table": table, "may_order": may_order}
     return render_to_string("admin/hosting/instances_of_client.html", context, request=request)
 
 

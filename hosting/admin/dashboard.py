@@ -7,34 +7,69 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from hosting.display import INSTANCE, server_state
-from hosting.models import Instance
+from hosting.admin import rows, server_page
+from hosting.admin.tables import NUMBER, Column, Table, bar, link
+from hosting.display import INSTANCE, server_answer, server_availability
+from hosting.models import Instance, Server
 from hosting.selectors import overview
-from tenants.display import badge
+from hosting.selectors.meters import meters
+from tenants.display import badge, moment
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's callback: add what the first page shows, as far as the person may see it."""
     user = request.user
     found = overview.overview(now=timezone.now())
-    context.update(
-        title="Overview",
-        servers=[
-            {"server": each, "badge": server_state(each), "meters": overview.meters(each)}
-            for each in found.servers
-        ]
-        if user.has_perm("hosting.view_server")
-        else None,
-        states=[
+    context.update(title="Overview", **_nothing())
+    if user.has_perm("hosting.view_incident"):
+        context["incidents"] = rows.incidents(request, found.incidents, empty="")
+        context["incident_count"] = found.incident_count
+    if user.has_perm("hosting.view_server"):
+        context["servers"] = Table(_SERVER, found.servers, empty="There is no server yet.")
+    if user.has_perm("hosting.view_instance"):
+        context["states"] = [
             {"value": state, "count": count, "badge": _state_badge(state)}
             for state, count in found.states
         ]
-        if user.has_perm("hosting.view_instance")
-        else None,
-        overview=found if user.has_perm("hosting.view_operation") else None,
-    )
+    if user.has_perm("hosting.view_operation"):
+        context.update(_operations(found))
     return context
+
+
+def _nothing() -> dict[str, None]:
+    return dict.fromkeys(("incidents", "servers", "states", "active", "failed"))
+
+
+def _operations(found: overview.Overview) -> dict[str, Any]:
+    return {
+        "active": rows.operations(
+            found.active, with_instance=True, empty="No operation is going on."
+        ),
+        "active_count": found.active_count,
+        "failed": rows.operations(found.failed, with_instance=True, empty="Nothing failed."),
+        "failed_count": found.failed_count,
+    }
 
 
 def _state_badge(state: str) -> str:
     return badge(Instance.State(state).label, INSTANCE[state])
+
+
+def _name(server: Server) -> str:
+    return link(server.name, "hosting_server_change", server.pk)
+
+
+_SERVER = (
+    Column("Server", _name),
+    Column("Answers", server_answer),
+    Column(
+        "Availability",
+        lambda each: server_availability(each, is_emptying=each.is_emptying),
+    ),
+    Column("Operations", server_page.work),
+    Column("CPUs", lambda each: bar(meters(each).cpus)),
+    Column("Memory", lambda each: bar(meters(each).memory)),
+    Column("Disk", lambda each: bar(meters(each).disk)),
+    Column("Instances", lambda each: each.instance_count, NUMBER),
+    Column("Last answer", lambda each: moment(each.last_answered_at)),
+)

@@ -12,17 +12,18 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, RelatedDropdownFilter
 
-from hosting.admin import bulk, catalog
+from hosting.admin import bulk, catalog, rows
+from hosting.admin.asking import Question, ask
 from hosting.admin.instance_verbs import VERBS, Verb, possible
 from hosting.admin.order import OrderForm
 from hosting.display import instance_state
 from hosting.models import Instance, Operation
-from hosting.selectors import overview
+from hosting.selectors import drifts, incidents, overview, reasons
 from hosting.selectors.instances import detailed, hostname, public_url
 from hosting.services import instances
 from tenants.admin.base import ServiceAdmin, actor, show_refused
@@ -200,19 +201,16 @@ class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
     def _ask(
         self, request: HttpRequest, instance: Instance, verb: Verb, error: str = ""
     ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{verb.label} {instance.name}?",
-            "opts": self.opts,
-            "original": instance,
-            "instance": instance,
-            "verb": verb,
-            "error": error,
-            "typed": request.POST.get("confirmation", ""),
-        }
-        return TemplateResponse(
-            request, "admin/hosting/instance/confirm.html", context, status=422 if error else 200
+        is_final = verb.name == "delete"
+        question = Question(
+            title=f"{verb.label} {instance.name} of {instance.client}?",
+            meaning=(verb.meaning,),
+            submit=verb.label,
+            back=_page(instance),
+            phrase=instance.name if is_final else "",
+            is_final=is_final,
         )
+        return ask(request, question, error=error, opts=self.opts, original=instance)
 
     @admin.display(description="State", ordering="state")
     def state_now(self, instance: Instance) -> SafeString:
@@ -246,8 +244,44 @@ def page_of(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         "active": active,
         "hostname": hostname(instance),
         "address": public_url(instance) if hostname(instance) else "",
-        "recent": list(recent),
+        "recent": rows.operations(
+            list(recent), with_instance=False, empty="Nothing has been asked for yet."
+        ),
+        "reason": reasons.taken_apart(instance.state_reason),
+        "expected": expected_words(instance),
+        **_troubles(instance, request),
     }
+
+
+def _troubles(instance: Instance, request: HttpRequest) -> dict[str, Any]:
+    """What was found at it, and what goes on, as far as the person may see it."""
+    found: dict[str, Any] = {"next_attempt": next_attempt(instance)}
+    if request.user.has_perm("hosting.view_incident"):
+        found["incidents"] = list(incidents.of_instance(instance))
+    if request.user.has_perm("hosting.view_drift"):
+        newest = drifts.newest(instance)
+        found["drifts"] = rows.drifts(request, newest, empty="It was always as it should be.")
+    return found
+
+
+def next_attempt(instance: Instance) -> str:
+    """When Berth tries again by itself, in UTC as all of the admin."""
+    if instance.repair_after is None or instance.repair_after <= timezone.now():
+        return ""
+    return f"Berth tries again by itself at {instance.repair_after:%H:%M} UTC."
+
+
+def expected_words(instance: Instance) -> str:
+    """What the server should show of it: services by name, networks and volumes by number."""
+    if not instance.expected:
+        return "–"
+    services = ", ".join(sorted(instance.expected["services"]))
+    networks, volumes = len(instance.expected["networks"]), len(instance.expected["volumes"])
+    return f"{services}; {_number(networks, 'network')}, {_number(volumes, 'volume')}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _page(instance: Instance) -> str:

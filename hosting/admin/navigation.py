@@ -1,4 +1,4 @@
-"""The sidebar: three groups, and in each what the person may open."""
+"""The sidebar: four groups, and in each what the person may open."""
 
 from __future__ import annotations
 
@@ -15,10 +15,24 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Instances", "deployed_code", "hosting_instance_changelist", "hosting.view_instance"),
             ("Operations", "sync", "hosting_operation_changelist", "hosting.view_operation"),
             ("Servers", "dns", "hosting_server_changelist", "hosting.view_server"),
+            (
+                "Fleet actions",
+                "waves",
+                "hosting_fleetaction_changelist",
+                "hosting.view_fleetaction",
+            ),
             ("Plans", "tune", "hosting_plan_changelist", "hosting.view_plan"),
             ("Catalog", "apps", "hosting_catalog", "hosting.view_instance"),
             ("Hostnames", "language", "hosting_hostname_changelist", "hosting.view_hostname"),
             ("Subnets", "lan", "hosting_subnet_changelist", "hosting.view_subnet"),
+        ),
+    ),
+    (
+        "Reliability",
+        (
+            ("Incidents", "warning", "hosting_incident_changelist", "hosting.view_incident"),
+            ("Objects of no instance", "help", "hosting_stray_changelist", "hosting.view_stray"),
+            ("Chores", "event_repeat", "hosting_chore_changelist", "hosting.view_chore"),
         ),
     ),
     (

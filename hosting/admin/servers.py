@@ -1,4 +1,4 @@
-"""Servers in the admin: what they can give, what they have given away, whether they answer."""
+"""Servers in the admin: whether they answer, what they have given away, what is done to all."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from hosting.admin import acting
-from hosting.display import server_state
+from hosting.admin import acting, server_page, waves
+from hosting.admin.tables import bar
+from hosting.display import server_answer, server_availability
 from hosting.models import Server
 from hosting.selectors.capacity import with_reserved
-from hosting.selectors.overview import Meter, meters
+from hosting.selectors.meters import disk_meter, meters
+from hosting.selectors.servers import with_work
 from hosting.services import servers
 from tenants.admin.base import ServiceAdmin, actor
 from tenants.display import moment
 from tenants.services.actors import Actor
 
-FIELDS = ("engine", "endpoint", "cpus", "memory_mb", "disk_gb", "supernet")
+CAPACITY = ("cpus", "memory_mb", "disk_gb", "parallel_operations")
 PLACE = ("engine", "endpoint", "supernet")
 VERBS: dict[str, tuple[Callable[..., Server], str]] = {
     "cordon": (servers.cordon, "nothing new is placed on it; what is there runs on."),
@@ -38,20 +40,21 @@ VERBS: dict[str, tuple[Callable[..., Server], str]] = {
 class ServerAdmin(ServiceAdmin[Server]):
     """Capacity is what Berth may give away; beside it stands what it has."""
 
-    list_display = ("name", "state", "cpu", "memory", "disk", "instances", "answered")
+    list_display = ("name", "state", "work", "cpu", "memory", "disk", "disk_free", "instances")
     list_filter = (("availability", ChoicesDropdownFilter), ("engine", ChoicesDropdownFilter))
     search_fields = ("name", "endpoint", "supernet")
     actions = ("cordon_selected", "open_selected")
     change_form_outer_before_template = "admin/hosting/server/panel.html"
+    change_form_outer_after_template = "admin/hosting/server/all.html"
     fieldsets = (
         (None, {"fields": ("name", "engine", "endpoint")}),
-        ("Capacity", {"fields": ("cpus", "memory_mb", "disk_gb")}),
+        ("Capacity", {"fields": CAPACITY}),
         ("Network", {"fields": ("supernet",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Server]:
-        """With what is reserved on each."""
-        return with_reserved(super().get_queryset(request))
+        """With what is reserved on each, and what goes on there."""
+        return with_work(with_reserved(super().get_queryset(request)))
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Server | None = None
@@ -80,19 +83,22 @@ class ServerAdmin(ServiceAdmin[Server]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """With what the server has given away."""
+        """With what the server has given away, and what goes on there."""
         server = self.get_object(request, object_id)
-        context = {"panel": _panel(server) if server else None, **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
+        context = server_page.context(server, request) if server else {}
+        return super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
 
     def get_urls(self) -> list[URLPattern]:
-        """With the verbs, which are only ever posted."""
-        route = path(
-            "<uuid:pk>/availability/<slug:verb>/",
-            self.admin_site.admin_view(self.act),
-            name="hosting_server_act",
-        )
-        return [route, *super().get_urls()]
+        """With the verbs: posted at once, or asked for once more where they reach instances."""
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/availability/<slug:verb>/", view(self.act), name="hosting_server_act"),
+            path("<uuid:pk>/drain/", view(waves.drain), name="hosting_server_drain"),
+            path("<uuid:pk>/all/<slug:kind>/", view(waves.view), name="hosting_server_all"),
+            *super().get_urls(),
+        ]
 
     def act(self, request: HttpRequest, pk: uuid.UUID, verb: str) -> HttpResponse:
         """Cordon or open one server."""
@@ -100,6 +106,8 @@ class ServerAdmin(ServiceAdmin[Server]):
         if verb not in VERBS:
             raise Http404
         run, said = VERBS[verb]
+        if verb == "open" and server.availability == Server.Availability.DRAINING:
+            said = "it is open again, and what the drain had stopped starts again."
         return acting.post(
             request,
             allowed=self.has_change_permission(request),
@@ -120,54 +128,49 @@ class ServerAdmin(ServiceAdmin[Server]):
 
     @admin.display(description="State", ordering="availability")
     def state(self, server: Server) -> SafeString:
-        """Whether it answers and takes instances."""
-        return server_state(server)
+        """Whether it answers, since when not, and whether it takes instances."""
+        since = server.silent_since or server.last_answered_at
+        return format_html(
+            '<div class="b-stack"><span>{} {}</span><span class="b-dim">{}</span></div>',
+            server_answer(server),
+            server_availability(server, is_emptying=server.is_emptying),  # type: ignore[attr-defined]
+            moment(since, missing=""),
+        )
+
+    @admin.display(description="Operations")
+    def work(self, server: Server) -> SafeString:
+        """How many are worked on of how many at once, and how many wait."""
+        return server_page.work(server)
 
     @admin.display(description="CPUs")
     def cpu(self, server: Server) -> SafeString:
         """Reserved of capacity."""
-        return _bar(meters(server).cpus)
+        return bar(meters(server).cpus)
 
     @admin.display(description="Memory")
     def memory(self, server: Server) -> SafeString:
         """Reserved of capacity."""
-        return _bar(meters(server).memory)
+        return bar(meters(server).memory)
 
-    @admin.display(description="Disk")
+    @admin.display(description="Disk given away")
     def disk(self, server: Server) -> SafeString:
         """Reserved of capacity."""
-        return _bar(meters(server).disk)
+        return bar(meters(server).disk)
+
+    @admin.display(description="Disk free", ordering="disk_free_bytes")
+    def disk_free(self, server: Server) -> SafeString | str:
+        """As the engine says."""
+        meter = disk_meter(server)
+        return bar(meter) if meter else "Not known yet"
 
     @admin.display(description="Instances", ordering="instance_count")
     def instances(self, server: Server) -> int:
         """How many are on it."""
         return int(server.instance_count)  # type: ignore[attr-defined]  # annotated above
 
-    @admin.display(description="Last answer", ordering="last_answered_at")
-    def answered(self, server: Server) -> str:
-        """When its engine last answered a worker."""
-        return moment(server.last_answered_at, missing="Never asked")
-
-
-def _panel(server: Server) -> dict[str, Any]:
-    given = meters(server)
-    is_open = server.availability == Server.Availability.OPEN
-    return {
-        "badge": server_state(server),
-        "answered": moment(server.last_answered_at),
-        "instances": server.instance_count,  # type: ignore[attr-defined]  # annotated above
-        "meters": (given.cpus, given.memory, given.disk),
-        "verb": "cordon" if is_open else "open",
-        "verb_label": "Cordon" if is_open else "Open for new instances",
-    }
-
-
-def _bar(meter: Meter) -> SafeString:
-    return render_to_string("admin/hosting/meter.html", {"meter": meter})
-
 
 def _fields(form: forms.ModelForm[Server]) -> servers.ServerFields:
     values: dict[str, Any] = {
-        name: form.cleaned_data[name] for name in FIELDS if name in form.cleaned_data
+        name: form.cleaned_data[name] for name in (*PLACE, *CAPACITY) if name in form.cleaned_data
     }
     return cast("servers.ServerFields", values)

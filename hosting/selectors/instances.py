@@ -8,16 +8,19 @@ from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
 from hosting.models import ACTIVE_STATES, Hostname, Instance, Operation
+from hosting.selectors import maintenance
 from tenants.models import Client
 
 
 def of_client(client: Client) -> QuerySet[Instance]:
-    """The client's instances that exist, ready to be listed: three queries however many."""
+    """The client's instances that exist, ready to be listed: a fixed number of queries."""
     return detailed(Instance.objects.filter(client=client)).exclude(state=Instance.State.DELETED)
 
 
 def detailed(instances: QuerySet[Instance]) -> QuerySet[Instance]:
-    """With plan, server, client, hostnames, and the active operation as ``active_operations``."""
+    """With plan, server, client, hostnames, the active operation as ``active_operations``, and what
+    ``maintenance`` has to know.
+    """
     return instances.select_related("client", "plan", "server").prefetch_related(
         Prefetch("hostnames", queryset=Hostname.objects.filter(is_primary=True)),
         Prefetch(
@@ -25,6 +28,7 @@ def detailed(instances: QuerySet[Instance]) -> QuerySet[Instance]:
             queryset=Operation.objects.filter(state__in=ACTIVE_STATES).prefetch_related("steps"),
             to_attr="active_operations",
         ),
+        maintenance.prefetch(),
     )
 
 

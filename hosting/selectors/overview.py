@@ -8,51 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from django.db.models import Count, Prefetch, QuerySet
 
-from hosting.models import ACTIVE_STATES, Instance, Operation, OperationStep, Server
+from hosting.models import ACTIVE_STATES, Incident, Instance, Operation, OperationStep, Server
+from hosting.selectors import incidents
 from hosting.selectors.capacity import with_reserved
+from hosting.selectors.servers import with_work
 
 SHOWN = 20  # rows of a list that only gives a first look
-NEARLY_FULL = 85  # percent of a capacity from which on someone should look
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """How much of something is given away."""
-
-    label: str
-    used: Decimal
-    capacity: Decimal
-    unit: str
-
-    @property
-    def percent(self) -> int:
-        """Of the capacity, rounded; more than 100 where it was lowered afterwards."""
-        return round(100 * self.used / self.capacity) if self.capacity else 0
-
-    @property
-    def width(self) -> int:
-        """For a bar, which can't be longer than full."""
-        return min(self.percent, 100)
-
-    @property
-    def tone(self) -> str:
-        """ok, warn from nearly full on, bad where more is given away than there is."""
-        if self.used > self.capacity:
-            return "bad"
-        return "warn" if self.percent >= NEARLY_FULL else "ok"
-
-
-@dataclass(frozen=True, slots=True)
-class Meters:
-    """What is given away of a server."""
-
-    cpus: Meter
-    memory: Meter
-    disk: Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +29,8 @@ class Overview:
     active_count: int
     failed: Sequence[Operation]
     failed_count: int
-
-
-def meters(server: Server) -> Meters:
-    """Of a server that came through ``with_reserved``."""
-    gib = Decimal(1024)
-    reserved_memory = Decimal(server.reserved_memory_mb)  # type: ignore[attr-defined]
-    return Meters(
-        cpus=Meter("CPUs", Decimal(server.reserved_cpus), server.cpus, ""),  # type: ignore[attr-defined]
-        memory=Meter("Memory", reserved_memory / gib, Decimal(server.memory_mb) / gib, "GiB"),
-        disk=Meter(
-            "Disk",
-            Decimal(server.reserved_disk_gb),  # type: ignore[attr-defined]
-            Decimal(server.disk_gb),
-            "GiB",
-        ),
-    )
+    incidents: Sequence[Incident]
+    incident_count: int
 
 
 def overview(*, now: datetime) -> Overview:
@@ -91,7 +41,7 @@ def overview(*, now: datetime) -> Overview:
         state=Operation.State.FAILED, finished_at__gt=now - timedelta(days=1)
     )
     return Overview(
-        servers=list(with_reserved(Server.objects.all())),
+        servers=list(with_work(with_reserved(Server.objects.all()))),
         states=[
             (state, counts.get(state, 0))
             for state in Instance.State.values
@@ -101,6 +51,8 @@ def overview(*, now: datetime) -> Overview:
         active_count=active.count(),
         failed=list(failed.order_by("-finished_at")[:SHOWN]),
         failed_count=failed.count(),
+        incidents=list(incidents.going_on()[:SHOWN]),
+        incident_count=incidents.going_on().count(),
     )
 
 

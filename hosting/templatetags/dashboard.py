@@ -51,6 +51,12 @@ def exactly(moment: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
+def clock(moment: datetime) -> SafeString | str:
+    """The time of day in the client's zone: 14:05."""
+    return _time(moment, "data-exact", f"{timezone.localtime(moment):%H:%M}")
+
+
+@register.simple_tag
 def elapsed(since: datetime | None) -> SafeString | str:
     """How long something has been going on; a script counts on."""
     if since is None:

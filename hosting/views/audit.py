@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from hosting.selectors import dashboard
-from hosting.views.words import in_words
+from hosting.views.words import author, in_words
 from tenants.models import AuditEvent
 from tenants.permissions import Permission
 from tenants.selectors import audit
@@ -32,7 +32,7 @@ def index(request: ClientRequest) -> HttpResponse:
     events = list(found[: PAGE + 1])
     context = {
         "section": "audit",
-        "rows": [(event, in_words(event)) for event in events[:PAGE]],
+        "rows": [(event, author(event.actor_label), in_words(event)) for event in events[:PAGE]],
         "instances": list(dashboard.past_and_present(request.client)),
         "wanted": wanted,
         "text": text,

@@ -15,9 +15,10 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from hosting.models import Instance, Operation
-from hosting.selectors import dashboard
+from hosting.selectors import dashboard, drifts, maintenance
 from hosting.selectors import instances as reading
 from hosting.services import instances, operations
+from hosting.views.healing import show_drift, trouble
 from hosting.views.live import QUICK, SLOW, render_live, what_shows
 from hosting.views.presentation import DOING, InstanceView, show_instance, show_past
 from tenants.errors import Refused
@@ -69,7 +70,8 @@ def show(request: ClientRequest, instance: Instance) -> HttpResponse:
     """The instance's page, or its live part."""
     context = _context(request, instance)
     past = [(each.operation.pk, each.operation.state) for each in context["history"]]
-    state = (what_shows(context["shown"]), past)
+    found = [(each.drift.pk, each.found, each.done, each.status.word) for each in context["drifts"]]
+    state = (what_shows(context["shown"]), past, found, context["trouble"])
     return render_live(request, "hosting/instance.html", context, state=state)
 
 
@@ -155,6 +157,7 @@ def _page(
 
 def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
     shown = show_instance(instance, with_usual=True)
+    found = drifts.newest(instance)
     return {
         "section": "instances",
         "shown": shown,
@@ -164,6 +167,9 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "may_delete": request.may(Permission.DELETE_INSTANCE),
         "is_deleting": bool(shown.active and shown.active.operation.kind == Operation.Kind.DELETE),
         "history": [show_past(each) for each in dashboard.history(instance)],
+        "drifts": [show_drift(each) for each in found],
+        "trouble": None if shown.active else trouble(instance, found),
+        "will_be_stopped": maintenance.will_be_stopped_for_it(instance),
         "every": QUICK if shown.active else SLOW,
     }
 
@@ -181,10 +187,7 @@ def _buttons(request: ClientRequest, shown: InstanceView) -> list[Button]:
     if not request.may(Permission.OPERATE_INSTANCE):
         return []
     allowed = operations.allowed_kinds(shown.instance)
-    busy = ""
-    if shown.active:
-        doing = DOING[Operation.Kind(shown.active.operation.kind)].lower()
-        busy = f"Not while it is {doing}."
+    busy = _why_not(shown)
     if shown.instance.state == Instance.State.NEW and shown.active:
         return []  # there is nothing yet that could be stopped, and nothing to try again
     where = [request.client.slug, shown.instance.name]
@@ -193,6 +196,16 @@ def _buttons(request: ClientRequest, shown: InstanceView) -> list[Button]:
         for kind, label, icon, view in _VERBS
         if kind in allowed
     ]
+
+
+def _why_not(shown: InstanceView) -> str:
+    """Why nothing can be done to it now; empty where it can. A repair that waits gives way."""
+    active = shown.active.operation if shown.active else None
+    if active and (active.kind, active.state) != (Operation.Kind.REPAIR, Operation.State.QUEUED):
+        return f"Not while it is {DOING[Operation.Kind(active.kind)].lower()}."
+    if maintenance.is_stopped_for_it(shown.instance):
+        return "Not during the maintenance; it starts again by itself."
+    return ""
 
 
 def _summary(rows: Sequence[InstanceView]) -> list[tuple[str, str, str, int]]:

@@ -34,6 +34,7 @@ def what_shows(shown: InstanceView) -> tuple[object, ...]:
         instance.pk,
         instance.state,
         instance.state_reason,
+        shown.status.word,
         instance.is_routed,
         shown.host,
         instance.plan_id,

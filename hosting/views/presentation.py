@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from hosting.models import Instance, Operation, OperationStep
-from hosting.selectors import instances, operations
+from hosting.selectors import instances, maintenance, operations, reasons
+from hosting.views.words import author
 
 NEWEST_LINES = 8  # of the step that runs
 ALL_LINES = 400  # of a step that ended
@@ -33,6 +34,7 @@ _INSTANCE = {
     Instance.State.FAILED: Status("Failed", "broken", "broken"),
     Instance.State.DELETED: Status("Deleted", "stopped", "cancelled"),
 }
+MAINTAINED = Status("Stopped for maintenance", "stopped", "stopped")
 _OPERATION = {
     Operation.State.QUEUED: Status("Waiting", "progress", "pending"),
     Operation.State.RUNNING: Status("In progress", "progress", "progress", spins=True),
@@ -52,6 +54,7 @@ DOING = {
     Operation.Kind.START: "Starting",
     Operation.Kind.STOP: "Stopping",
     Operation.Kind.RESTART: "Restarting",
+    Operation.Kind.REPAIR: "Putting right",
     Operation.Kind.DELETE: "Deleting",
 }
 CALLED = {
@@ -59,6 +62,7 @@ CALLED = {
     Operation.Kind.START: "Start",
     Operation.Kind.STOP: "Stop",
     Operation.Kind.RESTART: "Restart",
+    Operation.Kind.REPAIR: "Repair",
     Operation.Kind.DELETE: "Delete",
 }
 
@@ -87,6 +91,8 @@ class OperationView:
     usual: timedelta | None
     took: timedelta | None
     waits_for: str
+    waits_well: bool  # only for its turn or its server: nothing went wrong with it
+    author: str
 
     @property
     def is_overdue(self) -> bool:
@@ -112,6 +118,7 @@ class PastView:
     title: str
     status: Status
     took: timedelta | None
+    author: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,11 @@ class InstanceView:
     active: OperationView | None
     host: str
     url: str
+
+    @property
+    def why(self) -> str:
+        """What is wrong with it, in a sentence; the last lines of the log are for its own page."""
+        return reasons.taken_apart(self.instance.state_reason).sentence
 
     @property
     def opens(self) -> bool:
@@ -172,6 +184,8 @@ def show_operation(
         usual=usual,
         took=_between(operation.started_at, operation.finished_at),
         waits_for=operation.reason if operation.is_active else "",
+        waits_well=not any(step.state == OperationStep.State.FAILED for step in steps),
+        author=author(operation.requested_by_label),
     )
 
 
@@ -182,6 +196,7 @@ def show_past(operation: Operation) -> PastView:
         title=_title(operation),
         status=_OPERATION[Operation.State(operation.state)],
         took=_between(operation.started_at, operation.finished_at),
+        author=author(operation.requested_by_label),
     )
 
 
@@ -195,6 +210,8 @@ def _title(operation: Operation) -> str:
 
 def _status(instance: Instance, active: OperationView | None) -> Status:
     if active is None:
+        if maintenance.is_stopped_for_it(instance):
+            return MAINTAINED
         return _INSTANCE[Instance.State(instance.state)]
     if active.operation.cancel_requested_at:
         return Status("Calling off", "progress", "progress", spins=True)

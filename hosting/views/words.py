@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tenants.models import AuditEvent
 
 _WORDS = {
@@ -10,7 +12,10 @@ _WORDS = {
     "instance.start_requested": "asked to start",
     "instance.stop_requested": "asked to stop",
     "instance.restart_requested": "asked to restart",
+    "instance.repair_requested": "began to put right",
     "instance.delete_requested": "asked to delete",
+    "instance.degraded": "could not put right",
+    "instance.recovered": "saw well again",
     "operation.cancel_requested": "called off a change of",
     "client.created": "created the client",
     "client.updated": "changed the settings of",
@@ -24,6 +29,7 @@ _ENDED = {
         "start": "started",
         "stop": "stopped",
         "restart": "restarted",
+        "repair": "put right",
         "delete": "deleted",
     },
     "operation.failed": {
@@ -31,6 +37,7 @@ _ENDED = {
         "start": "failed to start",
         "stop": "failed to stop",
         "restart": "failed to restart",
+        "repair": "failed to put right",
         "delete": "failed to delete",
     },
     "operation.cancelled": {
@@ -38,9 +45,18 @@ _ENDED = {
         "start": "stopped starting",
         "stop": "called off stopping",
         "restart": "called off restarting",
+        "repair": "stopped putting right",
         "delete": "called off deleting",
     },
 }
+
+# Parts of Berth sign as "Berth (reconciler)"; people sign with an address, which ends otherwise.
+_BERTH_ITSELF = re.compile(r"Berth \([\w-]+\)")
+
+
+def author(label: str) -> str:
+    """Who did it, as a client reads it: which part of Berth it was says nothing to them."""
+    return "Berth" if _BERTH_ITSELF.fullmatch(label) else label
 
 
 def in_words(event: AuditEvent) -> str:

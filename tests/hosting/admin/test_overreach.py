@@ -69,6 +69,7 @@ def test_operations_points_no_server_elsewhere(
 ) -> None:
     before = getattr(memory_server, field)
     form = {"cpus": "8", "memory_mb": "4096", "disk_gb": "50", field: value}
+    form |= {"parallel_operations": "4"}
     staff("operations").post(reverse("admin:hosting_server_change", args=[memory_server.pk]), form)
     memory_server.refresh_from_db()
     assert (memory_server.memory_mb, getattr(memory_server, field)) == (4096, before)

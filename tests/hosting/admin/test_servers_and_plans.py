@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.messages import get_messages
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 
 from hosting.models import Instance, Plan, Server
 from tenants.models import AuditEvent
@@ -19,6 +20,7 @@ SERVER = {
     "memory_mb": "16384",
     "disk_gb": "200",
     "supernet": "10.208.0.0/16",
+    "parallel_operations": "4",
 }
 PLAN = {
     "slug": "large",
@@ -106,7 +108,7 @@ def test_a_server_shows_what_is_given_away_and_its_last_error(
     root: Browser, memory_server: Server, order: Callable[..., Instance]
 ) -> None:
     order()
-    Server.objects.update(last_error="connect: timed out")
+    Server.objects.update(last_error="connect: timed out", failures=3, retry_at=timezone.now())
     html = root.get(reverse("admin:hosting_server_change", args=[memory_server.pk])).content
     assert b"<strong>0.5</strong> of 16 GiB" in html
     assert b"connect: timed out" in html

@@ -39,7 +39,7 @@ def test_what_berth_did_is_in_words_too(
     work_off(order())
     page = " ".join(browser.get(AUDIT).content.decode().split())
     assert "set up <strong>acme/book</strong>" in page
-    assert "Berth (worker)" in page
+    assert '<td data-label="Who">Berth</td>' in page
 
 
 def test_it_pages_through_everything_once(acme: Client, actor: Actor, browser: Browser) -> None:

@@ -1,0 +1,142 @@
+"""Incidents in the admin: what is wrong now, and what was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RelatedDropdownFilter,
+)
+
+from hosting.admin import rows
+from hosting.display import incident_state
+from hosting.models import Incident
+from hosting.selectors import incidents, reasons
+from tenants.admin.base import ReadOnlyAdmin
+from tenants.admin.filters import DayFilter
+from tenants.display import moment, span
+
+# What Berth does about it, and what is left for a person.
+ADVICE: dict[str, str] = {
+    Incident.Kind.SERVER_UNREACHABLE: (
+        "Operations on this server wait, those on other servers go on. Berth asks the server again"
+        " by itself, and goes on as soon as it answers. See whether the machine and its engine run."
+    ),
+    Incident.Kind.DISK_LOW: (
+        "Berth brings up nothing new on this server until more than the reserve is free. Remove"
+        " what is not needed there, or give it a larger disk."
+    ),
+    Incident.Kind.INSTANCE_DEGRADED: (
+        "Berth could not bring the instance back by itself; it tries again, at longer and longer"
+        " intervals. Look at the last lines of its log, and at what was found and done."
+    ),
+    Incident.Kind.STRAY_OBJECTS: (
+        "They carry Berth's label, and no instance claims them. Berth stops such containers and"
+        " removes nothing. Look at each one under “Objects of no instance”."
+    ),
+    Incident.Kind.AUDIT_LOG_BROKEN: (
+        "Somebody changed or removed entries behind Berth's back. Keep the database as it is, and"
+        " compare it with a backup."
+    ),
+}
+
+
+class OpenFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
+    """Those that go on, or those that are over."""
+
+    title = "state"
+    parameter_name = "is"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        """The two."""
+        return [("open", "Open"), ("over", "Over")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Incident]) -> QuerySet[Incident]:
+        """Those in that state; all where nothing is chosen."""
+        if self.value() in ("open", "over"):
+            return queryset.filter(closed_at__isnull=self.value() == "open")
+        return queryset
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnlyAdmin[Incident]):
+    """Berth opens and closes them; people look."""
+
+    list_display = ("kind", "state", "about", "summary", "since", "lasted")
+    list_filter = (
+        OpenFilter,
+        ("kind", ChoicesDropdownFilter),
+        ("server", RelatedDropdownFilter),
+        ("opened_at", DayFilter),
+    )
+    search_fields = ("summary", "server__name", "instance__name", "instance__client__name", "id")
+    search_help_text = "Words of the summary, server, instance or client"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
+        """With what they are about."""
+        return incidents.incidents()
+
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        """The open ones first."""
+        return (F("closed_at").desc(nulls_first=True), "-opened_at")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Incident | None = None) -> Any:
+        """None: an incident has a page of its own."""
+        return ()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The incident's page."""
+        incident = self.get_object(request, object_id)
+        page = _page(incident, request) if incident else {}
+        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+
+    @admin.display(description="State", ordering="closed_at")
+    def state(self, incident: Incident) -> SafeString:
+        """Whether it goes on."""
+        return incident_state(incident)
+
+    @admin.display(description="About")
+    def about(self, incident: Incident) -> str:
+        """The server or instance."""
+        return str(incident.server or incident.instance or "Berth itself")
+
+    @admin.display(description="Since", ordering="opened_at")
+    def since(self, incident: Incident) -> str:
+        """How long ago it began."""
+        return moment(incident.opened_at)
+
+    @admin.display(description="Lasted")
+    def lasted(self, incident: Incident) -> str:
+        """From its beginning to its end, or until now."""
+        return duration(incident)
+
+
+def duration(incident: Incident) -> str:
+    """How long it lasted, or goes on already."""
+    return span((incident.closed_at or timezone.now()) - incident.opened_at)
+
+
+def _page(incident: Incident, request: HttpRequest) -> dict[str, Any]:
+    return {
+        "title": incident.get_kind_display(),
+        "incident": incident,
+        "badge": incident_state(incident),
+        "reason": reasons.taken_apart(incident.summary),
+        "about": rows.about(incident, request),
+        "duration": duration(incident),
+        "advice": ADVICE[incident.kind] if incident.is_open else "",
+    }

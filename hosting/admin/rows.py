@@ -1,0 +1,129 @@
+"""The tables that stand on more than one page: operations, incidents, instances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from hosting.admin.tables import Column, Table, beside, link, with_note
+from hosting.display import instance_state, operation_state
+from hosting.models import Drift, Incident, Instance, Operation
+from hosting.selectors.instances import hostname, public_url
+from hosting.selectors.overview import current_step
+from tenants.display import badge, moment
+
+User = Any  # whoever is logged in; Django's own type knows no has_perm of an anonymous one
+
+
+def operations(rows: Sequence[Operation], *, with_instance: bool, empty: str) -> Table:
+    """Operations with their steps prefetched, for whoever may look at operations."""
+    first = _operation_of_instance if with_instance else _operation
+    columns = (
+        Column("Operation", first),
+        Column("State", operation_state),
+        Column("Step", step),
+        Column("Asked for by", lambda each: each.requested_by_label),
+        Column("Asked for", lambda each: moment(each.requested_at)),
+    )
+    return Table(columns, rows, empty)
+
+
+def incidents(request: HttpRequest, rows: Sequence[Incident], *, empty: str) -> Table:
+    """Incidents with what they are about."""
+    columns = (
+        Column("Incident", incident),
+        Column("About", lambda each: about(each, request)),
+        Column(
+            "What is wrong",
+            lambda each: format_html('<span class="b-reason">{}</span>', each.summary),
+        ),
+        Column("Since", lambda each: moment(each.opened_at)),
+    )
+    return Table(columns, rows, empty)
+
+
+def drifts(request: HttpRequest, rows: Sequence[Drift], *, empty: str) -> Table:
+    """What was found at one instance and what was done about it."""
+    may_follow = request.user.has_perm("hosting.view_operation")
+    columns = (
+        Column("Found", lambda each: with_note(_sentence(each.found), each.get_kind_display())),
+        Column("Done", lambda each: _done(each, may_follow)),
+        Column("State", _drift_state),
+        Column("Found at", lambda each: moment(each.found_at)),
+        Column("Settled", lambda each: moment(each.settled_at, missing="Not yet")),
+    )
+    return Table(columns, rows, empty)
+
+
+def instances(rows: Sequence[Instance], *, empty: str) -> Table:
+    """A client's instances, from ``selectors.instances``."""
+    columns = (
+        Column("Name", lambda each: link(each.name, "hosting_instance_change", each.pk)),
+        Column("State", instance_state),
+        Column("App", lambda each: f"{each.app} {each.version}"),
+        Column("Plan", lambda each: each.plan),
+        Column("Address", _address),
+    )
+    return Table(columns, rows, empty)
+
+
+def step(operation: Operation) -> SafeString:
+    """What it is doing now, or failed at, and why it waits or failed."""
+    now = current_step(operation)
+    return with_note(now.title if now else "–", operation.reason)
+
+
+def incident(row: Incident) -> SafeString:
+    """Its kind, leading to its page."""
+    return link(row.get_kind_display(), "hosting_incident_change", row.pk)
+
+
+def about(row: Incident, request: HttpRequest) -> SafeString | str:
+    """The server or instance, leading there for whoever may look at it."""
+    if row.server is not None:
+        allowed = request.user.has_perm("hosting.view_server")
+        return link(row.server, "hosting_server_change", row.server.pk, allowed=allowed)
+    if row.instance is not None:
+        allowed = request.user.has_perm("hosting.view_instance")
+        found = row.instance
+        name = link(found.name, "hosting_instance_change", found.pk, allowed=allowed)
+        return beside(name, found.client)
+    return "Berth itself"
+
+
+def _operation(row: Operation) -> SafeString:
+    return link(row.get_kind_display(), "hosting_operation_change", row.pk)
+
+
+def _operation_of_instance(row: Operation) -> SafeString:
+    text = f"{row.get_kind_display()} {row.instance.name}"
+    return beside(link(text, "hosting_operation_change", row.pk), row.instance.client.name)
+
+
+def _done(drift: Drift, may_follow: bool) -> SafeString:
+    done = drift.done or "–"
+    if drift.operation is None:
+        return format_html("{}", done)
+    kind = drift.operation.get_kind_display()
+    operation = link(kind, "hosting_operation_change", drift.operation.pk, allowed=may_follow)
+    return beside(done, operation)
+
+
+def _drift_state(drift: Drift) -> SafeString:
+    return badge("Settled", "ok") if drift.settled_at else badge("Still so", "warn")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _address(instance: Instance) -> SafeString | str:
+    if not hostname(instance):
+        return ""
+    return format_html(
+        '<a class="b-link" href="{0}" target="_blank" rel="noopener">{0}</a>', public_url(instance)
+    )

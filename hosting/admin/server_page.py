@@ -1,0 +1,106 @@
+"""What a server's page shows above and below its form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from hosting.admin import waves
+from hosting.admin.fleet import title
+from hosting.admin.tables import link
+from hosting.display import server_answer, server_availability
+from hosting.models import Operation, Server
+from hosting.selectors import incidents
+from hosting.selectors import servers as reading
+from hosting.selectors.meters import disk_meter, meters
+from hosting.services import fleet
+
+_Availability = Server.Availability
+_ICONS: dict[str, str] = {
+    Operation.Kind.RESTART: "restart_alt",
+    Operation.Kind.STOP: "stop",
+    Operation.Kind.START: "play_arrow",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AllOfThem:
+    """A button that leads to asking something of every instance it can be asked of."""
+
+    kind: str
+    label: str
+    icon: str
+    count: int
+
+
+def context(server: Server, request: HttpRequest) -> dict[str, Any]:
+    """For a server that came through the admin's queryset."""
+    may_begin = request.user.has_perm(waves.BEGIN)
+    return {
+        "panel": _panel(server, request),
+        "all": _all_of_them(server) if may_begin else [],
+        "may_drain": may_begin and request.user.has_perm(waves.CHANGE),
+    }
+
+
+def work(server: Server) -> SafeString:
+    """Operations at work of those that may be, and those that wait."""
+    waiting: int = server.waiting  # type: ignore[attr-defined]  # by selectors.servers.with_work
+    more = (
+        format_html(' <span class="b-dim b-nowrap">{} waiting</span>', waiting) if waiting else ""
+    )
+    at_work: int = server.at_work  # type: ignore[attr-defined]  # by selectors.servers.with_work
+    return format_html(
+        '<span class="b-num">{} of {} at work</span>{}',
+        at_work,
+        server.parallel_operations,
+        more,
+    )
+
+
+def _panel(server: Server, request: HttpRequest) -> dict[str, Any]:
+    given = meters(server)
+    is_emptying: bool = server.is_emptying  # type: ignore[attr-defined]
+    may_see_incidents = request.user.has_perm("hosting.view_incident")
+    return {
+        "answer": server_answer(server),
+        "availability": server_availability(server, is_emptying=is_emptying),
+        "instances": server.instance_count,  # type: ignore[attr-defined]
+        "meters": (given.cpus, given.memory, given.disk),
+        "disk": disk_meter(server),
+        "work": work(server),
+        "action": _current_action(server, request),
+        "incidents": incidents.of_server(server) if may_see_incidents else (),
+        "may_cordon": server.availability == _Availability.OPEN,
+        "may_drain": server.availability != _Availability.DRAINING,
+        "may_open": server.availability != _Availability.OPEN,
+        "open_label": _open_label(server),
+    }
+
+
+def _open_label(server: Server) -> str:
+    return "Reopen" if server.availability == _Availability.DRAINING else "Open for new instances"
+
+
+def _current_action(server: Server, request: HttpRequest) -> SafeString | None:
+    action = reading.current_action(server)
+    if action is None:
+        return None
+    allowed = request.user.has_perm("hosting.view_fleetaction")
+    return link(title(action), "hosting_fleetaction_change", action.pk, allowed=allowed)
+
+
+def _all_of_them(server: Server) -> list[AllOfThem]:
+    return [
+        AllOfThem(
+            kind,
+            f"{Operation.Kind(kind).label} all …",
+            _ICONS[kind],
+            reading.concerned(server, states=states),
+        )
+        for kind, states in fleet.OFFERED.items()
+    ]
