@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from hosting.engines.base import Engine, Observed, ObservedService, Secret
+from hosting.engines.base import (
+    Engine,
+    EngineError,
+    EngineUnavailable,
+    Health,
+    Observed,
+    ObservedService,
+    Secret,
+)
 from hosting.engines.docker.secret_files import redacted
 from hosting.engines.drift import Finding, Kind
 from hosting.flows import stacks
 from hosting.models import Instance
 
 LAST_LINES = 5
+LONGEST_WORDS = 600  # characters; the log itself has the rest
 _CAUSED_BY = (Kind.LOOPING, Kind.STOPPED, Kind.UNHEALTHY)
 # Exit codes by convention of the shell and the kernel: 128 + the signal's number.
 _BY_EXIT_CODE = {
@@ -40,8 +49,7 @@ def explain(
     for finding in findings:
         seen = observed.service(finding.subject)
         if finding.kind in _CAUSED_BY and seen is not None:
-            log = engine.logs(str(instance.pk), seen.name, lines=LAST_LINES)
-            log = redacted(log, _secrets(instance))
+            log = redacted(_log(engine, instance, seen.name), _secrets(instance))
             said = f" Its last words: {_one_line(log)}" if log.strip() else ""
             return f"{_capital(finding.text)}: {likely_cause(seen, log)}.{said}"
     return f"{_capital('; '.join(each.text for each in findings))}."
@@ -54,8 +62,10 @@ def likely_cause(seen: ObservedService, log: str) -> str:
     for words, cause in _BY_LAST_WORDS:
         if words.lower() in log.lower():
             return cause
-    if seen.exit_code is None:
+    if seen.exit_code is None and seen.health is Health.UNHEALTHY:
         return "it runs, but its readiness check fails"
+    if seen.exit_code is None:
+        return "it runs at the moment, so that the engine no longer tells how it ended"
     return _BY_EXIT_CODE.get(seen.exit_code, f"it ended with exit code {seen.exit_code}")
 
 
@@ -64,8 +74,21 @@ def _secrets(instance: Instance) -> tuple[Secret, ...]:
     return tuple({secret for service in stack.services for secret in service.secrets})
 
 
+def _log(engine: Engine, instance: Instance, service: str) -> str:
+    """Its last lines; none where the engine can't read them, which is no reason to say nothing."""
+    try:
+        return engine.logs(str(instance.pk), service, lines=LAST_LINES)
+    except EngineUnavailable:
+        raise
+    except EngineError:
+        return ""
+
+
 def _one_line(log: str) -> str:
-    return " / ".join(line.strip() for line in log.splitlines() if line.strip())
+    """As one sentence can show it, the end where it is too long: that tells more."""
+    lines = " / ".join(line.strip() for line in log.splitlines() if line.strip())
+    shown = "".join(each for each in lines if each.isprintable())
+    return shown if len(shown) <= LONGEST_WORDS else f"… {shown[-LONGEST_WORDS:]}"
 
 
 def _capital(text: str) -> str:

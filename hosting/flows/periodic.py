@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from hosting.flows import edge, reconcile
 from hosting.models import EdgeState, Incident, Server
-from hosting.services import chores, doorbell, fleet, incidents, servers, turns
+from hosting.services import chores, doorbell, fleet, incidents, repairs, servers, turns
 from tenants.selectors import audit_chain
 
 logger = logging.getLogger(__name__)
@@ -28,9 +28,9 @@ OVERDUE_AFTER = timedelta(seconds=15)  # the watch process is given that long to
 
 def sweep() -> None:
     """Ring for whatever should be worked on and is not, and move fleet actions on."""
-    fleet.advance_all()
     for operation_id in turns.ringable(at_most=SWEEP_AT_MOST):
         doorbell.ring(operation_id=operation_id)
+    fleet.advance_all()
 
 
 def publish_edge() -> None:
@@ -41,11 +41,17 @@ def publish_edge() -> None:
 
 
 def reconcile_overdue() -> None:
-    """Compare the servers whose round is late: nobody watches them at the moment."""
+    """Compare the servers whose round is late: nobody watches them at the moment.
+
+    One where that fails does not keep the others from it.
+    """
     late = Server.objects.filter(reconcile_at__lte=timezone.now() - OVERDUE_AFTER)
     for server in late:
-        if servers.take_round(server=server, every=reconcile.EVERY):
-            reconcile.whole(server)
+        try:
+            if servers.take_round(server=server, every=reconcile.EVERY):
+                reconcile.whole(server)
+        except Exception:
+            logger.exception("server %s could not be compared; it is tried again", server)
 
 
 def do_chores() -> None:
@@ -70,4 +76,8 @@ def _clear_sessions() -> None:
     call_command("clearsessions")
 
 
-CHORES = {"verify-audit-log": _verify_audit_log, "clear-sessions": _clear_sessions}
+CHORES = {
+    "verify-audit-log": _verify_audit_log,
+    "clear-sessions": _clear_sessions,
+    "forget-old-drifts": repairs.forget_old_drifts,
+}

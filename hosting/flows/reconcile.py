@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db.models import Q
 from django.utils import timezone
 
 from hosting.engines.base import Engine, EngineError, EngineUnavailable, Health, Observed
@@ -28,9 +30,11 @@ from hosting.services import breaker, instances, repairs, servers
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(seconds=30)
-CLOSER_LOOKS = 50  # containers a round, in turn: some changes show in no list
+CLOSER_LOOKS = 50  # containers every 30 s, in turn: some changes show in no list
+MOST_TURNS_AT_ONCE = 4  # of those that are due where rounds were late or left out
 RESTARTS_THAT_MAKE_A_LOOP = 5
 WELL_FOR = timedelta(minutes=1)  # a degraded instance is well once nothing was found for so long
+QUIET_FOR = timedelta(minutes=5)  # and this long for one that kept ending: it runs in between, too
 CLOCKS_DIFFER_BY = timedelta(seconds=2)
 
 Deaths = Mapping[str, Collection[str]]
@@ -52,17 +56,17 @@ def whole(server: Server) -> Round | None:
     try:
         capacity = engine.capacity()
         observed = engine.observe_all(settings.BERTH_OWNER)
-    except EngineUnavailable as error:
+    except EngineError as error:  # too slow to list what it runs is as good as silent
         breaker.record_silence(server=server, error=str(error))
         return None
     breaker.record_answer(server=server)
     servers.record_disk(server=server, capacity=capacity)
     firewall.guard(server)
     found = list(repairs.instances_on(server=server, undisturbed_since=began))
-    closer = _due_for_a_closer_look(observed, began)
+    closer = _due_for_a_closer_look(observed, since=server.reconciled_at, now=began)
     try:
         drifted = sum(
-            _reconcile(engine, each, observed, {}, is_closer=str(each.pk) in closer)
+            _reconcile(engine, each, observed, {}, is_closer=str(each.pk) in closer, seen_at=began)
             for each in found
         )
         quarantine.look(server, engine, observed, supervised={str(each.pk) for each in found})
@@ -79,8 +83,8 @@ def some(server: Server, wanted: Collection[str], deaths: Deaths) -> None:
     engine = engine_for(server)
     found = repairs.instances_on(server=server, undisturbed_since=began)
     try:
-        for each in found.filter(pk__in=wanted):
-            _reconcile(engine, each, {}, deaths, is_closer=True)
+        for each in found.filter(pk__in=repairs.uuids(wanted)):
+            _reconcile(engine, each, {}, deaths, is_closer=True, seen_at=began)
     except EngineUnavailable as error:
         breaker.record_silence(server=server, error=str(error))
 
@@ -92,99 +96,123 @@ def _reconcile(
     deaths: Deaths,
     *,
     is_closer: bool,
+    seen_at: datetime,
 ) -> bool:
     """Compare one instance, and do what it needs; whether it had drifted.
 
-    An engine that can't tell about this one says so in the log; the others are looked at all the
-    same, and this one in the next round.
+    What goes wrong with this one is said in the log; the others are looked at all the same, and
+    this one in the next round.
     """
     pk = str(instance.pk)
     try:
         expected = _expected(instance)
-        findings = () if is_closer else _compare(instance, expected, observed.get(pk, Observed(pk)))
-        if findings or is_closer:
+        seen = observed.get(pk, Observed(pk))
+        if is_closer or _compare(instance, expected, seen):
+            seen_at = timezone.now() - CLOCKS_DIFFER_BY
             seen = engine.observe(pk)
-            findings = (*_compare(instance, expected, seen), *_loops(deaths.get(pk, ())))
+            findings = _compare(instance, expected, seen, deaths.get(pk, ()))
             if findings:
-                _answer(engine, instance, findings, seen)
+                _answer(engine, instance, findings, seen, seen_at)
                 return True
-        else:
-            seen = observed.get(pk, Observed(pk))
-        _all_is_well(instance, seen)
-    except EngineUnavailable:
+        _all_is_well(instance, seen, seen_at)
+    except (EngineUnavailable, DatabaseError):
         raise
     except EngineError as error:
         logger.warning("instance %s could not be compared: %s", pk, error)
+    except Exception:
+        logger.exception("instance %s could not be compared", pk)
     return False
 
 
-def _compare(instance: Instance, expected: Expected, seen: Observed) -> tuple[Finding, ...]:
-    stopped = instance.state == Instance.State.STOPPED
-    return compare_stopped(expected, seen) if stopped else compare(expected, seen)
+def _compare(
+    instance: Instance, expected: Expected, seen: Observed, dying: Collection[str] = ()
+) -> tuple[Finding, ...]:
+    if instance.state == Instance.State.STOPPED:
+        return compare_stopped(expected, seen)
+    return (*compare(expected, seen), *_loops(expected.services.keys() & set(dying)))
 
 
 def _answer(
-    engine: Engine, instance: Instance, findings: tuple[Finding, ...], seen: Observed
+    engine: Engine,
+    instance: Instance,
+    findings: tuple[Finding, ...],
+    seen: Observed,
+    seen_at: datetime,
 ) -> None:
     """Write down what was found, and do the one thing that fits."""
     lost = [each.subject for each in findings if each.kind is Kind.VOLUME_MISSING]
     if lost:
         done = "Nothing: an empty volume in its place would hide that the data is lost."
         repairs.note(instance=instance, findings=findings, done=done)
-        repairs.degrade(instance=instance, reason=stack.missing_data(lost))
+        repairs.degrade(instance=instance, reason=stack.missing_data(lost), seen_at=seen_at)
     elif instance.state == Instance.State.STOPPED:
-        repairs.note(instance=instance, findings=findings, done="Stopped again.")
-        repairs.request_repair(instance=instance, kind=Operation.Kind.STOP)
+        _put_right(instance, findings, Operation.Kind.STOP)
     elif {each.kind for each in findings} == {Kind.LOOPING}:
-        _watch_loop(engine, instance, findings, seen)
+        _watch_loop(engine, instance, findings, seen, seen_at)
     else:
-        _repair(engine, instance, findings, seen)
+        _repair(engine, instance, findings, seen, seen_at)
 
 
 def _watch_loop(
-    engine: Engine, instance: Instance, findings: tuple[Finding, ...], seen: Observed
+    engine: Engine,
+    instance: Instance,
+    findings: tuple[Finding, ...],
+    seen: Observed,
+    seen_at: datetime,
 ) -> None:
     """The engine restarts what ends, ever later; Berth says so once that has not helped."""
     repairs.note(
         instance=instance, findings=findings, done="The engine starts it again, ever later."
     )
-    counts = [service.restarts or 0 for service in seen.services]
     looping = [each.subject for each in findings]
+    counts = [each.restarts or 0 for each in seen.services if each.name in looping]
     hopeless = max(counts, default=0) >= RESTARTS_THAT_MAKE_A_LOOP
     if hopeless or any(each.text == DIES_AGAIN.format(each.subject) for each in findings):
         reason = diagnosis.explain(
             engine=engine, instance=instance, findings=findings, observed=seen
         )
-        repairs.degrade(instance=instance, reason=reason)
+        repairs.degrade(instance=instance, reason=reason, seen_at=seen_at)
         logger.warning("instance %s: %s keep ending", instance.pk, ", ".join(looping))
 
 
 def _repair(
-    engine: Engine, instance: Instance, findings: tuple[Finding, ...], seen: Observed
+    engine: Engine,
+    instance: Instance,
+    findings: tuple[Finding, ...],
+    seen: Observed,
+    seen_at: datetime,
 ) -> None:
-    """Have it put right: at once the first time, ever later after that."""
-    now = timezone.now()
+    """Have it put right, and say so to a person where that keeps not holding."""
     if instance.repairs >= repairs.ATTEMPTS:
         reason = diagnosis.explain(
             engine=engine, instance=instance, findings=findings, observed=seen
         )
-        repairs.degrade(instance=instance, reason=reason)
-    if instance.repair_after and now < instance.repair_after:
-        tried = f"Repaired {instance.repairs} times in a row; the next attempt comes later."
+        repairs.degrade(instance=instance, reason=reason, seen_at=seen_at)
+    _put_right(instance, findings, Operation.Kind.REPAIR)
+
+
+def _put_right(instance: Instance, findings: tuple[Finding, ...], kind: Operation.Kind) -> None:
+    """Ask for the operation: at once the first time, ever later after that."""
+    if instance.repair_after and timezone.now() < instance.repair_after:
+        times = "once" if instance.repairs == 1 else f"{instance.repairs} times in a row"
+        tried = f"Put right {times}; the next attempt comes later."
         repairs.note(instance=instance, findings=findings, done=tried)
         return
-    repairs.note(instance=instance, findings=findings, done="Repaired.")
-    repairs.request_repair(instance=instance, kind=Operation.Kind.REPAIR)
+    repairs.note(instance=instance, findings=findings, done="")
+    repairs.request_repair(instance=instance, kind=kind)
 
 
-def _all_is_well(instance: Instance, seen: Observed) -> None:
+def _all_is_well(instance: Instance, seen: Observed, seen_at: datetime) -> None:
     """Settle what had been found; take a degraded instance back once it has held for a while."""
     now = timezone.now()
     open_drifts: list[Drift] = instance.open_drifts  # type: ignore[attr-defined]
     if open_drifts:
         repairs.note(instance=instance, findings=(), done="")
-    if instance.state == Instance.State.DEGRADED and _has_held(instance, seen, now):
-        repairs.recover(instance=instance)
+    is_degraded = instance.state == Instance.State.DEGRADED
+    if (is_degraded and _has_held(instance, seen, now)) or (
+        open_drifts and instance.state == Instance.State.STOPPED
+    ):
+        repairs.recover(instance=instance, seen_at=seen_at)
     if repairs.is_well_again(instance=instance, now=now):
         repairs.forget(instance=instance)
 
@@ -192,7 +220,9 @@ def _all_is_well(instance: Instance, seen: Observed) -> None:
 def _has_held(instance: Instance, seen: Observed, now: datetime) -> bool:
     if any(each.health is Health.STARTING for each in seen.services):
         return False
-    return not instance.drifts.filter(last_seen_at__gt=now - WELL_FOR).exists()
+    lately = Q(last_seen_at__gt=now - WELL_FOR)
+    ended_lately = Q(kind=Drift.Kind.LOOPING, last_seen_at__gt=now - QUIET_FOR)
+    return not instance.drifts.filter(lately | ended_lately).exists()
 
 
 DIES_AGAIN = "{} keeps ending soon after it was started"
@@ -210,11 +240,21 @@ def _expected(instance: Instance) -> Expected:
     return Expected.load(instance.expected)
 
 
-def _due_for_a_closer_look(observed: Mapping[str, Observed], now: datetime) -> frozenset[str]:
-    """The instances whose turn it is, so that each has one every so many rounds."""
+def _due_for_a_closer_look(
+    observed: Mapping[str, Observed], *, since: datetime | None, now: datetime
+) -> frozenset[str]:
+    """The instances whose turn has come since the last round, so that each has one.
+
+    A turn is 30 s long. Where rounds come less often, as without the watch process, the turns
+    between them would otherwise always be left out.
+    """
     containers = sum(len(each.services) for each in observed.values())
-    rounds = max(1, math.ceil(containers / CLOSER_LOOKS))
-    number = int(now.timestamp() / EVERY.total_seconds())
-    return frozenset(
-        each for each in observed if (zlib.crc32(each.encode()) - number) % rounds == 0
-    )
+    turns = max(1, math.ceil(containers / CLOSER_LOOKS))
+    last = _turn(now)
+    first = min(last, _turn(since) + 1) if since else last
+    due = {turn % turns for turn in range(max(first, last - MOST_TURNS_AT_ONCE + 1), last + 1)}
+    return frozenset(each for each in observed if zlib.crc32(each.encode()) % turns in due)
+
+
+def _turn(at: datetime) -> int:
+    return int(at.timestamp() / EVERY.total_seconds())

@@ -71,11 +71,11 @@ def _work(lease: leases.Lease) -> None:
         _refuse_deadly(flow, operation)
         _run_steps(lease, flow, operation.instance)
     except leases.CancelRequested:
-        _end_cancelled(lease, operation)
+        _end_cancelled(lease, flow, operation)
     except TryLater as error:
         _postpone(lease, flow, operation, error)
     except GiveUp as error:
-        _end(lease, Operation.State.FAILED, str(error), flow.failed_as)
+        _give_up(lease, flow, operation, error)
     except (leases.LeaseLost, *DATABASE_AWAY):
         raise
     except Exception as error:
@@ -141,11 +141,19 @@ def _postpone(lease: leases.Lease, flow: Flow, operation: Operation, error: TryL
     leases.postpone(lease=lease, reason=reason, delay=delay, counts=not is_silent)
 
 
-def _end_cancelled(lease: leases.Lease, operation: Operation) -> None:
+def _give_up(lease: leases.Lease, flow: Flow, operation: Operation, error: GiveUp) -> None:
+    """Fail, or say what is in the way of an operation that has to be done all the same."""
+    if flow.gives_up:
+        _end(lease, Operation.State.FAILED, str(error), flow.failed_as)
+    else:
+        leases.postpone(lease=lease, reason=str(error), delay=_backoff(operation.attempt))
+
+
+def _end_cancelled(lease: leases.Lease, flow: Flow, operation: Operation) -> None:
     """A cancelled operation that never began leaves the instance as it was."""
     began = operation.steps.exclude(started_at=None).exists()
     reason = f"“{operation.get_kind_display()}” was called off."
-    state = Instance.State.FAILED if began or operation.kind == operation.Kind.PROVISION else None
+    state = flow.failed_as if began or operation.kind == operation.Kind.PROVISION else None
     _end(lease, Operation.State.CANCELLED, reason, state)
 
 

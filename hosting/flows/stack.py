@@ -22,6 +22,7 @@ def pull(work: Work) -> None:
 
 def prepare(work: Work) -> None:
     """Create networks and volumes; a subnet that something else holds is replaced by the next."""
+    guard_data(work)  # an app that has run may be provisioned again, once that had failed
     while True:
         try:
             return work.engine.prepare(work.stack, report=work.report)

@@ -2,7 +2,7 @@
 
 Any number of schedulers may ask, at any time: the first to ask when something is due moves its due
 time on, in one UPDATE, and does it. What was missed is due at once, and done once, not once for
-each time it was missed.
+each time it was missed. Whoever dies in the middle of it leaves it due again after an hour.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -20,6 +19,7 @@ from hosting.models import Chore
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = timedelta(minutes=5)
+GIVEN_UP_AFTER = timedelta(hours=1)  # longer than any task may take
 
 
 def run_if_due(*, name: str, every: timedelta, work: Callable[[], None]) -> bool:
@@ -29,8 +29,8 @@ def run_if_due(*, name: str, every: timedelta, work: Callable[[], None]) -> bool
     kept and raised. The next time is counted from the due time, so that a nightly chore stays where
     it was in the night; where that has passed already, from now.
     """
-    Chore.objects.get_or_create(name=name, defaults={"due_at": timezone.now()})
-    if not _take(name, every):
+    chore, _ = Chore.objects.get_or_create(name=name, defaults={"due_at": timezone.now()})
+    if not _take(chore):
         return False
     try:
         work()
@@ -38,13 +38,13 @@ def run_if_due(*, name: str, every: timedelta, work: Callable[[], None]) -> bool
         text = f"{type(error).__name__}: {error}"
         Chore.objects.filter(name=name).update(due_at=Now() + RETRY_AFTER, last_error=text)
         raise
-    Chore.objects.filter(name=name).update(last_ended_at=Now(), last_error="")
+    now = timezone.now()
+    due_at = chore.due_at + every if chore.due_at + every > now else now + every
+    Chore.objects.filter(name=name).update(due_at=due_at, last_ended_at=Now(), last_error="")
     return True
 
 
-def _take(name: str, every: timedelta) -> bool:
-    late = Chore.objects.filter(name=name, due_at__lte=Now() - every)
-    if late.update(due_at=Now() + every, last_began_at=Now()):
-        return True
-    due = Chore.objects.filter(name=name, due_at__lte=Now())
-    return bool(due.update(due_at=F("due_at") + every, last_began_at=Now()))
+def _take(chore: Chore) -> bool:
+    """Whether it is due, and was so to nobody else: they would have moved the due time on."""
+    due = Chore.objects.filter(pk=chore.pk, due_at=chore.due_at, due_at__lte=Now())
+    return bool(due.update(due_at=Now() + GIVEN_UP_AFTER, last_began_at=Now()))

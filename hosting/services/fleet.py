@@ -6,9 +6,12 @@ once: it looks at what has ended and asks for what comes next.
 
 from __future__ import annotations
 
+import logging
+import uuid
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from hosting.models import (
@@ -23,6 +26,8 @@ from hosting.services import operations
 from tenants.errors import Refused
 from tenants.services import audit
 from tenants.services.actors import Actor
+
+logger = logging.getLogger(__name__)
 
 RUNNING_STATES = (Instance.State.RUNNING, Instance.State.DEGRADED)
 # What a whole server may be asked for, and of which of its instances.
@@ -98,9 +103,13 @@ def begin(
 
 
 def advance_all() -> None:
-    """Every action that is going on, one step each."""
+    """Every action that is going on, one step each, and what came in late of those that ended."""
     for action in FleetAction.objects.filter(state=FleetAction.State.RUNNING):
-        advance(action=action)
+        try:
+            advance(action=action)
+        except Exception:  # the others are none the worse for it
+            logger.exception("fleet action %s could not go on; it is tried again", action.pk)
+    _take_in(FleetActionItem.objects.exclude(action__state=FleetAction.State.RUNNING))
 
 
 @transaction.atomic
@@ -109,8 +118,8 @@ def advance(*, action: FleetAction) -> None:
     locked = _lock(action)
     if locked is None:
         return
-    _take_in(locked)
     items = locked.items
+    _take_in(items.all())
     failures = items.filter(state=_Item.FAILED).count()
     if failures > locked.most_failures:
         what = "operation" if failures == 1 else "operations"
@@ -129,7 +138,7 @@ def stop(*, action: FleetAction, actor: Actor) -> None:
     locked = _lock(action)
     if locked is None:
         raise Refused("It has ended already.")
-    _take_in(locked)
+    _take_in(locked.items.all())
     _end(locked, FleetAction.State.STOPPED, f"Stopped by {actor.label}.")
     audit.record(action="fleet.stopped", actor=actor, obj=locked, after={"by": actor.label})
 
@@ -142,11 +151,24 @@ def refuse_while_running(*, server: Server) -> None:
 
 
 def stopped_by_drain(*, server: Server) -> list[Instance]:
-    """The instances that the server's last drain stopped and that are still stopped."""
+    """The instances that the server's last drain stopped and that are stopped since then.
+
+    Not one that somebody started afterwards: who stopped it then had a reason of their own.
+    """
     drain = server.fleet_actions.filter(purpose=FleetAction.Purpose.DRAIN).first()
     if drain is None:
         return []
-    stopped = drain.items.exclude(operation=None).filter(instance__state=Instance.State.STOPPED)
+    started_later = Operation.objects.filter(
+        instance=OuterRef("instance"),
+        requested_at__gt=OuterRef("operation__requested_at"),
+        kind__in=(Operation.Kind.START, Operation.Kind.RESTART, Operation.Kind.PROVISION),
+    )
+    stopped = drain.items.exclude(operation=None).filter(
+        ~Exists(started_later),
+        instance__state=Instance.State.STOPPED,
+        instance__delete_requested_at=None,
+        instance__client__is_active=True,
+    )
     return [item.instance for item in stopped.select_related("instance__client")]
 
 
@@ -158,14 +180,14 @@ def _lock(action: FleetAction) -> FleetAction | None:
     )
 
 
-def _take_in(action: FleetAction) -> None:
+def _take_in(items: QuerySet[FleetActionItem]) -> None:
     """From the operations to their items."""
     outcomes = {
         Operation.State.SUCCEEDED: _Item.SUCCEEDED,
         Operation.State.FAILED: _Item.FAILED,
         Operation.State.CANCELLED: _Item.SKIPPED,
     }
-    ended = action.items.filter(state=_Item.RUNNING).exclude(operation__state__in=ACTIVE_STATES)
+    ended = items.filter(state=_Item.RUNNING).exclude(operation__state__in=ACTIVE_STATES)
     for item in ended.select_related("operation"):
         operation = item.operation
         if operation is not None:
@@ -177,7 +199,9 @@ def _take_in(action: FleetAction) -> None:
 def _begin_wave(action: FleetAction, wave: int) -> None:
     """Ask for the operations. An instance that is busy, or changed meanwhile, is left out."""
     actor = Actor(id=str(action.requested_by_id or ""), label=action.requested_by_label)
-    for item in action.items.filter(wave=wave, state=_Item.WAITING).select_related("instance"):
+    items = action.items.filter(wave=wave, state=_Item.WAITING).select_related("instance")
+    _lock_instances([item.instance_id for item in items])
+    for item in items:
         try:
             with transaction.atomic():
                 item.operation = operations.request(
@@ -187,6 +211,11 @@ def _begin_wave(action: FleetAction, wave: int) -> None:
         except Refused as refused:
             item.state, item.reason = _Item.SKIPPED, str(refused)
         item.save(update_fields=["operation", "state", "reason"])
+
+
+def _lock_instances(pks: Sequence[uuid.UUID]) -> None:
+    """All of a wave before the first audit event: whoever ends an operation locks in that order."""
+    list(Instance.objects.select_for_update(of=("self",)).filter(pk__in=pks).order_by("pk"))
 
 
 def _end(action: FleetAction, state: FleetAction.State, reason: str) -> None:

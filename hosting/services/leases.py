@@ -23,6 +23,10 @@ from hosting.services import doorbell, edge, incidents, turns
 from tenants.services import audit
 from tenants.services.actors import Actor
 
+# By a person's wish: the next trouble is a first one again. A repair leaves the count as it is.
+_BRINGS_UP = (Operation.Kind.PROVISION, Operation.Kind.START, Operation.Kind.RESTART)
+_SET = ("state", "state_reason", "first_running_at", "deleted_at", "repairs", "repair_after")
+
 
 class LeaseLost(Exception):
     """Someone else works on the operation now, or it has ended: stop, and touch nothing."""
@@ -181,7 +185,7 @@ def finish(
     operation.save(update_fields=["state", "reason", "finished_at", "lease_expires_at"])
     _make_room(operation)
     if instance_state is not None:
-        _set_instance(operation.instance_id, instance_state, reason, at)
+        _set_instance(operation, instance_state, reason, at)
         edge.want_publish()  # what the edge shows in place of a stopped or failed app
         transaction.on_commit(doorbell.ring_edge)
     audit.record(
@@ -205,15 +209,17 @@ def _make_room(operation: Operation) -> None:
     transaction.on_commit(lambda: turns.ring_next(server_id=server_id))
 
 
-def _set_instance(pk: uuid.UUID, state: Instance.State, reason: str, at: datetime) -> None:
-    instance = Instance.objects.select_for_update().get(pk=pk)
+def _set_instance(operation: Operation, state: Instance.State, reason: str, at: datetime) -> None:
+    instance = Instance.objects.select_for_update().get(pk=operation.instance_id)
     instance.state = state
     instance.state_reason = reason
     if state == Instance.State.RUNNING and instance.first_running_at is None:
         instance.first_running_at = at
     if state == Instance.State.DELETED:
         instance.deleted_at = at
-    instance.save(update_fields=["state", "state_reason", "first_running_at", "deleted_at"])
+    if operation.state == Operation.State.SUCCEEDED and operation.kind in _BRINGS_UP:
+        instance.repairs, instance.repair_after = 0, None
+    instance.save(update_fields=_SET)
     _tell(instance, reason)
 
 

@@ -33,9 +33,15 @@ ATTEMPTS = 4
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=30)
 WELL_AGAIN_AFTER = timedelta(minutes=10)  # well for so long, and earlier repairs are forgotten
+KEPT = timedelta(days=90)  # settled drifts; what is open is kept for as long as it is
+LONGEST_SUBJECT = 200  # people may give a container a longer name than the column holds
 
 _State = Instance.State
 SUPERVISED = (_State.RUNNING, _State.DEGRADED, _State.STOPPED)
+_ASKED = {
+    Operation.Kind.REPAIR: "A repair was asked for.",
+    Operation.Kind.STOP: "It was asked to be stopped again.",
+}
 
 
 def instances_on(*, server: Server, undisturbed_since: datetime) -> QuerySet[Instance]:
@@ -44,9 +50,7 @@ def instances_on(*, server: Server, undisturbed_since: datetime) -> QuerySet[Ins
     Not those that an operation works on, or worked on after that moment: what was seen of them may
     be older than what the operation did. Each comes with its open drifts as ``open_drifts``.
     """
-    disturbed = Operation.objects.filter(instance=OuterRef("pk")).filter(
-        Q(state__in=ACTIVE_STATES) | Q(finished_at__gte=undisturbed_since)
-    )
+    disturbed = Operation.objects.filter(_active_after(undisturbed_since), instance=OuterRef("pk"))
     drifts = Prefetch("drifts", Drift.objects.filter(settled_at=None), to_attr="open_drifts")
     return (
         Instance.objects.filter(~Exists(disturbed), server=server, state__in=SUPERVISED)
@@ -60,20 +64,35 @@ def instances_on(*, server: Server, undisturbed_since: datetime) -> QuerySet[Ins
 def known_labels(*, server: Server, labels: Collection[str]) -> frozenset[str]:
     """Which of these instance labels belong to instances of that server that are not deleted.
 
-    Or were deleted a moment ago: what the engine showed of them may be older than that.
+    Or were deleted a moment ago: what the engine showed of them may be older than that. Another
+    row for the same engine counts as the same server.
     """
-    ids = [each for each in map(_as_uuid, labels) if each is not None]
+    alive = _alive(labels).filter(server__engine=server.engine, server__endpoint=server.endpoint)
+    return frozenset(str(pk) for pk in alive.values_list("pk", flat=True))
+
+
+def homes(*, labels: Collection[str]) -> dict[str, str]:
+    """Instance label -> the name of its server, of those labels that any live instance has."""
+    alive = _alive(labels).values_list("pk", "server__name")
+    return {str(pk): name for pk, name in alive}
+
+
+def uuids(labels: Collection[str]) -> list[uuid.UUID]:
+    """Those of the labels that can be an instance's at all; anyone may make up another."""
+    return [each for each in map(_as_uuid, labels) if each is not None]
+
+
+def _alive(labels: Collection[str]) -> QuerySet[Instance]:
     recently = timezone.now() - timedelta(minutes=1)
-    alive = Instance.objects.filter(server=server, pk__in=ids).filter(
+    return Instance.objects.filter(pk__in=uuids(labels)).filter(
         ~Q(state=_State.DELETED) | Q(deleted_at__gte=recently)
     )
-    return frozenset(str(pk) for pk in alive.values_list("pk", flat=True))
 
 
 @transaction.atomic
 def note(*, instance: Instance, findings: Sequence[Finding], done: str) -> None:
     """Write down what was found; what is not found any more is settled."""
-    found = {(each.kind.value, each.subject): each for each in findings}
+    found = {(each.kind.value, each.subject[:LONGEST_SUBJECT]): each for each in findings}
     now = timezone.now()
     still = Drift.objects.filter(instance=instance, settled_at=None).in_bulk()
     for drift in still.values():
@@ -88,12 +107,12 @@ def note(*, instance: Instance, findings: Sequence[Finding], done: str) -> None:
         [
             Drift(
                 instance=instance,
-                kind=each.kind,
-                subject=each.subject,
+                kind=kind,
+                subject=subject,
                 found=each.text,
                 done=done,
             )
-            for each in found.values()
+            for (kind, subject), each in found.items()
         ],
         ignore_conflicts=True,  # another round at the same moment wrote it down
     )
@@ -108,22 +127,29 @@ def request_repair(*, instance: Instance, kind: Operation.Kind) -> Operation | N
             locked.repairs += 1
             locked.repair_after = timezone.now() + pause(locked.repairs)
             locked.save(update_fields=["repairs", "repair_after"])
-            Drift.objects.filter(instance=instance, settled_at=None).update(operation=operation)
+            found = Drift.objects.filter(instance=instance, settled_at=None)
+            found.update(operation=operation, done=_ASKED[kind])
     except Refused:
         return None  # a person or another round was faster, and what they do comes first
     return operation
 
 
 @transaction.atomic
-def degrade(*, instance: Instance, reason: str) -> None:
-    """Berth can't bring the instance back by itself: say so, and why."""
-    locked = _undisturbed(instance)
-    if locked is None or locked.state not in (_State.RUNNING, _State.DEGRADED):
+def degrade(*, instance: Instance, reason: str, seen_at: datetime) -> None:
+    """Berth can't bring the instance back by itself: say so, and why.
+
+    ``seen_at`` is when that was seen, here and below: what an operation did later counts more. One
+    that is stopped stays so, and has an incident.
+    """
+    locked = _undisturbed(instance, seen_at)
+    if locked is None or locked.state not in SUPERVISED:
         return
     incidents.open_for(
         kind=Incident.Kind.INSTANCE_DEGRADED, instance=locked, summary=f"{locked}: {reason}"
     )
     was = locked.state
+    if was == _State.STOPPED:
+        return
     locked.state, locked.state_reason = _State.DEGRADED, reason
     locked.save(update_fields=["state", "state_reason"])
     if was != _State.DEGRADED:
@@ -131,12 +157,14 @@ def degrade(*, instance: Instance, reason: str) -> None:
 
 
 @transaction.atomic
-def recover(*, instance: Instance) -> None:
-    """A degraded instance was seen to be well."""
-    locked = _undisturbed(instance)
-    if locked is None or locked.state != _State.DEGRADED:
+def recover(*, instance: Instance, seen_at: datetime) -> None:
+    """A degraded instance was seen to be well, or a stopped one to be whole."""
+    locked = _undisturbed(instance, seen_at)
+    if locked is None or locked.state not in (_State.DEGRADED, _State.STOPPED):
         return
     incidents.close(kind=Incident.Kind.INSTANCE_DEGRADED, instance=locked)
+    if locked.state == _State.STOPPED:
+        return
     locked.state, locked.state_reason = _State.RUNNING, ""
     locked.save(update_fields=["state", "state_reason"])
     _announce("instance.recovered", locked, before=_State.DEGRADED, reason="")
@@ -145,6 +173,11 @@ def recover(*, instance: Instance) -> None:
 def forget(*, instance: Instance) -> None:
     """It has been well for long enough: the next trouble is a first one again."""
     Instance.objects.filter(pk=instance.pk).update(repairs=0, repair_after=None)
+
+
+def forget_old_drifts() -> None:
+    """Remove what was settled long ago, so that the history does not grow for ever."""
+    Drift.objects.filter(settled_at__lt=timezone.now() - KEPT).delete()
 
 
 def is_well_again(*, instance: Instance, now: datetime) -> bool:
@@ -159,12 +192,14 @@ def pause(repairs: int) -> timedelta:
     return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
 
 
-def _undisturbed(instance: Instance) -> Instance | None:
-    """The instance, locked; None where an operation works on it by now."""
+def _undisturbed(instance: Instance, since: datetime) -> Instance | None:
+    """The instance, locked; None where an operation works on it, or has since that moment."""
     locked = Instance.objects.select_for_update(of=("self",)).get(pk=instance.pk)
-    if locked.operations.filter(state__in=ACTIVE_STATES).exists():
-        return None
-    return locked
+    return None if locked.operations.filter(_active_after(since)).exists() else locked
+
+
+def _active_after(moment: datetime) -> Q:
+    return Q(state__in=ACTIVE_STATES) | Q(finished_at__gte=moment)
 
 
 def _announce(action: str, instance: Instance, *, before: str, reason: str) -> None:

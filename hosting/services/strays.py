@@ -72,6 +72,12 @@ def failed(*, stray: Stray, error: str) -> None:
     Stray.objects.filter(pk=stray.pk).update(note=error)
 
 
+def left_alone(*, stray: Stray, note: str) -> None:
+    """It is known to be there, and nothing is done to it for now."""
+    if stray.note != note:
+        Stray.objects.filter(pk=stray.pk).update(note=note)
+
+
 @transaction.atomic
 def removed(*, stray: Stray) -> None:
     """The engine removed it, as staff had asked for."""

@@ -10,8 +10,8 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db.models import Count, F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import Now, RowNumber
 
 from hosting.models import Operation, Server
 from hosting.services import breaker, doorbell
@@ -29,21 +29,35 @@ def obstacle(*, operation: Operation, server: Server) -> str:
     """Why the operation can't be begun now, in one sentence; empty where it can.
 
     The caller holds the server's row locked, so that two workers don't count on one free place.
+    One that was called off needs no place and no server: it only has to be ended.
     """
-    if not breaker.may_try(server=server):
-        return breaker.waiting_reason(server)
+    if operation.cancel_requested_at is not None:
+        return ""
     busy = _worked_on().filter(instance__server=server).exclude(pk=operation.pk).count()
-    if busy >= server.parallel_operations:
+    is_full = busy >= server.parallel_operations
+    # Where it is full nobody would try: the one attempt at a silent server is left to another.
+    if (is_full and server.is_silent) or not breaker.may_try(server=server):
+        return breaker.waiting_reason(server)
+    if is_full:
         return f"Waits its turn: server {server} works on {busy} operations already."
     return ""
 
 
 def ringable(*, at_most: int) -> list[uuid.UUID]:
-    """The oldest due operations, of each server as many as it has places for."""
-    rows = due().order_by("run_after").values_list("pk", "instance__server_id")
-    free = _free_places()
-    chosen: list[uuid.UUID] = []
-    for operation_id, server_id in rows[: 10 * at_most]:
+    """The oldest due operations, of each server as many as it has places for.
+
+    However many wait for one server, those of another are found. What was called off needs no
+    place.
+    """
+    called_off = due().exclude(cancel_requested_at=None).order_by("run_after")
+    chosen = list(called_off.values_list("pk", flat=True)[:at_most])
+    free = {server_id: places for server_id, places in _free_places().items() if places > 0}
+    position = Window(RowNumber(), partition_by=F("instance__server"), order_by=("run_after", "pk"))
+    waiting = due().filter(cancel_requested_at=None, instance__server__in=free)
+    first = waiting.annotate(position=position).filter(position__lte=max(free.values(), default=0))
+    for operation_id, server_id in first.order_by("run_after", "pk").values_list(
+        "pk", "instance__server_id"
+    ):
         if free[server_id] > 0 and len(chosen) < at_most:
             free[server_id] -= 1
             chosen.append(operation_id)
