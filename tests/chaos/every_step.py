@@ -1,0 +1,55 @@
+"""The worker is killed at every moment of every step of every kind of operation."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections.abc import Iterable, Sequence
+
+from django.db import connections
+
+from hosting.flows.moments import Moment
+from tests.chaos import evidence
+from tests.chaos.all_kinds import die_with_all_kinds
+from tests.chaos.fleet import Fleet
+from tests.chaos.installation import Installation
+from tests.chaos.lives import SURVIVED, Death, Trial, all_deaths, live, lives_for
+
+LANES = 4  # each mostly waits for a lease to run out
+
+
+def main(made: Installation, options: argparse.Namespace) -> bool:
+    """Try every death; print the table; whether all were survived."""
+    deaths = [each for each in all_deaths() if options.only in ("", each.kind)]
+    world = Fleet.found()
+    trials = _try_all(world, deaths)
+    print(table(deaths, trials))
+    survived = sum(each.outcome == SURVIVED for each in trials)
+    print(f"{survived} of {len(deaths)} deaths survived; n/a: the step has no such moment")
+    faults = [f"{each.death}: {each.outcome}" for each in trials if not each.is_well]
+    faults += [f"{each}: not tried" for each in {*deaths} - {each.death for each in trials}]
+    faults += die_with_all_kinds(made, world)
+    faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
+    print(*faults, sep="\n")
+    return not faults
+
+
+def _try_all(world: Fleet, deaths: Sequence[Death]) -> list[Trial]:
+    """All of them, some instances side by side."""
+    lives = [(world, life) for life in lives_for(deaths)]
+    connections.close_all()  # a forked process must not share one
+    trials: list[Trial] = []
+    with multiprocessing.get_context("fork").Pool(LANES) as pool:
+        for several in pool.imap_unordered(live, lives):
+            trials.extend(several)
+    return trials
+
+
+def table(deaths: Iterable[Death], trials: Iterable[Trial]) -> str:
+    """A line for each step, a column for each moment."""
+    outcomes = {each.death: each.outcome if each.is_well else "FAILED" for each in trials}
+    lines = [f"{'operation':<12}{'step':<12}" + "".join(f"{each:<10}" for each in Moment)]
+    for kind, step in dict.fromkeys((each.kind, each.step) for each in deaths):
+        cells = [outcomes.get(Death(kind, step, moment), "not tried") for moment in Moment]
+        lines.append(f"{kind:<12}{step:<12}" + "".join(f"{each:<10}" for each in cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,153 @@
+"""What has to be true of an instance and its operations, as sentences on what is not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from hosting.engines.base import Stack
+from hosting.engines.docker.spec import container_name, needs_secrets_volume, secrets_volume
+from hosting.flows import runner, stacks
+from hosting.flows.engines import engine_for
+from hosting.models import Instance, Operation, OperationStep, Subnet
+from tenants.models import AuditEvent
+from tenants.selectors import audit_chain
+from tests.chaos import engine
+from tests.chaos.engine import Container, Holding, Network
+
+RUNS, STANDS = "running", "exited"
+
+
+@dataclass(frozen=True)
+class Keepsake:
+    """What must never change as long as an instance lives."""
+
+    account: str
+    secrets: tuple[tuple[str, str], ...]
+
+
+def keepsake(instance: Instance) -> Keepsake:
+    """Of an instance that runs. Raises ``AssertionError`` where its parts don't fit together."""
+    account = inside(instance, "web", "cat /data/account")
+    login = 'export REDISCLI_AUTH="$(cat /run/secrets/redis_password)"'
+    accounts = inside(instance, "redis", f"{login}; redis-cli smembers accounts")
+    assert accounts == account, f"Redis has the accounts {accounts.split()}, web has {account}"
+    return Keepsake(account, secrets_of(instance))
+
+
+def secrets_of(instance: Instance) -> tuple[tuple[str, str], ...]:
+    """Name and value of each secret that Berth has of the instance."""
+    return tuple(sorted((each.name, each.reveal()) for each in instance.secrets.all()))
+
+
+def inside(instance: Instance, service: str, script: str) -> str:
+    """What a script prints inside a service."""
+    result = engine_for(instance.server).run(
+        str(instance.pk), service, ("bash", "-c", script), timeout=timedelta(seconds=20)
+    )
+    assert result.exit_code == 0, f"{service} of {instance}: {result.output.strip()}"
+    return result.output.strip()
+
+
+def expected(stack: Stack, state: str) -> Holding:
+    """What the engine holds of a stack that is as it should be."""
+    containers = (
+        Container(container_name(stack.project, each.name), each.name, each.spec_hash(), state)
+        for each in stack.services
+    )
+    networks = (Network(each.name, each.subnet, each.internal) for each in stack.networks)
+    secret = (
+        secrets_volume(stack.project, each.name)
+        for each in stack.services
+        if needs_secrets_volume(each)
+    )
+    return Holding(
+        containers=tuple(sorted(containers)),
+        networks=tuple(sorted(networks)),
+        volumes=tuple(sorted([*(each.name for each in stack.volumes), *secret])),
+    )
+
+
+def wrong_with_objects(instance: Instance) -> Iterator[str]:
+    """The engine holds exactly what the instance's state says: no more, no less, no doubles."""
+    held = engine.held(instance.server.endpoint, str(instance.pk), f"{instance.project}-")
+    wanted = Holding()
+    if instance.state != Instance.State.DELETED:
+        stack = stacks.build(instance)
+        state = STANDS if instance.state == Instance.State.STOPPED else RUNS
+        wanted = expected(stack, state)
+    for what in ("containers", "networks", "volumes"):
+        there, due = Counter(getattr(held, what)), Counter(getattr(wanted, what))
+        yield from (f"the engine lacks {each}" for each in (due - there).elements())
+        yield from (f"the engine has {each} too much" for each in (there - due).elements())
+
+
+def wrong_with_secrets(instance: Instance) -> Iterator[str]:
+    """Every service finds in its files what Berth has."""
+    values = dict(secrets_of(instance))
+    for service in stacks.build(instance).services:
+        for secret in service.secrets:
+            if inside(instance, service.name, f"cat {secret.target}") != secret.value.strip():
+                yield f"{service.name} has another {secret.name} than Berth"
+            if secret.name in values and values[secret.name] != secret.value:
+                yield f"the stack has another {secret.name} than Berth"
+
+
+def wrong_with_operation(operation: Operation) -> Iterator[str]:
+    """It succeeded, each step once and in order, and the log says so once."""
+    flow = runner.FLOWS[operation.kind]
+    if operation.state != Operation.State.SUCCEEDED:
+        yield f"{operation.kind} is {operation.state}: {operation.reason}"
+    if operation.instance.state != flow.succeeded_as:
+        yield f"the instance is {operation.instance.state} after {operation.kind}"
+    steps = list(operation.steps.order_by("position"))
+    if [each.name for each in steps] != [each.name for each in flow.steps]:
+        yield f"its steps are {', '.join(each.name for each in steps)}"
+    for step in steps:
+        if step.state != OperationStep.State.DONE or step.finished_at is None:
+            yield f"its step {step.name} is {step.state}"
+    yield from wrong_with_audit(operation)
+
+
+def wrong_with_audit(operation: Operation) -> Iterator[str]:
+    """One event for the asking, one for the end, and none for another end."""
+    events = AuditEvent.objects.filter(after__operation=str(operation.pk))
+    said = Counter(events.values_list("action", flat=True))
+    said.pop("operation.cancel_requested", None)
+    wanted = {f"instance.{operation.kind}_requested", f"operation.{operation.state}"}
+    if said != Counter(wanted):
+        yield f"the audit log has {dict(said)} of {operation.kind}"
+
+
+def wrong_with_traces(instance: Instance) -> Iterator[str]:
+    """Nothing that a deleted instance held in Berth is left."""
+    for name in ("hostnames", "secrets"):
+        if getattr(instance, name).exists():
+            yield f"it still has {name}"
+    if Subnet.objects.filter(instance=instance).exists():
+        yield "it still has a subnet"
+
+
+def wrong_with_whole(owner: str, endpoints: Iterable[str]) -> Iterator[str]:
+    """Nothing on the engines is nobody's, no subnet is given twice, the audit log is whole."""
+    alive = Instance.objects.exclude(state=Instance.State.DELETED)
+    projects = [f"{each.project}-" for each in alive.select_related("client")]
+    for endpoint in endpoints:
+        holding = engine.held_by(endpoint, owner)
+        for name in holding.names:
+            if not name.startswith(tuple(projects)):
+                yield f"{name} belongs to no instance"
+        yield from _overlaps([ip_network(each.subnet) for each in holding.networks])
+    verdict = audit_chain.verify()
+    if verdict.problem:
+        yield verdict.problem
+
+
+def _overlaps(networks: list[IPv4Network | IPv6Network]) -> Iterator[str]:
+    for index, one in enumerate(networks):
+        for other in networks[index + 1 :]:
+            if one.overlaps(other):
+                yield f"{one} and {other} overlap"

@@ -1,0 +1,112 @@
+"""Clients, servers and instances of the installation, and what is asked of them."""
+
+from __future__ import annotations
+
+import os
+import random
+import traceback
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from hosting.flows import runner
+from hosting.models import Instance, Operation, Plan, Server, Subnet
+from hosting.services import instances, operations, servers
+from tenants.models import Client
+from tenants.services import clients
+from tenants.services.actors import Actor
+from tests.chaos.engine import LOCAL
+from tests.chaos.waiting import wait_until
+
+ACTOR = Actor.system("chaos")
+APP = "keeper"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """One client with one plan on one server."""
+
+    client: Client
+    plan: Plan
+    server: Server
+
+    @classmethod
+    def found(cls, endpoint: str = LOCAL) -> Fleet:
+        """Write down a client, a plan and a server."""
+        plan = Plan.objects.create(
+            slug="tiny", name="Tiny", cpus=Decimal(1), memory_mb=128, disk_gb=1, processes=64
+        )
+        server = servers.create(
+            name="local",
+            actor=ACTOR,
+            endpoint=endpoint,
+            cpus=Decimal(512),
+            memory_mb=512 * 1024,
+            disk_gb=10_000,
+            parallel_operations=64,  # a dead worker's one counts until its lease runs out
+        )
+        # Begin somewhere in the range: others use this machine's engine too, from its start on.
+        start = random.randrange(1_000, server.subnet_count // 2)
+        Subnet.objects.create(server=server, index=start, taken_by="other installations")
+        client = clients.create(name="Acme", slug="acme", timezone="UTC", actor=ACTOR)
+        return cls(client, plan, server)
+
+    def order(self, name: str) -> Instance:
+        """Order an instance; its provisioning is asked for with it."""
+        return instances.order(
+            client=self.client, app=APP, plan=self.plan.slug, name=name, actor=ACTOR
+        )
+
+
+def ask(instance: Instance, kind: str) -> Operation:
+    """Ask for an operation, the way that people do where there is one."""
+    verbs = {
+        Operation.Kind.START: instances.start,
+        Operation.Kind.STOP: instances.stop,
+        Operation.Kind.RESTART: instances.restart,
+    }
+    if kind == Operation.Kind.DELETE:
+        return instances.delete(instance=instance, confirmation=instance.name, actor=ACTOR)
+    if kind in verbs:
+        return verbs[Operation.Kind(kind)](instance=instance, actor=ACTOR)
+    with transaction.atomic():
+        return operations.request(instance=instance, kind=kind, actor=ACTOR)
+
+
+def newest(instance: Instance) -> Operation:
+    """The operation that was asked for last."""
+    return instance.operations.order_by("-requested_at", "-pk")[0]
+
+
+def reread(operation: Operation) -> Operation:
+    operation.refresh_from_db()
+    return operation
+
+
+def run_in_child(operation_id: uuid.UUID, *, die_at: str = "") -> int:
+    """Fork a worker that works on the operation; return its process id.
+
+    The child has everything loaded already, and shares no connection.
+    """
+    connection.close()
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        os.environ["BERTH_DIE_AT"] = die_at
+        runner.run(operation_id)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def wait_for_lease_end(operation: Operation, *, seconds: float = 15) -> None:
+    """Until the database says that the worker's time is over."""
+    over = Operation.objects.filter(pk=operation.pk, lease_expires_at__lte=Now())
+    wait_until(over.exists, seconds=seconds, what=f"the lease of {operation} runs out")

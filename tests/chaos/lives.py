@@ -1,0 +1,140 @@
+"""An instance's life, from its order to its deletion, in which workers die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from django.db import connection
+
+from hosting.flows import runner
+from hosting.flows.moments import Moment
+from hosting.models import Operation, OperationStep
+from tests.chaos import fleet
+from tests.chaos.fleet import Fleet
+from tests.chaos.subject import Subject
+
+SURVIVED, NOT_PASSED = "survived", "n/a"
+_Kind = Operation.Kind
+
+
+@dataclass(frozen=True)
+class Death:
+    """Where a worker dies."""
+
+    kind: str
+    step: str
+    moment: Moment
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.step}/{self.moment}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of the operation: ``survived``, ``n/a``, or what is wrong."""
+
+    death: Death
+    outcome: str
+
+    @property
+    def is_well(self) -> bool:
+        return self.outcome in (SURVIVED, NOT_PASSED)
+
+
+@dataclass(frozen=True)
+class Life:
+    """An instance's name, and at most one death for each kind of operation."""
+
+    name: str
+    deaths: Mapping[str, Death]
+
+    @property
+    def kinds(self) -> list[str]:
+        """What happens in it, in order: only what somebody dies of, beside the two ends."""
+        ends = (_Kind.PROVISION, _Kind.DELETE)
+        return [ends[0], *(each for each in self.deaths if each not in ends), ends[1]]
+
+
+def all_deaths() -> list[Death]:
+    """Every moment of every step of every kind that the runner knows."""
+    return [
+        Death(kind, step.name, moment)
+        for kind, flow in runner.FLOWS.items()
+        for step in flow.steps
+        for moment in Moment
+    ]
+
+
+def lives_for(deaths: Sequence[Death]) -> list[Life]:
+    """So many lives that each death has its place in one."""
+    by_kind = [[each for each in deaths if each.kind == kind] for kind in runner.FLOWS]
+    return [
+        Life(f"life-{number}", {death.kind: death for death in chosen if death})
+        for number, chosen in enumerate(zip_longest(*by_kind))
+    ]
+
+
+def live(arguments: tuple[Fleet, Life]) -> list[Trial]:
+    """Live it in a process of a pool; what became of each death, up to one that went wrong."""
+    world, life = arguments
+    trials: list[Trial] = []
+    try:
+        trials.extend(_trials(Subject(world, life.name), life))
+    except Exception as error:  # whatever it is belongs into the report
+        untried = [each for each in life.deaths.values() if each not in {t.death for t in trials}]
+        trials.append(Trial(untried[0], f"{life.name}: {type(error).__name__}: {error}"))
+    finally:
+        connection.close()
+    return trials
+
+
+def _trials(subject: Subject, life: Life) -> Iterator[Trial]:
+    for kind in life.kinds:
+        death = life.deaths.get(kind)
+        if death is None:
+            subject.do(kind)
+            continue
+        operation = subject.ask(kind)
+        outcome = _die_and_go_on(subject, operation, death)
+        faults = "; ".join(subject.faults(operation))
+        yield Trial(death, faults or outcome)
+        if faults:
+            return
+
+
+def _die_and_go_on(subject: Subject, operation: Operation, death: Death) -> str:
+    """One worker dies there; another one ends what it began."""
+    child = fleet.run_in_child(operation.pk, die_at=str(death))
+    status = os.waitpid(child, 0)[1]
+    operation.refresh_from_db()
+    if os.WIFEXITED(status):
+        _see_that_it_is_not_passed(operation, death)
+        return NOT_PASSED
+    assert os.WTERMSIG(status) == signal.SIGKILL, f"ended by signal {os.WTERMSIG(status)}"
+    _see_where_it_died(operation, death)
+    assert not runner.run(operation.pk), "another worker took it while the lease was good"
+    fleet.wait_for_lease_end(operation)
+    subject.work_off(operation)
+    assert (operation.fence, operation.attempt) == (2, 2), "it was claimed more than twice"
+    return SURVIVED
+
+
+def _see_that_it_is_not_passed(operation: Operation, death: Death) -> None:
+    """Only a step that says nothing has no moment within."""
+    output = operation.steps.get(name=death.step).output
+    assert (death.moment, output) == (Moment.WITHIN, ""), f"nobody died at {death}"
+
+
+def _see_where_it_died(operation: Operation, death: Death) -> None:
+    assert operation.state == Operation.State.RUNNING, "a dead worker told somebody"
+    step = operation.steps.get(name=death.step)
+    is_done = step.state == OperationStep.State.DONE
+    assert is_done == (death.moment == Moment.AFTER), f"{step.name} is {step.state}"
+    if death.moment in (Moment.BEFORE, Moment.WITHIN):
+        assert bool(step.output) == (death.moment == Moment.WITHIN), f"said: {step.output}"
+    later = operation.steps.filter(position__gt=step.position)
+    assert not later.exclude(state=OperationStep.State.PENDING).exists(), "it went further"

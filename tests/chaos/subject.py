@@ -1,0 +1,66 @@
+"""An instance that things are done to, and what has to be true of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hosting.flows import runner
+from hosting.models import Instance, Operation
+from hosting.services import operations
+from tests.chaos import engine, evidence, fleet
+from tests.chaos.fleet import Fleet
+
+_Kind = Operation.Kind
+
+
+class Subject:
+    """An ordered instance; its provisioning is asked for and not begun."""
+
+    def __init__(self, world: Fleet, name: str) -> None:
+        self.instance = world.order(name)
+        self.secrets = evidence.secrets_of(self.instance)
+        self.keepsake: evidence.Keepsake | None = None
+
+    def ask(self, kind: str) -> Operation:
+        """Ask for it, once the instance is in a state for it."""
+        if kind == _Kind.PROVISION:
+            return fleet.newest(self.instance)
+        states = {**operations.BY_ITSELF, **operations.ALLOWED}[kind]
+        if self.instance.state not in states:
+            self.do(_Kind.START if Instance.State.RUNNING in states else _Kind.STOP)
+        if kind == _Kind.REPAIR:  # there is something to repair then
+            engine.client().remove_container(f"{self.instance.project}-web", force=True)
+        return Operation.objects.get(pk=fleet.ask(self.instance, kind).pk)
+
+    def do(self, kind: str) -> None:
+        """Have it done here and now, with nobody dying. Raises ``AssertionError``."""
+        operation = self.ask(kind)
+        self.work_off(operation)
+        faults = [*self.faults(operation)]
+        assert not faults, f"{kind}, where nobody died: {'; '.join(faults)}"
+
+    def work_off(self, operation: Operation) -> None:
+        """Be the worker that ends it."""
+        assert runner.run(operation.pk), f"{operation} was not due: {operation.reason}"
+        operation.refresh_from_db()
+
+    def faults(self, operation: Operation) -> Iterator[str]:
+        """What is not as it should be after an operation that somebody ended."""
+        operation.refresh_from_db()
+        self.instance = operation.instance
+        yield from evidence.wrong_with_operation(operation)
+        yield from evidence.wrong_with_objects(self.instance)
+        if self.instance.state == Instance.State.DELETED:
+            yield from evidence.wrong_with_traces(self.instance)
+            return
+        if evidence.secrets_of(self.instance) != self.secrets:
+            yield "Berth has other secrets than before"
+        if self.instance.state == Instance.State.RUNNING:
+            yield from evidence.wrong_with_secrets(self.instance)
+            yield from self._wrong_with_data()
+
+    def _wrong_with_data(self) -> Iterator[str]:
+        now = evidence.keepsake(self.instance)
+        if self.keepsake not in (None, now):
+            yield f"its data is {now.account} and was {self.keepsake}"
+        self.keepsake = now

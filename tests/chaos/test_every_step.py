@@ -1,0 +1,28 @@
+"""Whatever the worker was doing when it was killed, another one ends it, and right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hosting.flows.moments import Moment
+from hosting.flows.runner import FLOWS
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+
+
+@pytest.mark.timeout(1200)
+def test_it_survives_the_death_of_its_worker_at_every_moment_of_every_step(
+    held: Callable[..., str],
+) -> None:
+    report = held("every-step")
+    steps = [(flow.kind, step.name) for flow in FLOWS.values() for step in flow.steps]
+    cells = [line.split() for line in report.splitlines()]
+    rows = {(each[0], each[1]): each[2:] for each in cells if len(each) == 2 + len(Moment)}
+    assert set(rows) >= set(steps)  # nothing was left out of the table
+    for step in steps:
+        before, within, done, after = rows[step]
+        assert (before, done, after) == ("survived",) * 3
+        assert within in ("survived", "n/a")
+    assert sum(rows[step][1] == "n/a" for step in steps) <= len(steps) // 4
