@@ -205,6 +205,7 @@ class ObjectKind(StrEnum):
 
 
 ALTERED_NAME = "name"
+ALTERED_NETWORKS = "networks"
 ALTERED_LIMITS = "limits"
 ALTERED_RESTART_POLICY = "restart policy"
 
@@ -221,11 +222,13 @@ class ObservedService:
     image: str
     exit_code: int | None = None  # unknown from a list call
     oom_killed: bool | None = None  # unknown from a list call
-    networks: tuple[str, ...] = ()  # those that exist and hold it, by name
+    networks: tuple[str, ...] = ()  # those of its instance that exist and hold it, by name
+    alien_networks: tuple[str, ...] = ()  # and those that are not its instance's
     container_name: str = ""  # as the engine shows it, without its leading slash
     restarts: int | None = None  # how often the engine restarted it itself; unknown from a list
-    # What hands have changed on it since it was made: "name", and from a look at the container
-    # alone, not from a list, "limits" (memory, swap, cpus, pids) and "restart policy".
+    # What hands have changed on it since it was made: "name", "networks" (it was connected to one
+    # that is not its instance's), and from a look at the container alone, not from a list, "limits"
+    # (memory, swap, cpus, pids) and "restart policy".
     altered: tuple[str, ...] = ()
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from hosting.engines.base import ContainerState, Health, Observed, ObservedService, Stack
+from hosting.engines.base import (
+    ALTERED_NETWORKS,
+    ContainerState,
+    Health,
+    Observed,
+    ObservedService,
+    Stack,
+)
+
+RUNNING = (ContainerState.RUNNING, ContainerState.RESTARTING, ContainerState.PAUSED)
 
 
 class Kind(StrEnum):
@@ -85,11 +94,10 @@ def compare(expected: Expected, observed: Observed) -> tuple[Finding, ...]:
 
 def compare_stopped(expected: Expected, observed: Observed) -> tuple[Finding, ...]:
     """The same for an instance that should be stopped: its data is there, and nothing runs."""
-    running = (ContainerState.RUNNING, ContainerState.RESTARTING, ContainerState.PAUSED)
     runs = tuple(
         Finding(Kind.RUNS, each.name, f"{each.name} runs although the instance is stopped")
         for each in observed.services
-        if each.state in running
+        if each.state in RUNNING
     )
     return (*runs, *_missing_volumes(expected, observed))
 
@@ -115,12 +123,22 @@ def _service(seen: ObservedService, spec: str, networks: frozenset[str]) -> Iter
     name = seen.name
     if seen.spec_hash != spec:
         yield Finding(Kind.CHANGED, name, f"{name} is another container than Berth made")
-    elif seen.altered:
-        yield Finding(Kind.CHANGED, name, f"{name}: {_spoken(seen.altered)} changed by hand")
+    elif seen.altered or set(seen.networks) - networks:
+        yield Finding(Kind.CHANGED, name, _alteration(seen, networks))
     lost = sorted(networks - set(seen.networks))
     if lost:
         yield Finding(Kind.DISCONNECTED, name, f"{name} is cut off from {', '.join(lost)}")
     yield from _state(seen)
+
+
+def _alteration(seen: ObservedService, networks: frozenset[str]) -> str:
+    """What hands did to it. A network of its own instance may be one too many, too."""
+    strange = sorted({*seen.networks, *seen.alien_networks} - networks)
+    other = tuple(each for each in seen.altered if each != ALTERED_NETWORKS or not strange)
+    parts = [f"{_spoken(other)} changed"] if other else []
+    if strange:
+        parts.append(f"it was connected to {', '.join(strange)}")
+    return f"{seen.name}: {', and '.join(parts)} by hand"
 
 
 def _state(seen: ObservedService) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -98,6 +99,23 @@ def update(client: Client, service: str, container: str, fields: Mapping[str, ob
         client.call("POST", f"/containers/{container}/update", body=fields)
 
 
+def disconnect(client: Client, seen: ObservedService) -> None:
+    """Take the container, running or not, out of the networks that are not its instance's."""
+    with translated(f"the service {seen.name}"):
+        for network in seen.alien_networks:
+            _leave(client, seen.container_id, network)
+
+
+def _leave(client: Client, container: str, network: str) -> None:
+    """Out of the network, or out of what the container remembers of one that is gone."""
+    body = {"Container": container, "Force": True}
+    try:
+        client.call("POST", f"/networks/{network}/disconnect", body=body)
+    except APIError as error:
+        if status_of(error) != 404 and "is not connected to" not in str(error.explanation):
+            raise
+
+
 def restart(client: Client, seen: ObservedService, grace: timedelta) -> None:
     """Stop the container within its grace, if it runs, and start it."""
     with translated(f"the service {seen.name}"):
@@ -116,10 +134,31 @@ def _put_secrets(client: Client, container: str, service: Service) -> None:
         client.api.put_archive(container, "/", archive(service.secrets, directory))
 
 
-def start(client: Client, service: str, container: str) -> None:
+def start(client: Client, service: Service, container: str) -> None:
     """Start a container that was created or stopped; one that runs is left alone."""
-    with translated(f"the service {service}"):
-        client.api.start(container)
+    needed = {attachment.network for attachment in service.networks}
+    with translated(f"the service {service.name}"):
+        while True:
+            try:
+                client.api.start(container)
+                return
+            except APIError as error:
+                gone = _lost_network(client, container, str(error.explanation))
+                if gone is None or gone in needed:
+                    raise
+                # Hands connected it and removed the network: it could not start ever again.
+                _leave(client, container, gone)
+                needed.add(gone)  # a second time would be for another reason
+
+
+def _lost_network(client: Client, container: str, text: str) -> str | None:
+    """The name of the network that the engine misses, if that is what its error says."""
+    missed = re.search(r"network (\S+) not found", text)
+    shown = client.api.inspect_container(container)["NetworkSettings"]["Networks"] if missed else {}
+    for name, end in shown.items():
+        if missed and missed[1] in (name, end["NetworkID"]):
+            return str(name)
+    return None
 
 
 def resume(client: Client, service: str, container: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from docker.errors import NotFound
 
 from hosting.engines.base import (
     ALTERED_NAME,
+    ALTERED_NETWORKS,
     LABEL_INSTANCE,
     LABEL_SERVICE,
     LABEL_SPEC,
@@ -23,6 +25,7 @@ from hosting.engines.docker.client import Client, translated
 from hosting.engines.docker.limits import altered_limits
 from hosting.engines.docker.spec import LABEL_PROJECT, LABEL_SECRETS_OF, container_name
 
+NO_NETWORKS = frozenset({"none", "host"})  # Docker calls them networks; nobody meets anybody there
 # "dead" and "removing" are containers on their way out: nothing can be done with them any more.
 _STATES = {state.value: state for state in ContainerState} | {
     "dead": ContainerState.MISSING,
@@ -66,7 +69,23 @@ def find(client: Client, label: str) -> dict[str, Found]:
         networks = client.api.networks(filters=filters)
     with translated("the list of volumes"):
         volumes = client.api.volumes(filters=filters)["Volumes"] or []
-    return grouped(containers, networks, volumes)
+    return grouped(containers, networks, volumes, _other_networks(client, containers, networks))
+
+
+def _other_networks(
+    client: Client, containers: Iterable[Mapping[str, Any]], networks: Iterable[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """The networks without the label; asked for only if a container names one that has it not.
+
+    That may be one that somebody connected it to, or one that was removed since.
+    """
+    known = {each["Id"] for each in networks}
+    named = {end["NetworkID"] for each in containers for end in _ends(each).values()}
+    if named <= known:
+        return ()
+    with translated("the list of networks"):
+        listed = client.api.networks()
+    return [each for each in listed if each["Id"] not in known]
 
 
 def find_instance(client: Client, instance: str) -> Found:
@@ -79,14 +98,24 @@ def grouped(
     containers: Iterable[Mapping[str, Any]],
     networks: Iterable[Mapping[str, Any]],
     volumes: Iterable[Mapping[str, Any]],
+    other_networks: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Found]:
-    """The engine's three lists, sorted by instance."""
+    """The engine's three lists, sorted by instance.
+
+    A container may be in one of the other networks, or in another instance's.
+    """
+    networks = list(networks)
+    everywhere = {each["Id"]: each["Name"] for each in (*networks, *other_networks)}
     of_networks = _by_instance(networks)
     of_containers = _by_instance(containers)
     of_volumes = _by_instance(volumes)
     return {
         instance: _found(
-            instance, of_containers[instance], of_networks[instance], of_volumes[instance]
+            instance,
+            of_containers[instance],
+            of_networks[instance],
+            of_volumes[instance],
+            everywhere,
         )
         for instance in sorted({*of_networks, *of_containers, *of_volumes})
     }
@@ -104,10 +133,11 @@ def _found(
     containers: list[Mapping[str, Any]],
     networks: list[Mapping[str, Any]],
     volumes: list[Mapping[str, Any]],
+    everywhere: Mapping[str, str],
 ) -> Found:
     known = tuple(sorted((_network(each) for each in networks), key=lambda each: each.name))
     ids = frozenset(network.id for network in known)
-    services = (observed_service(each, ids) for each in containers)
+    services = (observed_service(each, ids, everywhere) for each in containers)
     observed = Observed(
         instance=instance,
         services=tuple(sorted(services, key=lambda each: (each.name, each.container_id))),
@@ -128,15 +158,20 @@ def _network(listed: Mapping[str, Any]) -> FoundNetwork:
     )
 
 
-def observed_service(listed: Mapping[str, Any], network_ids: frozenset[str]) -> ObservedService:
-    """One entry of the container list; the ids are those of the networks that exist now.
+def observed_service(
+    listed: Mapping[str, Any],
+    network_ids: frozenset[str],
+    everywhere: Mapping[str, str] = MappingProxyType({}),
+) -> ObservedService:
+    """One entry of the container list; the ids are those of its instance's networks that exist now.
 
     A container remembers a network that was removed, and then cannot start: such a one does not
-    count as its network.
+    count as its network. ``everywhere`` has all networks that exist, name by id.
     """
-    attached = (listed.get("NetworkSettings") or {}).get("Networks") or {}
+    attached = _ends(listed)
     labels = listed["Labels"] or {}
     name = _own_name(listed.get("Names"))
+    aliens = tuple(sorted(_aliens(attached, network_ids, everywhere)))
     return ObservedService(
         name=labels.get(LABEL_SERVICE, ""),
         container_id=listed["Id"],
@@ -147,9 +182,41 @@ def observed_service(listed: Mapping[str, Any], network_ids: frozenset[str]) -> 
         networks=tuple(
             sorted(each for each, end in attached.items() if end["NetworkID"] in network_ids)
         ),
+        alien_networks=aliens,
         container_name=name,
-        altered=() if name in ("", _given_name(labels, name)) else (ALTERED_NAME,),
+        altered=_altered(labels, name, aliens),
     )
+
+
+def _ends(listed: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The container's places in networks, by the network's name."""
+    return (listed.get("NetworkSettings") or {}).get("Networks") or {}
+
+
+def _aliens(
+    attached: Mapping[str, Mapping[str, Any]],
+    network_ids: frozenset[str],
+    everywhere: Mapping[str, str],
+) -> Iterator[str]:
+    """The networks that hold it, exist, and are not its instance's."""
+    others = {each: name for each, name in everywhere.items() if each not in network_ids}
+    own_names = {everywhere.get(each) for each in network_ids}
+    for name, end in attached.items():
+        # To one that was connected while it was stopped, the engine gives no id until it starts.
+        is_other = end["NetworkID"] in others or (
+            not end["NetworkID"] and name in others.values() and name not in own_names
+        )
+        if is_other and name not in NO_NETWORKS:
+            yield name
+
+
+def _altered(labels: Mapping[str, str], name: str, aliens: tuple[str, ...]) -> tuple[str, ...]:
+    """What a list shows that hands have changed; on a container that Berth made."""
+    changes = {
+        ALTERED_NAME: name not in ("", _given_name(labels, name)),
+        ALTERED_NETWORKS: bool(aliens) and LABEL_SERVICE in labels,
+    }
+    return tuple(change for change, is_so in changes.items() if is_so)
 
 
 def _own_name(names: list[str] | None) -> str:

@@ -13,6 +13,7 @@ from threading import Event
 from hosting.engines.base import (
     ALTERED_LIMITS,
     ALTERED_NAME,
+    ALTERED_NETWORKS,
     ALTERED_RESTART_POLICY,
     ObservedService,
     Report,
@@ -56,7 +57,13 @@ class Rollout:
         }
         self._todo = {service.name: self._steps(service) for service in self._order}
         # All else waits for what the service depends on.
-        self._any_time = (self._create, self._rename, self._set_limits, self._set_restart_policy)
+        self._any_time = (
+            self._create,
+            self._rename,
+            self._disconnect,
+            self._set_limits,
+            self._set_restart_policy,
+        )
         self._busy: dict[Future[None], str] = {}
 
     def run(self) -> None:
@@ -101,6 +108,10 @@ class Rollout:
         wanted = container_name(self._stack.project, name)
         by_change: dict[str, Step] = {
             ALTERED_NAME: (f"renaming {seen.container_name} back to {wanted}", self._rename),
+            ALTERED_NETWORKS: (
+                f"disconnecting {name} from {', '.join(seen.alien_networks)}",
+                self._disconnect,
+            ),
             ALTERED_LIMITS: (f"setting the limits of {name} back", self._set_limits),
             ALTERED_RESTART_POLICY: (
                 f"setting the restart policy of {name} back",
@@ -147,6 +158,9 @@ class Rollout:
     def _rename(self, service: Service) -> None:
         containers.rename(self._client, self._stack, service, self._containers[service.name])
 
+    def _disconnect(self, service: Service) -> None:
+        containers.disconnect(self._client, self._seen[service.name])
+
     def _set_limits(self, service: Service) -> None:
         container = self._containers[service.name]
         containers.update(self._client, service.name, container, resources(service.limits))
@@ -157,7 +171,7 @@ class Rollout:
         containers.update(self._client, service.name, container, policy)
 
     def _start(self, service: Service) -> None:
-        containers.start(self._client, service.name, self._containers[service.name])
+        containers.start(self._client, service, self._containers[service.name])
 
     def _resume(self, service: Service) -> None:
         containers.resume(self._client, service.name, self._containers[service.name])

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from hosting.engines.base import (
     ALTERED_LIMITS,
     ALTERED_NAME,
+    ALTERED_NETWORKS,
     ALTERED_RESTART_POLICY,
     ContainerState,
     GiveUp,
@@ -115,6 +116,11 @@ def _adjust(world: World, container: Container, service: Service, report: Report
         if name in world.containers:
             raise held_name(service.name, name)
         world.rename(container, name)
+    if ALTERED_NETWORKS in altered:
+        strange = sorted(container.alien_networks)
+        world.change(report, f"disconnecting {service.name} from {', '.join(strange)}")
+        for network in strange:
+            world.disconnect(container, network)
     if ALTERED_LIMITS in altered:
         world.change(report, f"setting the limits of {service.name} back")
         container.limits = service.limits

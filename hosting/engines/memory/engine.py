@@ -156,9 +156,9 @@ class MemoryEngine:
         if _can_stop(container):
             self._world.change(report, f"stopping {container.name}")
             self._world.end(container, "stop")
-        for network in sorted(container.networks):
+        for network in sorted(container.networks | container.alien_networks):
             self._world.change(report, f"disconnecting {container.name} from {network}")
-            container.networks.remove(network)
+            self._world.disconnect(container, network)
 
     def remove_object(
         self, owner: str, kind: ObjectKind, name: str, *, report: Report = silent
@@ -254,7 +254,7 @@ class MemoryEngine:
         )
 
     def _remove_network(self, name: str, report: Report) -> None:
-        if any(name in each.networks for each in self._world.containers):
+        if any(name in each.networks | each.alien_networks for each in self._world.containers):
             raise TryLater(f"the network {name} still has containers attached")
         self._world.change(report, f"removing the network {name}")
         self._world.remove_network(name)

@@ -90,9 +90,13 @@ class Hands:
         container.restart_policy = "no"
         self._world.tell(container, "update")
 
+    def connect(self, instance: str, service: str, network: str) -> None:
+        """Put the container into one more network, whosever it is."""
+        self._world.connect(self._container(instance, service), network)
+
     def disconnect(self, instance: str, service: str, network: str) -> None:
         """Take the container out of a network; the engine tells nothing about a container."""
-        self._container(instance, service).networks.remove(network)
+        self._world.disconnect(self._container(instance, service), network)
 
     def remove_network(self, name: str) -> None:
         """Throw out its containers and remove it."""
@@ -119,8 +123,9 @@ class Hands:
                 return name
             case ObjectKind.CONTAINER:
                 stray = Container(self._world.new_id(), name, instance, owner, "stray")
-                stray.networks.update({network} if network else ())
                 self._world.add(stray)
+                if network:
+                    self._world.connect(stray, network)
                 self._world.start(stray)
                 return stray.id
 

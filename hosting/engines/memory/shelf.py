@@ -37,6 +37,10 @@ class Shelf(Generic[Thing]):
     def get(self, name: str) -> Thing | None:
         return self._by_name.get(name)
 
+    def held(self, name: str) -> Thing:
+        """The same. Raises ``KeyError`` where there is none."""
+        return self._by_name[name]
+
     def of(self, instance: str) -> Mapping[str, Thing]:
         """The instance's objects by name, as they are now."""
         return dict(self._by_instance.get(instance, {}))

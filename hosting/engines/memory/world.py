@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from hosting.engines.base import (
     ALTERED_LIMITS,
     ALTERED_NAME,
+    ALTERED_NETWORKS,
     ALTERED_RESTART_POLICY,
     ContainerState,
     EngineUnavailable,
@@ -25,6 +26,7 @@ from hosting.engines.base import (
 from hosting.engines.memory.shelf import Shelf, Subnets
 
 RESTART_POLICY = "unless-stopped"
+SHOWN_IN_A_LIST = (ALTERED_NAME, ALTERED_NETWORKS)
 
 
 @dataclass
@@ -79,6 +81,7 @@ class Container:
     limits: Limits | None = None
     restart_policy: str = RESTART_POLICY
     networks: set[str] = field(default_factory=set)
+    alien_networks: set[str] = field(default_factory=set)
     state: ContainerState = ContainerState.CREATED
     exit_code: int = 0
     oom_killed: bool = False
@@ -100,6 +103,7 @@ class Container:
             return ()
         changes = {
             ALTERED_NAME: self.name != self.wanted_name,
+            ALTERED_NETWORKS: bool(self.alien_networks),
             ALTERED_LIMITS: self.limits != self.service.limits,
             ALTERED_RESTART_POLICY: self.restart_policy != RESTART_POLICY,
         }
@@ -117,6 +121,7 @@ class World:
         self.subnets = Subnets()
         self.loops: dict[tuple[str, str], Loop] = {}
         self.events: list[tuple[str, Event]] = []
+        self._guests: dict[str, list[Container]] = {}  # of another instance's network
         self._made = 0
 
     def container(self, instance: str, service: str) -> Container | None:
@@ -191,12 +196,30 @@ class World:
             self.subnets.take(network.network.subnet)
 
     def remove_network(self, name: str) -> None:
-        """Remove it, after throwing out the containers of its instance that are still in it."""
+        """Remove it, after throwing out the containers that are still in it."""
         gone = self.networks.pop(name)
         if gone.network is not None:
             self.subnets.free(gone.network.subnet)
         for container in self.containers.of(gone.instance).values():
             container.networks.discard(name)
+        for guest in self._guests.pop(name, ()):
+            guest.alien_networks.discard(name)
+
+    def connect(self, container: Container, network: str) -> None:
+        """Put it into a network, its instance's own or not."""
+        if self.networks.held(network).instance == container.instance:
+            container.networks.add(network)
+        else:
+            container.alien_networks.add(network)
+            self._guests.setdefault(network, []).append(container)
+
+    def disconnect(self, container: Container, network: str) -> None:
+        """Take it out of that network. Raises ``KeyError`` where it is not in it."""
+        if network in container.alien_networks:
+            container.alien_networks.remove(network)
+            self._guests[network].remove(container)
+        else:
+            container.networks.remove(network)
 
     def tell(self, container: Container, action: str) -> None:
         """Put an event about the container into the stream."""
@@ -217,8 +240,9 @@ class World:
             spec_hash=container.spec_hash,
             image=container.image,
             networks=tuple(sorted(container.networks)),
+            alien_networks=tuple(sorted(container.alien_networks)),
             container_name=container.name,
-            altered=tuple(each for each in container.altered() if each == ALTERED_NAME),
+            altered=tuple(each for each in container.altered() if each in SHOWN_IN_A_LIST),
         )
 
     def _health(self, container: Container) -> Health:

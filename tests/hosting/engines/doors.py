@@ -53,6 +53,8 @@ class Backdoor(Protocol):
 
     def make_unhealthy(self, stack: Stack, service: str) -> None: ...
 
+    def connect(self, stack: Stack, service: str, network: str) -> None: ...
+
     def disconnect(self, stack: Stack, service: str, network: str) -> None: ...
 
     def remove_network(self, stack: Stack, network: str) -> None: ...
@@ -97,6 +99,9 @@ class MemoryBackdoor:
 
     def make_unhealthy(self, stack: Stack, service: str) -> None:
         self.engine.hands.make_unhealthy(stack.instance, service)
+
+    def connect(self, stack: Stack, service: str, network: str) -> None:
+        self.engine.hands.connect(stack.instance, service, network)
 
     def disconnect(self, stack: Stack, service: str, network: str) -> None:
         self.engine.hands.disconnect(stack.instance, service, network)
@@ -155,6 +160,9 @@ class DockerBackdoor:
         while self.container(stack, service)["State"]["Health"]["Status"] != "unhealthy":
             assert time.monotonic() < deadline, f"{container} never became unhealthy"
             time.sleep(0.1)
+
+    def connect(self, stack: Stack, service: str, network: str) -> None:
+        cli("network", "connect", network, f"{stack.project}-{service}")
 
     def disconnect(self, stack: Stack, service: str, network: str) -> None:
         cli("network", "disconnect", network, f"{stack.project}-{service}")

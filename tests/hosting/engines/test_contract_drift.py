@@ -14,9 +14,11 @@ from hosting.engines.base import (
     GiveUp,
     Health,
     ObjectKind,
+    ObservedService,
     Stack,
     TryLater,
 )
+from hosting.engines.drift import Expected, compare
 from tests.hosting.engines.doors import Backdoor
 from tests.hosting.engines.looking import all_run, changed, ids, seen
 from tests.hosting.engines.stacks import READY_SOON, Stacks, service
@@ -113,6 +115,77 @@ def test_what_was_updated_by_hand_is_set_back_while_it_runs(
         if told.count(("web", "update")) == 2:  # the hand's and Berth's
             break
     assert told.count(("web", "start")) == 1
+
+
+def test_a_strange_network_shows_in_a_list_and_is_left_while_it_runs(
+    backdoor: Backdoor, stacks: Stacks
+) -> None:
+    engine, stack, other = backdoor.engine, stacks.pair(), stacks.make(volume=False)
+    since = datetime.now(UTC) - SECOND
+    engine.apply(stack)
+    engine.prepare(other)
+    before = ids(engine, stack)
+    theirs, nobodys = other.networks[0].name, f"{stack.owner}-nobodys"
+    backdoor.add_stray(ObjectKind.NETWORK, nobodys, owner=stacks.owner)
+    for network in (theirs, nobodys):
+        backdoor.connect(stack, "web", network)
+    strange = tuple(sorted((theirs, nobodys)))
+    for shown in (seen(engine, stack, "web"), listed(engine, stack, "web")):
+        assert isinstance(shown, ObservedService)
+        assert (shown.networks, shown.alien_networks) == ((stack.networks[0].name,), strange)
+        assert shown.altered == ("networks",)
+    (finding,) = compare(Expected.of(stack), engine.observe(stack.instance))
+    assert finding.text == f"web: it was connected to {', '.join(strange)} by hand"
+    assert seen(engine, stack, "db").altered == ()
+    assert apply_and_tell(engine, stack) == [f"disconnecting web from {', '.join(strange)}"]
+    assert seen(engine, stack, "web").alien_networks == ()
+    assert seen(engine, stack, "web").networks == (stack.networks[0].name,)
+    assert ids(engine, stack) == before
+    assert apply_and_tell(engine, stack) == []
+    engine.restart(stack, "web")  # the mark after which nothing else is listened to
+    told = []
+    for event in engine.events(stack.owner, since=since):
+        told.append((event.service, event.action))
+        if event.action == "restart":
+            break
+    assert told.count(("web", "start")) == 2
+
+
+def test_a_stopped_container_leaves_a_strange_network_before_it_starts(
+    backdoor: Backdoor, stacks: Stacks
+) -> None:
+    engine, stack = backdoor.engine, stacks.make(service("web"), volume=False)
+    other, gone = stacks.make(volume=False), stacks.make(volume=False)
+    engine.apply(stack)
+    for each in (other, gone):
+        engine.prepare(each)
+    before = ids(engine, stack)
+    backdoor.stop_container(stack, "web")
+    for each in (other, gone):
+        backdoor.connect(stack, "web", each.networks[0].name)
+    backdoor.remove_network(gone, gone.networks[0].name)
+    assert seen(engine, stack, "web").alien_networks == (other.networks[0].name,)
+    assert apply_and_tell(engine, stack) == [
+        f"disconnecting web from {other.networks[0].name}",
+        "starting web",
+    ]
+    assert all_run(engine, stack)
+    assert (seen(engine, stack, "web").altered, ids(engine, stack)) == ((), before)
+
+
+def test_a_network_that_was_removed_is_no_strange_one(backdoor: Backdoor, stacks: Stacks) -> None:
+    engine, stack = backdoor.engine, stacks.make(service("web"), volume=False)
+    other = stacks.make(volume=False)
+    engine.apply(stack)
+    engine.prepare(other)
+    backdoor.connect(stack, "web", other.networks[0].name)
+    backdoor.stop_container(stack, "web")
+    backdoor.remove_network(other, other.networks[0].name)
+    for shown in (seen(engine, stack, "web"), listed(engine, stack, "web")):
+        assert isinstance(shown, ObservedService)
+        assert (shown.alien_networks, shown.altered) == ((), ())
+    assert apply_and_tell(engine, stack) == ["starting web"]
+    assert all_run(engine, stack)
 
 
 def test_a_stopped_container_that_was_changed_is_put_right_before_it_starts(

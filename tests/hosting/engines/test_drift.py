@@ -97,6 +97,8 @@ def test_it_finds_nothing_where_all_is_as_it_should_be() -> None:
         ({"altered": ("limits",)}, Kind.CHANGED),
         ({"altered": ("name",)}, Kind.CHANGED),
         ({"networks": ("front",)}, Kind.DISCONNECTED),
+        ({"networks": ("back", "front", "more")}, Kind.CHANGED),
+        ({"altered": ("networks",), "alien_networks": ("strange",)}, Kind.CHANGED),
     ],
 )
 def test_it_names_what_differs_of_one_service(changes: dict[str, object], kind: Kind) -> None:
@@ -149,6 +151,14 @@ def test_each_sentence_reads_well() -> None:
     ]
     only_limits = _seen(_service("web", altered=("limits",)), _service("db"))
     assert compare(EXPECTED, only_limits)[0].text == "web: limits were changed by hand"
+    connected = _seen(
+        _service("web", altered=("networks", "limits"), alien_networks=("strange", "bridge")),
+        _service("db", networks=("back", "front")),
+    )
+    assert [each.text for each in compare(EXPECTED, connected)] == [
+        "web: limits were changed, and it was connected to bridge, strange by hand",
+        "db: it was connected to front by hand",
+    ]
 
 
 def test_a_stopped_instance_may_have_no_container_at_all_but_its_data() -> None:
@@ -212,7 +222,7 @@ def test_only_what_fits_in_everything_is_found_well(
             each.state is ContainerState.RUNNING
             and each.health is not Health.UNHEALTHY
             and each.spec_hash == STACK.service(each.name).spec_hash()
-            and {one.network for one in STACK.service(each.name).networks} <= {*each.networks}
+            and {one.network for one in STACK.service(each.name).networks} == {*each.networks}
             and not each.altered
             for each in services
         )

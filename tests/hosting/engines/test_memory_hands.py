@@ -124,6 +124,7 @@ def test_hands_tell_the_events_that_docker_would(engine: MemoryEngine, stack: St
     engine.hands.alter_limits(stack.instance, "web")
     engine.hands.alter_restart_policy(stack.instance, "web")
     engine.hands.disconnect(stack.instance, "web", stack.networks[0].name)
+    engine.hands.connect(stack.instance, "web", stack.networks[0].name)
     engine.hands.remove_volume(stack.volumes[0].name)
     engine.hands.remove_container(stack.instance, "web")
     engine.hands.add_stray(ObjectKind.CONTAINER, "alien", owner=stack.owner)

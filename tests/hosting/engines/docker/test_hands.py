@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from docker.errors import NotFound
 
-from hosting.engines.base import LABEL_LIMITS, LABEL_OWNER, ContainerState, GiveUp, ObjectKind
+from hosting.engines.base import (
+    LABEL_LIMITS,
+    LABEL_OWNER,
+    ContainerState,
+    GiveUp,
+    ObjectKind,
+    Observed,
+    Stack,
+)
 from hosting.engines.docker.client import Client
 from hosting.engines.docker.limits import limits_label
 from tests.hosting.engines.doors import SOCKET, DockerBackdoor, cli
@@ -123,6 +132,43 @@ def test_a_disconnected_container_is_made_anew_in_its_network(
     assert seen(docker.engine, stack, "web").networks == ()
     docker.engine.apply(stack)
     assert seen(docker.engine, stack, "web").networks == (network,)
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_container_leaves_the_engines_own_bridge(
+    docker: DockerBackdoor, stacks: Stacks, is_running: bool
+) -> None:
+    """There it would meet whatever else runs on the server."""
+    stack = stacks.make(service("web"), volume=False)
+    docker.engine.apply(stack)
+    before = docker.container(stack, "web")
+    if not is_running:
+        docker.engine.stop(stack)
+    cli("network", "connect", "bridge", f"{stack.project}-web")
+    for shown in (docker.engine.observe(stack.instance), listed(docker, stack)):
+        assert [each.altered for each in shown.services] == [("networks",)]
+    docker.engine.apply(stack)
+    after = docker.container(stack, "web")
+    assert list(after["NetworkSettings"]["Networks"]) == [stack.networks[0].name]
+    assert after["Id"] == before["Id"]
+    assert (after["State"]["StartedAt"] == before["State"]["StartedAt"]) is is_running
+
+
+def listed(docker: DockerBackdoor, stack: Stack) -> Observed:
+    return docker.engine.observe_all(stack.owner)[stack.instance]
+
+
+def test_a_service_without_a_network_is_in_no_strange_one(
+    docker: DockerBackdoor, stacks: Stacks
+) -> None:
+    bare = stacks.make(volume=False)
+    stack = replace(bare, services=(service("web"),))
+    docker.engine.apply(stack)
+    (web,) = listed(docker, stack).services
+    assert (web.networks, web.alien_networks, web.altered) == ((), (), ())
+    lines: list[str] = []
+    docker.engine.apply(stack, report=lines.append)
+    assert lines == []
 
 
 def test_restarts_by_the_engine_are_counted(docker: DockerBackdoor, stacks: Stacks) -> None:
