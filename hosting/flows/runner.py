@@ -150,10 +150,11 @@ def _give_up(lease: leases.Lease, flow: Flow, operation: Operation, error: GiveU
 
 
 def _end_cancelled(lease: leases.Lease, flow: Flow, operation: Operation) -> None:
-    """A cancelled operation that never began leaves the instance as it was."""
+    """A cancelled operation that never began leaves the instance as it was, unless it is new."""
     began = operation.steps.exclude(started_at=None).exists()
     reason = f"“{operation.get_kind_display()}” was called off."
-    state = flow.failed_as if began or operation.kind == operation.Kind.PROVISION else None
+    is_new = operation.instance.state == Instance.State.NEW
+    state = flow.failed_as if began or is_new else None
     _end(lease, Operation.State.CANCELLED, reason, state)
 
 

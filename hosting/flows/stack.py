@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from django.conf import settings
+
 from hosting.engines.base import GiveUp, SubnetTaken, TryLater
-from hosting.engines.drift import Expected
+from hosting.engines.drift import RUNNING, Expected
 from hosting.flows.base import Work
 from hosting.services import instances, subnets
 
@@ -70,8 +72,11 @@ def wait_ready(work: Work) -> None:
 
 
 def stop(work: Work) -> None:
-    """Stop the containers; they stay, with their data."""
+    """Stop the containers; they stay, with their data. So do strangers under the same label."""
     work.engine.stop(work.stack, report=work.report)
+    for each in work.engine.observe(str(work.instance.pk)).services:
+        if each.state in RUNNING:
+            work.engine.quarantine(settings.BERTH_OWNER, each.container_id, report=work.report)
 
 
 def remove(work: Work) -> None:
@@ -80,8 +85,15 @@ def remove(work: Work) -> None:
 
 
 def prove_gone(work: Work) -> None:
-    """Believe the engine, not the calls: nothing with the label may be left."""
+    """Believe the engine, not the calls: nothing with the label may be left.
+
+    What has turned up since the removal is removed as well: a call of a worker that died may come
+    through late.
+    """
     observed = work.engine.observe(str(work.instance.pk))
+    if not observed.is_gone:
+        remove(work)
+        observed = work.engine.observe(str(work.instance.pk))
     if not observed.is_gone:
         names = (*(each.name for each in observed.services), *observed.networks, *observed.volumes)
         raise TryLater(f"the server still shows {', '.join(names)}")

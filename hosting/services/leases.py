@@ -97,13 +97,13 @@ def hold(*, lease: Lease) -> None:
 
     A step that writes to Berth's own tables calls it first, in the same transaction.
     """
-    _lock(lease)
+    _hold(lease)
 
 
 @transaction.atomic
 def plan_steps(*, lease: Lease, steps: Sequence[tuple[str, str]]) -> frozenset[str]:
     """Write down the steps (name, title) where that was not done; return the names done before."""
-    _lock(lease)
+    _hold(lease)
     OperationStep.objects.bulk_create(
         [
             OperationStep(
@@ -122,7 +122,7 @@ def plan_steps(*, lease: Lease, steps: Sequence[tuple[str, str]]) -> frozenset[s
 @transaction.atomic
 def begin_step(*, lease: Lease, name: str) -> None:
     """Record that a step runs."""
-    _lock(lease)
+    _hold(lease)
     _step(lease, name).update(
         state=OperationStep.State.RUNNING,
         started_at=Coalesce("started_at", Now()),
@@ -133,7 +133,7 @@ def begin_step(*, lease: Lease, name: str) -> None:
 @transaction.atomic
 def end_step(*, lease: Lease, name: str, done: bool) -> None:
     """Record how a step ended."""
-    _lock(lease)
+    _hold(lease)
     state = OperationStep.State.DONE if done else OperationStep.State.FAILED
     _step(lease, name).update(state=state, finished_at=Now())
 
@@ -144,7 +144,7 @@ def say(*, lease: Lease, step: str, line: str) -> None:
 
     An operation that waits a day for its server says the same thing every few seconds.
     """
-    _lock(lease)
+    _hold(lease)
     repeats = Q(output=f"{line}\n") | Q(output__endswith=f"\n{line}\n")
     said = Concat("output", Value(f"{line}\n"), output_field=TextField())
     _step(lease, step).exclude(repeats).update(output=said)
@@ -183,6 +183,7 @@ def finish(
     operation.finished_at = at
     operation.lease_expires_at = None
     operation.save(update_fields=["state", "reason", "finished_at", "lease_expires_at"])
+    _end_open_steps(operation, at)
     _make_room(operation)
     if instance_state is not None:
         _set_instance(operation, instance_state, reason, at)
@@ -196,6 +197,15 @@ def finish(
         after={"operation": str(operation.pk), "kind": operation.kind, "reason": reason},
     )
     return operation
+
+
+def _end_open_steps(operation: Operation, at: datetime) -> None:
+    """A step that was called off, or broken off by an error of Berth's own, does not run on."""
+    running = OperationStep.State.RUNNING
+    if operation.state != Operation.State.SUCCEEDED:
+        operation.steps.filter(state=running).update(
+            state=OperationStep.State.FAILED, finished_at=at
+        )
 
 
 def _wait(operation: Operation, reason: str) -> None:
@@ -239,6 +249,12 @@ def _lock(lease: Lease) -> Operation:
     if operation is None:
         raise LeaseLost(str(lease.operation_id))
     return operation
+
+
+def _hold(lease: Lease) -> None:
+    """Lock the row alone: what is on it is not needed, and this comes many times an operation."""
+    if not _held(lease).select_for_update().order_by().values_list("pk").first():
+        raise LeaseLost(str(lease.operation_id))
 
 
 def _held(lease: Lease) -> QuerySet[Operation]:
