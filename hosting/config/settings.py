@@ -197,6 +197,7 @@ BERTH_EDGE_ADDRESS = env.str("BERTH_EDGE_ADDRESS", default="127.0.0.1")
 BERTH_EDGE_PORT = env.int("BERTH_EDGE_PORT", default=8080)
 # What a browser sees: scheme and port of the instances' addresses.
 BERTH_EDGE_URL = env.str("BERTH_EDGE_URL", default=f"http://{BERTH_DOMAIN}:{BERTH_EDGE_PORT}")
+BERTH_EDGE_HOLD_SECONDS = env.int("BERTH_EDGE_HOLD_SECONDS", default=300)
 BERTH_INSTANCES_PER_CLIENT = env.int("BERTH_INSTANCES_PER_CLIENT", default=50)
 BERTH_DISK_RESERVE_GB = env.int("BERTH_DISK_RESERVE_GB", default=5)
 BERTH_LEASE = timedelta(seconds=env.int("BERTH_LEASE_SECONDS", default=30))

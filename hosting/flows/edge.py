@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
@@ -15,6 +17,8 @@ from hosting.selectors import sites
 from hosting.selectors.instances import hostname
 from hosting.services import instances
 
+DRAIN_SECONDS = 10.0  # what is under way for longer, such as a WebSocket, is cut off by the change
+QUIET_SECONDS = 0.3  # with no request under way, before the first service may be stopped
 _LOCK = 0x6265727468_01  # an advisory lock of ours: one publisher at a time
 
 
@@ -52,6 +56,24 @@ def route(work: Work) -> None:
         raise TryLater("the edge is not running; trying again")
 
 
+def hold(work: Work) -> None:
+    """Let requests wait at the edge from now on, and those under way come to their end.
+
+    The hold ends with ``route`` or ``unroute``, and with the operation, however that ends. What
+    was not reached through the edge before is not held.
+    """
+    instance = work.instance
+    if not instance.is_routed and instance.held_for_id != work.lease.operation_id:
+        work.report("it is not reached through the edge, so there is nothing to hold")
+        return
+    work.report("requests wait at the edge from now on")
+    with work.writing():
+        revision = instances.hold(instance=instance, operation_id=work.lease.operation_id)
+    _publish(work, revision)
+    if settings.BERTH_EDGE:
+        _drain(work, str(instance.web_address), instance.web_port or 0)
+
+
 def unroute(work: Work) -> None:
     """Let the edge show the instance's state instead of forwarding to it."""
     work.report("taking the address away")
@@ -81,11 +103,32 @@ def _publish(work: Work, revision: int) -> None:
     work.report("the edge is up to date")
 
 
+def _drain(work: Work, address: str, port: int) -> None:
+    """Wait until no request is under way to the instance, for a while and not for ever."""
+    now = time.monotonic()
+    latest, quiet_since = now + DRAIN_SECONDS, now
+    while now < latest and now - quiet_since < QUIET_SECONDS:
+        time.sleep(0.05)
+        now = time.monotonic()
+        if nginx.open_connections(address, port):
+            work.report("letting the requests end that are under way")
+            quiet_since = now
+
+
 def _apply() -> str:
-    """Render and apply; the error in one sentence, or nothing."""
+    """Render and apply; the error in one sentence, or nothing.
+
+    Holds begin first and end last, so that no request falls in between; they end also where nginx
+    refuses the rest.
+    """
+    found, holds = sites.all_sites(), nginx.Holds(settings.BERTH_EDGE_DIR)
     try:
-        text = nginx.render(sites.all_sites(), sites.edge_settings())
-        nginx.Nginx(settings.BERTH_EDGE_DIR).apply(text)
+        text = nginx.render(found, sites.edge_settings())
+        holds.begin(found)
+        try:
+            nginx.Nginx(settings.BERTH_EDGE_DIR).apply(text)
+        finally:
+            holds.end(found)
     except GiveUp as refused:
         return str(refused)
     return ""

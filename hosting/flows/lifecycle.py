@@ -29,6 +29,10 @@ STOP = Flow(
 
 RESTART = Flow(
     kind=Operation.Kind.RESTART,
-    steps=(Step("stop", "Stop the services", stack.stop, timedelta(minutes=5)), *_UP),
+    steps=(
+        Step("hold", "Hold requests", edge.hold, timedelta(minutes=2)),
+        Step("stop", "Stop the services", stack.stop, timedelta(minutes=5)),
+        *_UP,
+    ),
     succeeded_as=Instance.State.RUNNING,
 )

@@ -52,6 +52,15 @@ class Instance(models.Model):
     is_routed = models.BooleanField(
         default=False, help_text="Whether the edge forwards to it; otherwise it shows its state."
     )
+    held_for = models.ForeignKey(
+        "hosting.Operation",
+        on_delete=models.SET_NULL,
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The operation during which the edge lets requests wait; it ends with it.",
+    )
     order_key = models.CharField(
         max_length=64,
         blank=True,
@@ -108,6 +117,11 @@ class Instance(models.Model):
                 name="routed_instances_have_an_address",
             ),
             models.CheckConstraint(
+                condition=models.Q(held_for=None)
+                | models.Q(is_routed=False, web_address__isnull=False, web_port__isnull=False),
+                name="held_instances_have_an_address_and_are_not_routed",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(state="deleted", deleted_at__isnull=False)
                 | (~models.Q(state="deleted") & models.Q(deleted_at__isnull=True)),
                 name="deleted_instances_have_a_date",
@@ -122,6 +136,11 @@ class Instance(models.Model):
     def project(self) -> str:
         """The prefix of everything it runs as: readable, and unique even after a name's reuse."""
         return f"{settings.BERTH_OWNER}-{self.client.slug}-{self.name}-{self.id.hex[:8]}"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the edge lets its requests wait: no longer than the operation goes on."""
+        return self.held_for is not None and self.held_for.is_active
 
     @property
     def is_deleted(self) -> bool:

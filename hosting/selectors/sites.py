@@ -28,13 +28,15 @@ def edge_settings() -> Settings:
         listens=(Listen(settings.BERTH_EDGE_ADDRESS, settings.BERTH_EDGE_PORT),),
         upstream_networks=tuple(supernets) or (settings.BERTH_TENANT_SUPERNET,),
         trusted_proxies=tuple(settings.BERTH_TRUSTED_PROXIES),
+        hold_seconds=settings.BERTH_EDGE_HOLD_SECONDS,
     )
 
 
 def all_sites() -> list[Site]:
     """One site an instance that exists, with all its hostnames."""
     names: dict[Instance, list[str]] = defaultdict(list)
-    for hostname in Hostname.objects.select_related("instance__server").order_by("name"):
+    related = Hostname.objects.select_related("instance__server", "instance__held_for")
+    for hostname in related.order_by("name"):
         names[hostname.instance].append(hostname.name)
     sites = (_site(instance, tuple(hostnames)) for instance, hostnames in names.items())
     return [site for site in sites if site is not None]
@@ -51,11 +53,17 @@ def _site(instance: Instance, hostnames: tuple[str, ...]) -> Site | None:
             hostnames=hostnames,
             address=instance.web_address or _no_address(instance.server),
             port=instance.web_port or 1,
-            state="serving" if instance.is_routed else _PAGES.get(instance.state, "starting"),
+            state=_state(instance),
         )
     except GiveUp as wrong:
         logger.error("the edge leaves out instance %s: %s", instance.pk, wrong)
         return None
+
+
+def _state(instance: Instance) -> SiteState:
+    if instance.is_routed:
+        return "serving"
+    return "holding" if instance.is_held else _PAGES.get(instance.state, "starting")
 
 
 def _no_address(server: Server) -> str:

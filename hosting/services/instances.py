@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Mapping
 
 from django.conf import settings
@@ -87,12 +88,25 @@ def record_expected(*, instance: Instance, expected: Mapping[str, object]) -> No
 def set_route(*, instance: Instance, upstream: tuple[str, int] | None) -> int:
     """Let the edge forward to that address and port, or (``None``) show the instance's state.
 
-    Returns the revision of the edge that has to be live for it. The caller is in a transaction.
+    Either ends a hold. Returns the revision of the edge that has to be live for it. The caller is
+    in a transaction.
     """
     if upstream is not None:
         instance.web_address, instance.web_port = upstream
     instance.is_routed = upstream is not None
-    instance.save(update_fields=["web_address", "web_port", "is_routed"])
+    instance.held_for = None
+    instance.save(update_fields=["web_address", "web_port", "is_routed", "held_for"])
+    return edge.want_publish()
+
+
+def hold(*, instance: Instance, operation_id: uuid.UUID) -> int:
+    """Let the edge keep requests for a routed instance waiting while that operation changes it.
+
+    Returns the revision of the edge that has to be live for it. The caller is in a transaction.
+    """
+    instance.held_for_id = operation_id
+    instance.is_routed = False
+    instance.save(update_fields=["held_for", "is_routed"])
     return edge.want_publish()
 
 

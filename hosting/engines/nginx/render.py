@@ -72,10 +72,13 @@ _LOG = """
     access_log "{directory}/logs/access.log" berth;
 """
 
+# X-Accel-Redirect is the holding process's word alone: an instance that could say it would have the
+# edge dial what it likes.
 _PROXY = """
     proxy_http_version 1.1;
     proxy_buffering off;
     proxy_redirect off;
+    proxy_ignore_headers X-Accel-Redirect;
     proxy_connect_timeout {connect}s;
     proxy_read_timeout {read}s;
     proxy_send_timeout 60s;
@@ -119,15 +122,70 @@ _SERVER = """
 {listens}
 {names}
         client_max_body_size {body};
+        recursive_error_pages on;
         error_page 413 /.berth/page/too-large.html;
         error_page 429 /.berth/page/too-many.html;
-        error_page 502 504 /.berth/page/unreachable.html;
+        error_page 502 504 = @berth_missed;
         error_page 503 /.berth/page/$berth_state.html;
+        error_page 599 = @berth_hold;
         location / {{
-            if ($berth_state) {{ return 503; }}{limit}
+            if ($berth_state) {{ return 503; }}
+            if (-f "{directory}/held/$berth_instance") {{ return 599; }}{limit}
             proxy_pass http://$berth_upstream;
         }}
 """
+
+_UPSTREAM = """
+    upstream berth_hold {{ server "unix:{socket}"; }}
+"""
+
+# The holding process is told the instance and the request's size, and nothing that a client wrote.
+# Its proxy_ignore_headers takes back what holds for instances: its X-Accel-Redirect is followed.
+# The size goes in a header, as those are made after the body was read, and the URL before.
+# A socket that is not there is crit to nginx, which would quote the request line; hence emerg.
+_ASK = """
+            error_log "{directory}/logs/error.log" emerg;
+            proxy_pass http://berth_hold/{kind}/$berth_instance;
+            proxy_method GET;
+            proxy_pass_request_headers off;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            proxy_set_header X-Berth-Size $request_length;
+            proxy_ignore_headers X-Accel-Charset;
+            proxy_read_timeout {seconds}s;
+        }}
+"""
+
+_HOLD = """
+        location @berth_hold {{
+            error_page 413 /.berth/page/too-large.html;
+            error_page 429 /.berth/page/too-many.html;
+            error_page 502 504 =503 /.berth/page/starting.html;{limit}"""
+
+# A request of which the instance got not one byte may be sent again without being done twice: one
+# whose body took so long to arrive that a hold began meanwhile, say.
+_MISSED = """
+        location @berth_missed {
+            error_page 502 504 598 = @berth_unreachable;
+            set $berth_missed $upstream_status;
+            if ($upstream_bytes_sent !~ "(^|[ :,])0$") { return 598; }"""
+
+# `set` comes before the proxy forgets what the holding process answered.
+_AFTER_HOLD = """
+        location @berth_app {
+            set $berth_released $upstream_http_x_berth_upstream;
+            proxy_pass http://$berth_released;
+        }
+        location @berth_unreachable {
+            error_page 502 504 /.berth/page/unreachable.html;
+            if ($berth_missed ~ "504$") { return 504; }
+            return 502;
+        }
+        location @berth_starting { error_page 503 /.berth/page/starting.html; return 503; }
+        location @berth_stopped { error_page 503 /.berth/page/stopped.html; return 503; }
+        location @berth_failed { error_page 503 /.berth/page/failed.html; return 503; }
+"""
+_HOLD_GRACE = 30  # seconds after which a holding process that says nothing is given up
 
 _STATUS = """
     server {{
@@ -159,6 +217,7 @@ def render(sites: Iterable[Site], settings: Settings) -> str:
             _LOG.format(directory=settings.directory) if settings.access_log else _NO_LOG,
             _PROXY.format(connect=settings.connect_timeout, read=settings.read_timeout),
             _limit_zone(settings),
+            _UPSTREAM.format(socket=settings.hold_socket),
             _UNKNOWN.format(listens=_listens(settings, " default_server")),
             _PAGES.format(directory=settings.directory),
             *_servers(ordered, settings),
@@ -221,7 +280,8 @@ def _power_of_two(least: int) -> int:
 
 
 def _site_maps(sites: tuple[Site, ...]) -> str:
-    closed = tuple(site for site in sites if site.state != "serving")
+    # A site that is held looks like one that serves: a hold begins and ends without a reload.
+    closed = tuple(site for site in sites if site.state not in ("serving", "holding"))
     return (
         _map("$berth_upstream", sites, lambda site: f"{site.address}:{site.port}")
         + _map("$berth_instance", sites, lambda site: site.instance)
@@ -276,6 +336,17 @@ def _servers(sites: tuple[Site, ...], settings: Settings) -> Iterable[str]:
             listens=_listens(settings),
             names="\n".join(f"        server_name {name};" for name in names),
             body=body,
+            directory=settings.directory,
             limit=limit,
         )
+        yield from _hold(settings, limit)
         yield _PAGES.format(directory=settings.directory)
+
+
+def _hold(settings: Settings, limit: str) -> Iterable[str]:
+    seconds = settings.hold_seconds + _HOLD_GRACE
+    yield _HOLD.format(limit=limit)
+    yield _ASK.format(kind="held", seconds=seconds, directory=settings.directory)
+    yield _MISSED
+    yield _ASK.format(kind="missed", seconds=seconds, directory=settings.directory)
+    yield _AFTER_HOLD

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from hosting.engines.base import GiveUp
 
-SiteState = Literal["serving", "stopped", "starting", "failed"]
+SiteState = Literal["serving", "holding", "stopped", "starting", "failed"]
 
 MEBIBYTE = 1024 * 1024
 LONGEST_SOCKET_PATH = 107  # sockaddr_un.sun_path holds 108 bytes with the final zero
@@ -65,8 +65,9 @@ def whole(value: int, what: str, lowest: int, highest: int) -> int:
 class Site:
     """One instance's web service and the host names that lead to it.
 
-    ``address`` and ``port`` are dialled only while the state is ``serving``; in any other state
-    the edge answers with a page of its own. ``max_body_bytes`` bounds one request's body.
+    ``address`` and ``port`` are dialled only while the state is ``serving``. While it is
+    ``holding``, requests wait for the end of a change; in any other state the edge answers with a
+    page of its own. ``max_body_bytes`` bounds one request's body.
     """
 
     instance: str
@@ -121,7 +122,7 @@ class Settings:
     ``upstream_networks`` bounds what the edge may dial: give the tenants' supernets, and a wrong
     row in a table can never open a way to the host itself. ``trusted_proxies`` are the load
     balancers in front whose ``X-Forwarded-For`` and ``-Proto`` are believed. ``workers`` of None
-    means one for each core.
+    means one for each core. ``hold_seconds`` is how long the holding process keeps a request.
     """
 
     directory: Path
@@ -135,6 +136,7 @@ class Settings:
     connect_timeout: int = 3
     read_timeout: int = 3600
     drain_timeout: int = 4 * 3600
+    hold_seconds: int = 300
 
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(str(self.directory)):
@@ -150,10 +152,16 @@ class Settings:
             network(each)
         whole(self.workers or 1, "the number of workers", 1, 512)
         whole(self.worker_connections, "connections a worker", 64, 1_000_000)
-        for seconds in (self.connect_timeout, self.read_timeout, self.drain_timeout):
+        timeouts = (self.connect_timeout, self.read_timeout, self.drain_timeout, self.hold_seconds)
+        for seconds in timeouts:
             whole(seconds, "a timeout in seconds", 1, 7 * 24 * 3600)
 
     @property
     def socket(self) -> Path:
         """Where the running nginx tells which generation it serves."""
         return self.directory / "status.sock"
+
+    @property
+    def hold_socket(self) -> Path:
+        """Where the running holding process is asked."""
+        return self.directory / "hold.sock"

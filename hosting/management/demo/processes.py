@@ -23,6 +23,7 @@ def commands(web_port: int) -> dict[str, list[str]]:
     celery = [python, "-m", "celery", "-A", "hosting.config"]
     return {
         "edge": [python, "manage.py", "edge"],
+        "hold": [python, "manage.py", "hold"],
         "worker": [*celery, "worker", "--concurrency", "4", "--loglevel", "INFO"],
         "scheduler": [*celery, "beat", "--loglevel", "INFO"],
         "watch": [python, "manage.py", "watch"],

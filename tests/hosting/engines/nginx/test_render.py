@@ -85,7 +85,7 @@ def test_a_host_name_is_taken(name):
         ({"port": 65536}, "a port must be a whole number"),
         ({"port": "80; return 200"}, "a port must be a whole number"),
         ({"port": True}, "a port must be a whole number"),
-        ({"state": "stopped.html; return 200"}, "is none of serving, stopped"),
+        ({"state": "stopped.html; return 200"}, "is none of serving, holding, stopped"),
         ({"max_body_bytes": 0}, "the largest body"),
         ({"max_body_bytes": "1m; return 200"}, "the largest body"),
     ],
