@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from hosting.admin import rows, server_page
 from hosting.admin.tables import NUMBER, Column, Table, bar, link
-from hosting.display import INSTANCE, server_answer, server_availability
+from hosting.display import INSTANCE
 from hosting.models import Instance, Server
 from hosting.selectors import overview
 from hosting.selectors.meters import meters
-from tenants.display import badge, moment
+from tenants.display import badge
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -61,15 +61,10 @@ def _name(server: Server) -> str:
 
 _SERVER = (
     Column("Server", _name),
-    Column("Answers", server_answer),
-    Column(
-        "Availability",
-        lambda each: server_availability(each, is_emptying=each.is_emptying),
-    ),
+    Column("State", server_page.state),
     Column("Operations", server_page.work),
     Column("CPUs", lambda each: bar(meters(each).cpus)),
     Column("Memory", lambda each: bar(meters(each).memory)),
-    Column("Disk", lambda each: bar(meters(each).disk)),
+    Column("Disk", server_page.disk),
     Column("Instances", lambda each: each.instance_count, NUMBER),
-    Column("Last answer", lambda each: moment(each.last_answered_at)),
 )

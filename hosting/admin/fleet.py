@@ -40,7 +40,7 @@ class FleetActionAdmin(ReadOnlyAdmin[FleetAction]):
         "status",
         "progress",
         "failures",
-        "requested_by_label",
+        "author",
         "asked",
         "took",
     )
@@ -120,6 +120,11 @@ class FleetActionAdmin(ReadOnlyAdmin[FleetAction]):
         """How many."""
         return int(action.failed)  # type: ignore[attr-defined]  # annotated above
 
+    @admin.display(description="Asked for by", ordering="requested_by_label")
+    def author(self, action: FleetAction) -> str:
+        """Who, by name as it was."""
+        return action.requested_by_label
+
     @admin.display(description="Asked for", ordering="requested_at")
     def asked(self, action: FleetAction) -> str:
         """How long ago."""
@@ -157,7 +162,7 @@ def live(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
     total, ended = action.total, action.ended  # type: ignore[attr-defined]  # annotated above
     is_running = action.state == FleetAction.State.RUNNING
     return {
-        "action": action,
+        "fleet_action": action,
         "title": title(action),
         "badge": fleet_action_state(action),
         "is_running": is_running,

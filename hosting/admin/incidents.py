@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
@@ -35,12 +36,17 @@ ADVICE: dict[str, str] = {
         " what is not needed there, or give it a larger disk."
     ),
     Incident.Kind.INSTANCE_DEGRADED: (
-        "Berth could not bring the instance back by itself; it tries again, at longer and longer"
-        " intervals. Look at the last lines of its log, and at what was found and done."
+        "Berth could not bring the instance back by itself. Where trying can help it tries again,"
+        " at longer and longer intervals. Look at the last lines of its log, and at what was found"
+        " and done."
     ),
     Incident.Kind.STRAY_OBJECTS: (
         "They carry Berth's label, and no instance claims them. Berth stops such containers and"
         " removes nothing. Look at each one under “Objects of no instance”."
+    ),
+    Incident.Kind.FIREWALL_OPEN: (
+        "Instances on this server may reach the host and each other's networks. Berth sets the"
+        " rules again with every round; see why the host does not take them."
     ),
     Incident.Kind.AUDIT_LOG_BROKEN: (
         "Somebody changed or removed entries behind Berth's back. Keep the database as it is, and"
@@ -70,7 +76,7 @@ class OpenFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
 class IncidentAdmin(ReadOnlyAdmin[Incident]):
     """Berth opens and closes them; people look."""
 
-    list_display = ("kind", "state", "about", "summary", "since", "lasted")
+    list_display = ("kind", "state", "about", "what", "since", "lasted")
     list_filter = (
         OpenFilter,
         ("kind", ChoicesDropdownFilter),
@@ -114,15 +120,20 @@ class IncidentAdmin(ReadOnlyAdmin[Incident]):
         """The server or instance."""
         return str(incident.server or incident.instance or "Berth itself")
 
+    @admin.display(description="What is wrong")
+    def what(self, incident: Incident) -> str:
+        """In a sentence; the last lines of a log are on its page."""
+        return reasons.taken_apart(incident.summary).sentence
+
     @admin.display(description="Since", ordering="opened_at")
     def since(self, incident: Incident) -> str:
         """How long ago it began."""
         return moment(incident.opened_at)
 
     @admin.display(description="Lasted")
-    def lasted(self, incident: Incident) -> str:
+    def lasted(self, incident: Incident) -> SafeString:
         """From its beginning to its end, or until now."""
-        return duration(incident)
+        return format_html('<span class="b-num">{}</span>', duration(incident))
 
 
 def duration(incident: Incident) -> str:
@@ -138,5 +149,5 @@ def _page(incident: Incident, request: HttpRequest) -> dict[str, Any]:
         "reason": reasons.taken_apart(incident.summary),
         "about": rows.about(incident, request),
         "duration": duration(incident),
-        "advice": ADVICE[incident.kind] if incident.is_open else "",
+        "advice": ADVICE.get(incident.kind, "") if incident.is_open else "",
     }

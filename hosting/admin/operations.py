@@ -43,7 +43,7 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
         "instance_link",
         "status",
         "step",
-        "requested_by_label",
+        "author",
         "asked",
         "took",
     )
@@ -130,6 +130,11 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
         """What it is doing, or failed at."""
         step = overview.current_step(operation)
         return step.title if step else "–"
+
+    @admin.display(description="Asked for by", ordering="requested_by_label")
+    def author(self, operation: Operation) -> str:
+        """Who, by name as it was."""
+        return operation.requested_by_label
 
     @admin.display(description="Asked for", ordering="requested_at")
     def asked(self, operation: Operation) -> str:

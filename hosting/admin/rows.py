@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from hosting.admin.tables import Column, Table, beside, link, with_note
 from hosting.display import instance_state, operation_state
 from hosting.models import Drift, Incident, Instance, Operation
+from hosting.selectors import reasons
 from hosting.selectors.instances import hostname, public_url
 from hosting.selectors.overview import current_step
 from tenants.display import badge, moment
@@ -39,7 +40,7 @@ def incidents(request: HttpRequest, rows: Sequence[Incident], *, empty: str) -> 
         Column("About", lambda each: about(each, request)),
         Column(
             "What is wrong",
-            lambda each: format_html('<span class="b-reason">{}</span>', each.summary),
+            lambda each: reasons.taken_apart(each.summary).sentence,
         ),
         Column("Since", lambda each: moment(each.opened_at)),
     )
@@ -74,6 +75,8 @@ def instances(rows: Sequence[Instance], *, empty: str) -> Table:
 def step(operation: Operation) -> SafeString:
     """What it is doing now, or failed at, and why it waits or failed."""
     now = current_step(operation)
+    if now is None and operation.reason:
+        return with_note("", operation.reason)
     return with_note(now.title if now else "–", operation.reason)
 
 

@@ -11,13 +11,14 @@ from django.utils.safestring import SafeString
 
 from hosting.admin import waves
 from hosting.admin.fleet import title
-from hosting.admin.tables import link
+from hosting.admin.tables import bar, link
 from hosting.display import server_answer, server_availability
 from hosting.models import Operation, Server
 from hosting.selectors import incidents
 from hosting.selectors import servers as reading
 from hosting.selectors.meters import disk_meter, meters
 from hosting.services import fleet
+from tenants.display import moment
 
 _Availability = Server.Availability
 _ICONS: dict[str, str] = {
@@ -45,6 +46,26 @@ def context(server: Server, request: HttpRequest) -> dict[str, Any]:
         "all": _all_of_them(server) if may_begin else [],
         "may_drain": may_begin and request.user.has_perm(waves.CHANGE),
     }
+
+
+def state(server: Server) -> SafeString:
+    """Whether it answers, since when not, and whether it takes instances."""
+    return format_html(
+        '<div class="b-stack">{}{}<span class="b-dim">{}</span></div>',
+        server_answer(server),
+        server_availability(server, is_emptying=server.is_emptying),  # type: ignore[attr-defined]
+        moment(server.silent_since or server.last_answered_at, missing=""),
+    )
+
+
+def disk(server: Server) -> SafeString:
+    """What is given away of it, and what is free in truth."""
+    given, real = bar(meters(server).disk), disk_meter(server)
+    if real is None:
+        return given
+    tone = f"b-text-{real.tone}"
+    text = real.text.partition(" of ")[0]
+    return format_html('{}<span class="b-small {}">{}</span>', given, tone, text)
 
 
 def work(server: Server) -> SafeString:

@@ -12,20 +12,17 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from hosting.admin import acting, server_page, waves
 from hosting.admin.tables import bar
-from hosting.display import server_answer, server_availability
 from hosting.models import Server
 from hosting.selectors.capacity import with_reserved
-from hosting.selectors.meters import disk_meter, meters
+from hosting.selectors.meters import meters
 from hosting.selectors.servers import with_work
 from hosting.services import servers
 from tenants.admin.base import ServiceAdmin, actor
-from tenants.display import moment
 from tenants.services.actors import Actor
 
 CAPACITY = ("cpus", "memory_mb", "disk_gb", "parallel_operations")
@@ -40,7 +37,7 @@ VERBS: dict[str, tuple[Callable[..., Server], str]] = {
 class ServerAdmin(ServiceAdmin[Server]):
     """Capacity is what Berth may give away; beside it stands what it has."""
 
-    list_display = ("name", "state", "work", "cpu", "memory", "disk", "disk_free", "instances")
+    list_display = ("name", "state", "work", "cpu", "memory", "disk", "instances")
     list_filter = (("availability", ChoicesDropdownFilter), ("engine", ChoicesDropdownFilter))
     search_fields = ("name", "endpoint", "supernet")
     actions = ("cordon_selected", "open_selected")
@@ -129,13 +126,7 @@ class ServerAdmin(ServiceAdmin[Server]):
     @admin.display(description="State", ordering="availability")
     def state(self, server: Server) -> SafeString:
         """Whether it answers, since when not, and whether it takes instances."""
-        since = server.silent_since or server.last_answered_at
-        return format_html(
-            '<div class="b-stack"><span>{} {}</span><span class="b-dim">{}</span></div>',
-            server_answer(server),
-            server_availability(server, is_emptying=server.is_emptying),  # type: ignore[attr-defined]
-            moment(since, missing=""),
-        )
+        return server_page.state(server)
 
     @admin.display(description="Operations")
     def work(self, server: Server) -> SafeString:
@@ -152,16 +143,10 @@ class ServerAdmin(ServiceAdmin[Server]):
         """Reserved of capacity."""
         return bar(meters(server).memory)
 
-    @admin.display(description="Disk given away")
+    @admin.display(description="Disk", ordering="disk_free_bytes")
     def disk(self, server: Server) -> SafeString:
-        """Reserved of capacity."""
-        return bar(meters(server).disk)
-
-    @admin.display(description="Disk free", ordering="disk_free_bytes")
-    def disk_free(self, server: Server) -> SafeString | str:
-        """As the engine says."""
-        meter = disk_meter(server)
-        return bar(meter) if meter else "Not known yet"
+        """Reserved of capacity, and below what is free in truth."""
+        return server_page.disk(server)
 
     @admin.display(description="Instances", ordering="instance_count")
     def instances(self, server: Server) -> int:

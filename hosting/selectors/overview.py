@@ -41,7 +41,7 @@ def overview(*, now: datetime) -> Overview:
         state=Operation.State.FAILED, finished_at__gt=now - timedelta(days=1)
     )
     return Overview(
-        servers=list(with_work(with_reserved(Server.objects.all()))),
+        servers=list(with_work(with_reserved(Server.objects.order_by("name")))),
         states=[
             (state, counts.get(state, 0))
             for state in Instance.State.values

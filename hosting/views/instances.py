@@ -30,13 +30,17 @@ Verb = Callable[..., Operation]
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Something that can be done to an instance in its state; ``why_not`` disables it."""
+    """Something that can be done to an instance in its state; ``why_not`` disables it.
+
+    ``is_main`` is for the one thing to do next.
+    """
 
     kind: str
     label: str
     icon: str
     url: str
     why_not: str = ""
+    is_main: bool = False
 
 
 @require_safe
@@ -182,6 +186,18 @@ _VERBS = (
 )
 
 
+# What to do next where it does not run well; where it does, opening it is.
+_NEXT: dict[str, str] = {
+    Instance.State.STOPPED: Operation.Kind.START,
+    Instance.State.DEGRADED: Operation.Kind.RESTART,
+    Instance.State.FAILED: Operation.Kind.PROVISION,
+}
+
+
+def _next(instance: Instance) -> str:
+    return _NEXT.get(instance.state, "")
+
+
 def _buttons(request: ClientRequest, shown: InstanceView) -> list[Button]:
     """What the member may do and the state allows; all wait while something is going on."""
     if not request.may(Permission.OPERATE_INSTANCE):
@@ -192,7 +208,7 @@ def _buttons(request: ClientRequest, shown: InstanceView) -> list[Button]:
         return []  # there is nothing yet that could be stopped, and nothing to try again
     where = [request.client.slug, shown.instance.name]
     return [
-        Button(kind, label, icon, reverse(view, args=where), busy)
+        Button(kind, label, icon, reverse(view, args=where), busy, kind == _next(shown.instance))
         for kind, label, icon, view in _VERBS
         if kind in allowed
     ]

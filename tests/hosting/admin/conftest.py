@@ -11,7 +11,19 @@ from django.contrib.auth.models import Group
 from django.test import Client as Browser
 from django.utils import timezone
 
-from hosting.models import Hostname, Instance, Operation, OperationStep, Plan, Server, Subnet
+from hosting.models import (
+    Chore,
+    FleetAction,
+    Hostname,
+    Incident,
+    Instance,
+    Operation,
+    OperationStep,
+    Plan,
+    Server,
+    Stray,
+    Subnet,
+)
 from tenants.models import Client, User
 
 Staff = Callable[[str], Browser]
@@ -82,6 +94,23 @@ def _one_of_everything(tag: str) -> None:
             server=server, index=Subnet.objects.filter(server=server).count(), instance=instance
         )
         _operation(instance, state, user)
+    _reliability(tag, server, instance)
+
+
+def _reliability(tag: str, server: Server, failed: Instance) -> None:
+    """What goes wrong and is put right: ``failed`` is an instance on the server."""
+    now = timezone.now()
+    operation = failed.operations.get()
+    action = FleetAction.objects.create(server=server, kind="restart", requested_by_label="x")
+    running = server.instances.get(state="running")
+    action.items.create(
+        instance=running, wave=0, state="running", operation=running.operations.get()
+    )
+    Incident.objects.create(kind="disk_low", server=server, summary="Low.")
+    Incident.objects.create(kind="instance_degraded", instance=failed, summary="Degraded.")
+    failed.drifts.create(kind="stopped", subject="web", found="web", operation=operation)
+    Stray.objects.create(server=server, kind="volume", reference=tag, name=tag)
+    Chore.objects.create(name=f"chore-{tag}", due_at=now, last_ended_at=now)
 
 
 def _operation(instance: Instance, state: str, user: User) -> None:

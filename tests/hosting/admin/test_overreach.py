@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 
-from hosting.models import Server
+from hosting.models import Chore, FleetAction, Server, Stray
 from tenants.models import Client, Member, Role, User
 
 Staff = Callable[[str], Browser]
@@ -73,6 +74,23 @@ def test_operations_points_no_server_elsewhere(
     staff("operations").post(reverse("admin:hosting_server_change", args=[memory_server.pk]), form)
     memory_server.refresh_from_db()
     assert (memory_server.memory_mb, getattr(memory_server, field)) == (4096, before)
+
+
+@pytest.mark.parametrize("group", ["support", "finance"])
+@pytest.mark.parametrize("model", ["server", "fleetaction", "stray", "chore"])
+def test_what_a_group_may_not_list_it_opens_by_no_address(
+    staff: Staff, memory_server: Server, model: str, group: str
+) -> None:
+    made = {
+        "server": memory_server,
+        "fleetaction": FleetAction.objects.create(
+            server=memory_server, kind="stop", requested_by_label="x"
+        ),
+        "stray": Stray.objects.create(server=memory_server, kind="volume", reference="x", name="x"),
+        "chore": Chore.objects.create(name="x", due_at=timezone.now()),
+    }
+    page = reverse(f"admin:hosting_{model}_change", args=[made[model].pk])
+    assert staff(group).get(page).status_code == 403
 
 
 def test_the_last_day_of_the_calendar_is_no_error(staff: Staff) -> None:

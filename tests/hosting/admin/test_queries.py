@@ -10,6 +10,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from hosting.models import FleetAction, Instance
 from tenants.models import Client
 from tenants.services import clients
 from tenants.services.actors import Actor
@@ -19,6 +20,10 @@ PAGES = (
     "hosting_instance_changelist",
     "hosting_operation_changelist",
     "hosting_server_changelist",
+    "hosting_fleetaction_changelist",
+    "hosting_incident_changelist",
+    "hosting_stray_changelist",
+    "hosting_chore_changelist",
     "hosting_plan_changelist",
     "hosting_hostname_changelist",
     "hosting_subnet_changelist",
@@ -51,11 +56,28 @@ def test_an_instance_page_costs_the_same_with_many_operations(
     root.get(page)  # content types are read once and kept
     few = _count(root, page)
     done = instance.operations.get()
+    for number in range(6):
+        instance.drifts.create(kind="stopped", subject=str(number), found="x", operation=done)
     for _ in range(6):
         done.pk = None
         done._state.adding = True
         done.save(force_insert=True)
     assert _count(root, page) == few
+
+
+def test_a_fleet_actions_page_costs_the_same_with_many_waves(
+    root: Browser, fill: Callable[[int], None]
+) -> None:
+    fill(12)
+    small, large = FleetAction.objects.order_by("pk")[:2]
+    failed = Instance.objects.exclude(operations__fleet_item__isnull=False)
+    for wave, instance in enumerate(failed):
+        large.items.create(
+            instance=instance, wave=wave, state="failed", operation=instance.operations.get()
+        )
+    pages = [reverse("admin:hosting_fleetaction_change", args=[each.pk]) for each in (small, large)]
+    root.get(pages[0])  # content types are read once and kept
+    assert _count(root, pages[1]) == _count(root, pages[0])
 
 
 def _queries(browser: Browser, page: str) -> int:

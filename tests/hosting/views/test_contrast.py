@@ -22,6 +22,8 @@ PAIRS = [
     *(("ink-soft", f"{state}-soft", TEXT) for state in STATES),
     ("accent", "accent-soft", TEXT),
     ("accent", "surface", TEXT),
+    *(("accent", f"{state}-soft", TEXT) for state in ("broken", "progress")),
+    *((state, "sunken", TEXT) for state in ("running", "broken")),
     ("on-accent", "accent-fill", TEXT),
     ("on-accent", "accent-fill-hover", TEXT),
     ("on-accent", "broken-fill", TEXT),
