@@ -215,7 +215,7 @@ def _begin_wave(action: FleetAction, wave: int) -> None:
 
 def _lock_instances(pks: Sequence[uuid.UUID]) -> None:
     """All of a wave before the first audit event: whoever ends an operation locks in that order."""
-    list(Instance.objects.select_for_update(of=("self",)).filter(pk__in=pks).order_by("pk"))
+    list(Instance.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk"))
 
 
 def _end(action: FleetAction, state: FleetAction.State, reason: str) -> None:

@@ -37,7 +37,7 @@ def order(
     chosen_app = _app(app)
     try:
         with transaction.atomic():
-            client = Client.objects.select_for_update().get(pk=client.pk)
+            client = Client.objects.select_for_update(no_key=True).get(pk=client.pk)
             earlier = _ordered_before(client, key)
             if earlier is not None:
                 return _same_order(earlier, app=app, plan=plan, name=name)
@@ -123,7 +123,7 @@ def release(*, instance: Instance) -> None:
 
 def _request(instance: Instance, kind: Operation.Kind, actor: Actor) -> Operation:
     with transaction.atomic():
-        client = Client.objects.select_for_update().get(pk=instance.client_id)
+        client = Client.objects.select_for_update(no_key=True).get(pk=instance.client_id)
         if not client.is_active and kind not in WHEN_INACTIVE:
             raise Refused(f"{client} is inactive: its instances can only be stopped or deleted.")
         return operations.request(instance=instance, kind=kind, actor=actor)

@@ -220,7 +220,7 @@ def _make_room(operation: Operation) -> None:
 
 
 def _set_instance(operation: Operation, state: Instance.State, reason: str, at: datetime) -> None:
-    instance = Instance.objects.select_for_update().get(pk=operation.instance_id)
+    instance = Instance.objects.select_for_update(no_key=True).get(pk=operation.instance_id)
     instance.state = state
     instance.state_reason = reason
     if state == Instance.State.RUNNING and instance.first_running_at is None:

@@ -54,7 +54,7 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
     The caller is in a transaction. Raises ``Refused`` when the instance is busy, naming the
     operation that is going on, or not in a state for it.
     """
-    locked = Instance.objects.select_for_update().get(pk=instance.pk)
+    locked = Instance.objects.select_for_update(no_key=True).get(pk=instance.pk)
     _refuse_busy(locked, kind)
     if kind not in allowed_kinds(locked) and not _is_by_itself(locked, kind, actor):
         raise Refused(

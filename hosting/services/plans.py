@@ -48,7 +48,7 @@ def update(*, plan: Plan, actor: Actor, **fields: Unpack[PlanFields]) -> Plan:
     Refused for the limits of a plan that is in use: its instances were placed by them, and what
     was promised to a client does not change by itself.
     """
-    locked = Plan.objects.select_for_update().get(pk=plan.pk)
+    locked = Plan.objects.select_for_update(no_key=True).get(pk=plan.pk)
     after = {name: value for name, value in fields.items() if value != getattr(locked, name)}
     if not after:
         return locked

@@ -194,7 +194,7 @@ def pause(repairs: int) -> timedelta:
 
 def _undisturbed(instance: Instance, since: datetime) -> Instance | None:
     """The instance, locked; None where an operation works on it, or has since that moment."""
-    locked = Instance.objects.select_for_update(of=("self",)).get(pk=instance.pk)
+    locked = Instance.objects.select_for_update(no_key=True).get(pk=instance.pk)
     return None if locked.operations.filter(_active_after(since)).exists() else locked
 
 
