@@ -98,7 +98,7 @@ def _panel(server: Server, request: HttpRequest) -> dict[str, Any]:
         "incidents": incidents.of_server(server) if may_see_incidents else (),
         "may_cordon": server.availability == _Availability.OPEN,
         "may_drain": server.availability != _Availability.DRAINING,
-        "may_open": server.availability != _Availability.OPEN,
+        "may_open": server.availability != _Availability.OPEN and not is_emptying,
         "open_label": _open_label(server),
     }
 
@@ -116,6 +116,7 @@ def _current_action(server: Server, request: HttpRequest) -> SafeString | None:
 
 
 def _all_of_them(server: Server) -> list[AllOfThem]:
+    """Nothing is brought up on a server that is being emptied."""
     return [
         AllOfThem(
             kind,
@@ -124,4 +125,5 @@ def _all_of_them(server: Server) -> list[AllOfThem]:
             reading.concerned(server, states=states),
         )
         for kind, states in fleet.OFFERED.items()
+        if server.availability != _Availability.DRAINING or kind == Operation.Kind.STOP
     ]
