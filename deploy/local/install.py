@@ -29,6 +29,8 @@ PACKAGES = {
     "postgresql": "/usr/lib/postgresql/*/bin/postgres",
     "redis-server": "redis-server",
     "nginx-light": "nginx",
+    "restic": "restic",
+    "openssh-server": "sshd",
     "iproute2": "ip",
     "chromium": "chromium",
     "docker-compose": "docker-compose",

@@ -1,0 +1,65 @@
+"""The second copy elsewhere, whatever the two targets are."""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+import pytest
+
+from hosting.engines.restic import Damaged, Repository, WrongPassword
+from tests.hosting.engines.restic.servers import Place, S3Server
+
+DUMP = os.urandom(500_000)
+
+
+@pytest.fixture
+def s3_copy(s3: S3Server) -> Repository:
+    made = s3.target().repository(f"copy-{uuid.uuid4().hex[:8]}", "another password")
+    made.ensure()
+    return made
+
+
+def test_it_copies_from_a_directory_to_s3_once(repository: Repository, s3_copy: Repository):
+    written = repository.write("dump", [DUMP], tags={"nightly"})
+    left = repository.write("other", [b"stays here"], tags=())
+    for _ in range(2):
+        repository.copy_to(s3_copy, [written.snapshot])
+    (copied,) = s3_copy.snapshots()
+    assert copied.tags == {"nightly"}
+    assert b"".join(s3_copy.read(copied.id, written.path)) == DUMP
+    assert left.snapshot in {each.id for each in repository.snapshots()}
+
+    repository.copy_to(s3_copy, [])
+    assert len(s3_copy.snapshots()) == 1
+
+
+def test_it_copies_between_two_accounts_of_one_kind(s3: S3Server, s3_copy: Repository):
+    other = s3.target("second-key").repository(f"{s3_copy.name}-2", "a third password")
+    other.ensure()
+    written = s3_copy.write("a/dump", [DUMP], tags={"nightly", "op:1"})
+    for _ in range(2):
+        s3_copy.copy_to(other, [written.snapshot])
+    (source,), (copied,) = s3_copy.snapshots(), other.snapshots()
+    assert copied.tags == source.tags
+    assert copied.path == "a/dump"
+    assert copied.taken_at == source.taken_at.replace(microsecond=0)
+    assert b"".join(other.read(copied.id, copied.path)) == DUMP
+    with pytest.raises(Damaged, match="deadbeef"):
+        s3_copy.copy_to(other, ["deadbeef"])
+
+
+def test_it_copies_from_sftp_to_s3(sftp: Place, s3_copy: Repository):
+    source = sftp.target.repository(s3_copy.name, "a password")
+    source.ensure()
+    written = source.write("dump", [DUMP], tags=())
+    source.copy_to(s3_copy, [written.snapshot])
+    (copied,) = s3_copy.snapshots()
+    assert b"".join(s3_copy.read(copied.id, "dump")) == DUMP
+
+
+def test_it_names_both_when_one_password_is_wrong(repository: Repository, s3_copy: Repository):
+    written = repository.write("dump", [b"x"], tags=())
+    stranger = s3_copy.target.repository(s3_copy.name, "not the password")
+    with pytest.raises(WrongPassword, match=f"acme or its copy {s3_copy.name} has another"):
+        repository.copy_to(stranger, [written.snapshot])
