@@ -104,7 +104,7 @@ class Posters:
 
     def _post(self, client: int, over: threading.Event) -> None:
         number = 0
-        while not over.wait(0.1):
+        while not over.wait(0.2):
             number += 1
             text = f"client {client} entry {number}"
             began = time.monotonic()
@@ -133,6 +133,12 @@ def _reread(operation: Operation) -> Operation:
     return operation
 
 
+def start(worker: Worker) -> None:
+    """Start it and wait until it listens, which takes long on a busy machine."""
+    worker.start()
+    wait_until(lambda: " ready." in worker.log.read_text(), seconds=120, what="the worker listens")
+
+
 def _done(operation: Operation, step: str) -> bool:
     return operation.steps.filter(name=step, state=OperationStep.State.DONE).exists()
 
@@ -149,16 +155,16 @@ def test_no_post_is_lost_or_doubled_while_the_instance_restarts(
 ) -> None:
     settings.BERTH_LEASE = timedelta(seconds=4)  # so that a killed worker is missed soon
     instance = running("book")
-    worker.start()
+    start(worker)
     posters = Posters(f"http://127.0.0.1:{edge.port}/entries", hostname(instance))
     with posters.posting():
         wait_until(lambda: len(posters.answers) > CLIENTS, seconds=30, what="entries are signed")
         operation = instances.restart(instance=instance, actor=actor)
         if killed_after:
-            wait_until(lambda: _done(operation, killed_after), seconds=60, what=killed_after)
+            wait_until(lambda: _done(operation, killed_after), seconds=120, what=killed_after)
             worker.kill()
             worker.start()
-        wait_until(lambda: not _reread(operation).is_active, seconds=120, what="it ends")
+        wait_until(lambda: not _reread(operation).is_active, seconds=180, what="it ends")
         after = len(posters.answers) + CLIENTS * 2
         wait_until(lambda: len(posters.answers) > after, seconds=60, what="entries are signed")
 
@@ -194,9 +200,9 @@ def test_a_restart_that_ends_badly_shows_the_page_to_those_who_waited(
     definition = instance.definition
     definition["services"]["web"]["environment"]["FAIL_START"] = "1"
     Instance.objects.filter(pk=instance.pk).update(definition=definition)
-    worker.start()
+    start(worker)
     operation = instances.restart(instance=instance, actor=actor)
-    wait_until(lambda: _done(operation, "stop"), seconds=60, what="it is stopped")
+    wait_until(lambda: _done(operation, "stop"), seconds=120, what="it is stopped")
     url, host = f"http://127.0.0.1:{edge.port}/entries", hostname(instance)
     with ThreadPoolExecutor(1) as client:
         held = client.submit(sign, url, host, "Hello")
