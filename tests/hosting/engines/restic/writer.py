@@ -24,7 +24,7 @@ def stream(mebibytes: int, *, hold: bool) -> Iterator[bytes]:
         if hold and number == mebibytes - 1:
             print("holding", flush=True)
             time.sleep(600)
-        yield number.to_bytes(4, "big") + block[4:]
+        yield (number // 32).to_bytes(4, "big") + block[4:]  # mostly what is stored already
 
 
 def peak_kib() -> int:
