@@ -199,15 +199,23 @@ def _aliens(
     everywhere: Mapping[str, str],
 ) -> Iterator[str]:
     """The networks that hold it, exist, and are not its instance's."""
-    others = {each: name for each, name in everywhere.items() if each not in network_ids}
-    own_names = {everywhere.get(each) for each in network_ids}
     for name, end in attached.items():
-        # To one that was connected while it was stopped, the engine gives no id until it starts.
-        is_other = end["NetworkID"] in others or (
-            not end["NetworkID"] and name in others.values() and name not in own_names
-        )
+        network = end["NetworkID"]
+        if network:
+            is_other = network in everywhere and network not in network_ids
+        else:
+            # To one that was connected while it was stopped, the engine gives no id as yet.
+            is_other = _is_name_of_another(name, network_ids, everywhere)
         if is_other and name not in NO_NETWORKS:
             yield name
+
+
+def _is_name_of_another(
+    name: str, network_ids: frozenset[str], everywhere: Mapping[str, str]
+) -> bool:
+    """Whether there is such a network, and its instance has none of that name."""
+    own = {everywhere.get(each) for each in network_ids}
+    return name not in own and name in everywhere.values()
 
 
 def _altered(labels: Mapping[str, str], name: str, aliens: tuple[str, ...]) -> tuple[str, ...]:
