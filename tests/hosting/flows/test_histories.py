@@ -1,0 +1,35 @@
+"""One instance and everything that may happen to it, in any order; see ``histories``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from hosting.models import Plan
+from tenants.models import Client, User
+from tests.hosting.flows.histories import stage
+from tests.hosting.flows.histories.campaign import play
+from tests.hosting.flows.histories.machine import Histories
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.timeout(6 * 3600),
+]
+
+
+class OneInstance(Histories):
+    most_instances = 1
+
+
+def test_it_ends_every_operation_right_whatever_happens_to_one_instance(
+    acme: Client,
+    small: Plan,
+    alice: User,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    play(OneInstance, stage.build(acme, small, alice, settings, monkeypatch, tmp_path), seed=1)
