@@ -111,6 +111,7 @@ def _reconcile(
             seen_at = timezone.now() - CLOCKS_DIFFER_BY
             seen = engine.observe(pk)
             findings = _compare(instance, expected, seen, deaths.get(pk, ()))
+            findings = tuple(each for each in findings if not _is_over(engine, instance, each))
             if findings:
                 _answer(engine, instance, findings, seen, seen_at)
                 return True
@@ -130,6 +131,22 @@ def _compare(
     if instance.state == Instance.State.STOPPED:
         return compare_stopped(expected, seen)
     return (*compare(expected, seen), *_loops(expected.services.keys() & set(dying)))
+
+
+def _is_over(engine: Engine, instance: Instance, finding: Finding) -> bool:
+    """Whether what is called unhealthy is well when it is asked now.
+
+    The engine's word is as old as its last check, and after a pause it calls everything unhealthy
+    until the next one. An app is not restarted for that.
+    """
+    if finding.kind is not Kind.UNHEALTHY:
+        return False
+    try:
+        return engine.is_ready(stacks.build(instance), finding.subject)
+    except EngineUnavailable:
+        raise
+    except EngineError:
+        return False
 
 
 def _answer(

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hosting.engines.base import Health
+from hosting.engines.base import ContainerState, Health, ObservedService
 from hosting.flows import edge, firewall, stack
 from hosting.flows.base import Flow, Step, Work
 from hosting.models import Instance, Operation
 
 
 def revive(work: Work) -> None:
-    """Restart what runs but is not healthy: the engine itself never does."""
+    """Restart what runs but is not healthy: the engine itself never does.
+
+    Not what is paused, which the engine calls unhealthy, too: it is only resumed.
+    """
     wanted = {service.name for service in work.stack.services}
     seen = work.engine.observe(str(work.instance.pk)).services
-    sick = [each.name for each in seen if each.health is Health.UNHEALTHY and each.name in wanted]
-    for name in sick:
+    sick = [each.name for each in seen if _is_sick(each) and each.name in wanted]
+    hanging = [name for name in sick if not work.engine.is_ready(work.stack, name)]
+    for name in hanging:
         work.engine.restart(work.stack, name, report=work.report)
-    if not sick:
+    if not hanging:
         work.report("nothing has to be restarted")
+
+
+def _is_sick(seen: ObservedService) -> bool:
+    return seen.state is ContainerState.RUNNING and seen.health is Health.UNHEALTHY
 
 
 REPAIR = Flow(

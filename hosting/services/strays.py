@@ -85,6 +85,7 @@ def removed(*, stray: Stray) -> None:
     if locked.ended_at is None:
         locked.state, locked.ended_at, locked.note = Stray.State.REMOVED, timezone.now(), ""
         locked.save(update_fields=["state", "ended_at", "note"])
+        _tell(locked.server, there(server=locked.server).count())
         audit.record(
             action="stray.removed",
             actor=Actor.system("reconciler"),

@@ -267,6 +267,22 @@ def test_an_unhealthy_service_is_restarted_and_no_other(
     assert seen.health is Health.HEALTHY
 
 
+def test_what_is_called_unhealthy_but_answers_now_is_left_alone(
+    book: Instance,
+    memory_engine: MemoryEngine,
+    memory_server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine's word is from its last check, which may have been while it was paused."""
+    memory_engine.hands.make_unhealthy(str(book.pk), "web")
+    monkeypatch.setattr(memory_engine, "is_ready", lambda stack, service: True)
+    assert one_round(memory_server) == reconcile.Round(instances=1, drifted=0)
+    repair = repairs.request_repair(instance=book, kind=Operation.Kind.REPAIR)
+    assert repair is not None
+    work_all()
+    assert repair.steps.get(name="revive").output == "nothing has to be restarted\n"
+
+
 def test_what_keeps_ending_is_left_to_the_engine_until_that_has_not_helped(
     book: Instance, memory_engine: MemoryEngine, memory_server: Server
 ) -> None:

@@ -87,6 +87,15 @@ def test_being_removed_twice_is_audited_once(volume: Stray, actor: Actor) -> Non
     assert AuditEvent.objects.filter(action="stray.removed").count() == 1
 
 
+def test_the_incident_is_over_with_the_last_one_that_is_removed(
+    volume: Stray, actor: Actor
+) -> None:
+    strays.removed(stray=volume)
+    assert Incident.objects.get().summary.startswith("1 object belongs to no instance")
+    strays.removed(stray=Stray.objects.get(kind="container"))
+    assert not Incident.objects.get().is_open
+
+
 def test_a_removal_that_is_asked_for_is_not_taken_back_by_a_quarantine(
     memory_server: Server, volume: Stray, actor: Actor
 ) -> None:
