@@ -25,7 +25,7 @@ _READ_BYTES = 256 * 1024
 
 # What counts as progress. A program that only retries moves less than this.
 _MOVED_BYTES = 64 * 1024
-_MOVED_SECONDS = 1.0
+_MOVED_SECONDS = 0.25
 
 
 class Stalled(Exception):  # never leaves this package

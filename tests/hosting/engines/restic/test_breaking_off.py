@@ -113,11 +113,11 @@ def test_a_target_that_stalls_is_given_up(tmp_path: Path):
 
 
 def test_a_slow_source_is_no_stalled_target(repository: Repository):
-    quick = replace(repository, target=replace(repository.target, stall=timedelta(seconds=1)))
+    quick = replace(repository, target=replace(repository.target, stall=timedelta(seconds=4)))
 
     def stream() -> Iterator[bytes]:
         yield os.urandom(MIB)
-        threading.Event().wait(3)
+        threading.Event().wait(7)
         yield os.urandom(MIB)
 
     assert quick.write("dump", stream(), tags=()).size == 2 * MIB
