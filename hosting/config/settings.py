@@ -77,10 +77,16 @@ TEMPLATES = [
     },
 ]
 
+_LEASE_SECONDS = env.int("BERTH_LEASE_SECONDS", default=30)
+
 # --- Data -------------------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# A process that is frozen inside a transaction would hold its locks for ever, and keep everybody
+# else from what it has locked: PostgreSQL then ends its session.
+_IDLE = f"-c idle_in_transaction_session_timeout={max(2 * _LEASE_SECONDS, 10)}s"
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", _IDLE)
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
@@ -200,7 +206,7 @@ BERTH_EDGE_URL = env.str("BERTH_EDGE_URL", default=f"http://{BERTH_DOMAIN}:{BERT
 BERTH_EDGE_HOLD_SECONDS = env.int("BERTH_EDGE_HOLD_SECONDS", default=300)
 BERTH_INSTANCES_PER_CLIENT = env.int("BERTH_INSTANCES_PER_CLIENT", default=50)
 BERTH_DISK_RESERVE_GB = env.int("BERTH_DISK_RESERVE_GB", default=5)
-BERTH_LEASE = timedelta(seconds=env.int("BERTH_LEASE_SECONDS", default=30))
+BERTH_LEASE = timedelta(seconds=_LEASE_SECONDS)
 
 # --- Celery: a doorbell, see docs/architecture.md ---------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.utils import timezone
 
 from hosting.engines.base import EngineUnavailable, GiveUp, TryLater
@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 FLOWS: dict[str, Flow] = {
     flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, REPAIR, DELETE)
 }
-DATABASE_AWAY = (OperationalError, InterfaceError)  # a restart, a lost connection, a deadlock
+# A restart, a lost connection, a deadlock, a session that PostgreSQL ended (InternalError).
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 MAX_ATTEMPTS = 8
 MAX_WAIT_FOR_SERVER = timedelta(hours=24)
 SERVER_PAUSE = timedelta(seconds=5)

@@ -65,10 +65,19 @@ def wait_ready(work: Work) -> None:
     """Wait until every service says that it can be used: a worker that hangs is no running app."""
     for service in work.stack.services:
         work.wait_until(
-            partial(work.engine.is_ready, work.stack, service.name),
-            why=f"{service.name} is not ready yet",
+            partial(_is_ready, work, service.name), why=f"{service.name} is not ready yet"
         )
     work.report("the app is ready")
+
+
+def _is_ready(work: Work, service: str) -> bool:
+    """Ask, and start again what does not run: an engine that was killed may leave all stopped."""
+    if work.engine.is_ready(work.stack, service):
+        return True
+    seen = work.engine.observe(str(work.instance.pk)).service(service)
+    if seen is None or seen.state not in RUNNING:
+        work.engine.apply(work.stack, report=work.report)
+    return False
 
 
 def stop(work: Work) -> None:

@@ -31,7 +31,9 @@ def may_try(*, server: Server) -> bool:
     if server.retry_at is None:
         return True
     overdue = Server.objects.filter(pk=server.pk, retry_at__lte=Now())
-    return bool(overdue.update(retry_at=Now() + _pause(server.failures)))
+    # Counted as a failure beforehand: an answer takes it back.
+    failures = server.failures + 1
+    return bool(overdue.update(retry_at=Now() + _pause(failures), failures=failures))
 
 
 def waiting_reason(server: Server) -> str:
@@ -44,8 +46,12 @@ def waiting_reason(server: Server) -> str:
 def record_silence(*, server: Server, error: str) -> None:
     """The server's engine did not answer. Opens the breaker, with an incident, if that repeats."""
     locked = Server.objects.select_for_update(no_key=True).get(pk=server.pk)
-    locked.failures += 1
     locked.last_error = error
+    if locked.retry_at is not None and locked.retry_at > timezone.now():
+        # Ten operations that lose the server in one second are one failure, not ten.
+        locked.save(update_fields=["last_error"])
+        return
+    locked.failures += 1
     locked.silent_since = locked.silent_since or timezone.now()
     if locked.failures >= FAILURES_THAT_OPEN:
         locked.retry_at = timezone.now() + _pause(locked.failures)

@@ -53,13 +53,28 @@ def test_it_opens_after_three_failures_with_one_incident(memory_server: Server) 
 
 
 def test_the_pauses_double_up_to_five_minutes(memory_server: Server) -> None:
-    pauses = []
-    for _ in range(10):
+    _silence(memory_server, 3)
+    pauses = [_pause(memory_server)]
+    for _ in range(7):
+        Server.objects.update(retry_at=timezone.now() - timedelta(seconds=1))
+        memory_server.refresh_from_db()
+        assert breaker.may_try(server=memory_server)
         _silence(memory_server, 1)
-        if memory_server.retry_at:
-            left = memory_server.retry_at - timezone.now()
-            pauses.append(round(left.total_seconds()))
+        pauses.append(_pause(memory_server))
     assert pauses == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_ten_operations_that_lose_the_server_at_once_are_not_ten_failures(
+    memory_server: Server,
+) -> None:
+    _silence(memory_server, 10)
+    assert memory_server.failures == breaker.FAILURES_THAT_OPEN
+    assert _pause(memory_server) == 10
+
+
+def _pause(server: Server) -> int:
+    assert server.retry_at is not None
+    return round((server.retry_at - timezone.now()).total_seconds())
 
 
 def test_an_answer_in_between_starts_the_count_anew(memory_server: Server) -> None:
