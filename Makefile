@@ -16,7 +16,7 @@ ALL_TESTS := pytest --numprocesses 2 --dist loadfile --cov --cov-report= --ignor
 	exec pytest --cov --cov-append tests/journeys
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean test up lint format images bench install requirements
+.PHONY: help demo demo-clean test up lint format images bench chaos install requirements
 
 help:  ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -43,6 +43,10 @@ format: install  ## Put the Python code into its one form
 
 images: install  ## Build the images that Berth can make itself
 	@$(WITH_SERVICES) -- images/build $(ARGS)
+
+chaos: install  ## Break everything at random, and see that it holds (SEED=1 MINUTES=5)
+	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build --only redis; exec python -m tests.chaos campaign \
+		$(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))'
 
 bench: install  ## The benchmarks, each beside its peer's figure
 	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; for bench in bench/[a-z]*.py; do python "$$bench" $(ARGS); done'

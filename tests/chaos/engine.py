@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import docker
@@ -51,7 +51,7 @@ def client(endpoint: str = LOCAL) -> docker.APIClient:
     return _client(endpoint, os.getpid())
 
 
-@functools.cache
+@cache
 def _client(endpoint: str, _pid: int) -> docker.APIClient:
     return docker.APIClient(base_url=endpoint, timeout=60)
 
@@ -105,40 +105,38 @@ def _network(listed: Mapping[str, Any]) -> Network:
     return Network(listed["Name"], ranges[0].get("Subnet", ""), bool(listed["Internal"]))
 
 
-def changes_between(endpoint: str, owner: str, since: float, until: float) -> list[str]:
-    """What happened to the owner's objects between two moments (Unix seconds), one line each.
+def changes_between(endpoint: str, project: str, since: float, until: float) -> list[str]:
+    """What happened to the project's objects between two moments (Unix seconds), one line each.
 
     Health checks are left out: the engine makes them by itself all the time.
     """
     # The client takes whole seconds only.
     events = client(endpoint).events(since=int(since), until=int(until) + 1, decode=True)
     within = (each for each in events if since <= each["timeNano"] / 1e9 <= until)
-    return [line for each in within if (line := _change(each, owner))]
+    return [line for each in within if (line := _change(each, project))]
 
 
-def _change(event: Mapping[str, Any], owner: str) -> str:
-    attributes = event["Actor"].get("Attributes") or {}
-    name = str(attributes.get("name") or event["Actor"]["ID"])
+def _change(event: Mapping[str, Any], project: str) -> str:
+    name = str((event["Actor"].get("Attributes") or {}).get("name") or event["Actor"]["ID"])
     action = str(event["Action"])
-    is_its = attributes.get(LABEL_OWNER) == owner or name.startswith(f"{owner}-")
-    if not is_its or action.startswith(("exec_", "health_status")):
+    if not name.startswith(project) or action.startswith(("exec_", "health_status")):
         return ""
-    return f"{event['Type']} {action} {name}"
+    return f"{event['Type']} {action} {name.removeprefix(project)}"
 
 
 def remove_all_of(owner: str, endpoint: str = LOCAL) -> None:
     """Leave nothing of the installation on the engine."""
     api = client(endpoint)
-    for each in api.containers(all=True, filters={"label": f"{LABEL_OWNER}={owner}"}):
-        _if_there(functools.partial(api.remove_container, each["Id"], v=True, force=True))
-    for each in api.networks(filters={"label": f"{LABEL_OWNER}={owner}"}):
-        _if_there(functools.partial(api.remove_network, each["Id"]))
-    for each in api.volumes(filters={"label": f"{LABEL_OWNER}={owner}"})["Volumes"] or []:
-        _if_there(functools.partial(api.remove_volume, each["Name"]))
-
-
-def _if_there(remove: Callable[[], object]) -> None:
-    try:
-        remove()
-    except NotFound:
-        return
+    mine = {"label": f"{LABEL_OWNER}={owner}"}
+    removals: list[Callable[[], object]] = [
+        *(partial(api.remove_container, each["Id"], v=True, force=True)
+          for each in api.containers(all=True, filters=mine)),
+        *(partial(api.remove_network, each["Id"]) for each in api.networks(filters=mine)),
+        *(partial(api.remove_volume, each["Name"])
+          for each in api.volumes(filters=mine)["Volumes"] or []),
+    ]  # fmt: skip
+    for remove in removals:
+        try:
+            remove()
+        except NotFound:
+            continue

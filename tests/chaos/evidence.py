@@ -85,6 +85,17 @@ def wrong_with_objects(instance: Instance) -> Iterator[str]:
         yield from (f"the engine has {each} too much" for each in (there - due).elements())
 
 
+def surplus_objects(instance: Instance, *, may_run: bool) -> Iterator[str]:
+    """Of one that does not run: parts may be missing, but nothing is there that is not its own."""
+    held = engine.held(instance.server.endpoint, str(instance.pk), f"{instance.project}-")
+    whole = expected(stacks.build(instance), STANDS)
+    names = Counter(held.names)
+    yield from (f"the engine has {each} too much" for each in names - Counter(whole.names))
+    for container in held.containers:
+        if container.state == RUNS and not may_run:
+            yield f"{container.name} runs"
+
+
 def wrong_with_secrets(instance: Instance) -> Iterator[str]:
     """Every service finds in its files what Berth has."""
     values = dict(secrets_of(instance))
@@ -144,6 +155,19 @@ def wrong_with_whole(owner: str, endpoints: Iterable[str]) -> Iterator[str]:
     verdict = audit_chain.verify()
     if verdict.problem:
         yield verdict.problem
+
+
+def histories(operations: Iterable[Operation]) -> Iterator[str]:
+    """For a person who wants to know why: how far each came, and what it said."""
+    for each in operations:
+        head = f"{each.kind} of {each.instance}: {each.state}, attempt {each.attempt}"
+        steps = each.steps.exclude(state=OperationStep.State.PENDING)
+        said = [f"    {step.name}: {step.state}: {step.output.strip()!r}" for step in steps]
+        held = engine.held(
+            each.instance.server.endpoint, str(each.instance_id), each.instance.project
+        )
+        shown = [f"    {container.name} is {container.state}" for container in held.containers]
+        yield "\n".join([f"{head}: {each.reason}", *said, *shown])
 
 
 def _overlaps(networks: list[IPv4Network | IPv6Network]) -> Iterator[str]:

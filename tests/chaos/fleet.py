@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import traceback
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from berth_local.processes import die_with_parent
 from hosting.flows import runner
 from hosting.models import Instance, Operation, Plan, Server, Subnet
 from hosting.services import instances, operations, servers
@@ -86,18 +89,23 @@ def reread(operation: Operation) -> Operation:
     return operation
 
 
-def run_in_child(operation_id: uuid.UUID, *, die_at: str = "") -> int:
+def run_in_child(
+    operation_id: uuid.UUID, *, die_at: str = "", prepare: Callable[[], None] | None = None
+) -> int:
     """Fork a worker that works on the operation; return its process id.
 
-    The child has everything loaded already, and shares no connection.
+    The child has everything loaded already, shares no connection, and calls ``prepare`` first.
     """
     connection.close()
-    child = os.fork()
+    parent, child = os.getpid(), os.fork()
     if child:
         return child
     status = 1
     try:
+        die_with_parent(parent, signal.SIGKILL)
         os.environ["BERTH_DIE_AT"] = die_at
+        if prepare:
+            prepare()
         runner.run(operation_id)
         status = 0
     except BaseException:

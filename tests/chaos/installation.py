@@ -123,10 +123,19 @@ class Installation:
         """A scheduler, not started yet."""
         return self.add(processes.beat(self.directory, self.environment))
 
+    def watch(self) -> Part:
+        """A watch process, not started yet."""
+        return self.add(processes.watch(self.directory, self.environment))
+
     def add(self, part: Part) -> Part:
         """Have the part ended with everything else."""
         self.parts.append(part)
         return part
+
+    def kill_all(self) -> None:
+        """End all parts, so that nobody touches the engine any more."""
+        for part in self.parts:
+            part.kill()
 
     def log_tails(self) -> str:
         """What the parts said last."""
@@ -151,13 +160,8 @@ def installation() -> Iterator[Installation]:
         environment = _environment(directory, owner, database, broker)
         made = Installation(directory, owner, database, broker, environment)
         cleaning.callback(engine.remove_all_of, owner)
-        cleaning.callback(_kill_all, made.parts)
+        cleaning.callback(made.kill_all)
         yield made
-
-
-def _kill_all(parts: list[Part]) -> None:
-    for part in parts:
-        part.kill()
 
 
 def _environment(directory: Path, owner: str, database: Database, broker: Broker) -> dict[str, str]:

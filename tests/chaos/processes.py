@@ -91,3 +91,9 @@ def beat(directory: Path, environment: Mapping[str, str]) -> Part:
         *("--schedule", schedule, "--pidfile", "", "--loglevel", "INFO"),
     )
     return Part("beat", command, directory / "beat.log", environment)
+
+
+def watch(directory: Path, environment: Mapping[str, str]) -> Part:
+    """The process that follows the servers and puts right what has drifted."""
+    command = (sys.executable, str(BASE / "manage.py"), "watch")
+    return Part("watch", command, directory / "watch.log", environment)

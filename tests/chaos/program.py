@@ -42,6 +42,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(made: Installation, options: argparse.Namespace) -> bool:
+    if options.part == "engine":
+        made.environment["BERTH_FIREWALL"] = "0"  # it would be the machine's, not the engine's
     os.environ.update(made.environment)
     django.setup()
     from django.core.management import call_command

@@ -1,0 +1,34 @@
+"""Two workers, one operation: a paused one comes back after another has taken over."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+
+from django.db import connections
+
+from tests.chaos import evidence, pauses
+from tests.chaos.fleet import Fleet
+from tests.chaos.installation import Installation
+from tests.chaos.pauses import HELD, TOO_LATE
+
+LANES = 4
+
+
+def main(made: Installation, options: argparse.Namespace) -> bool:
+    """Try every pause; say of each how it went; whether all held."""
+    world = Fleet.found()
+    wanted = [each for each in pauses.all_pauses() if options.only in ("", each.kind)]
+    trials = [(world, number, pause) for number, pause in enumerate(wanted)]
+    connections.close_all()  # a forked process must not share one
+    with multiprocessing.get_context("fork").Pool(LANES) as pool:
+        outcomes = list(pool.imap(pauses.try_pause, trials))
+    for pause, outcome in outcomes:
+        print(f"{pause!s:<40}{outcome}")
+    faults = [f"{pause}: {said}" for pause, said in outcomes if said not in (HELD, TOO_LATE)]
+    held = sum(said == HELD for _, said in outcomes)
+    print(f"{held} of {len(outcomes)} pauses held; n/a: it had ended, or the step says nothing")
+    faults += pauses.try_pause_in_transaction(world)
+    faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
+    print(*faults, sep="\n")
+    return not faults and held > len(outcomes) // 2
