@@ -12,8 +12,10 @@ WITH_TEST_SERVICES := $(WITH_SERVICES) --scope test
 
 # A file's tests stay on one worker, in order: some share a network, a port or rules of the host.
 # The journeys come after them, one at a time: they bring up whole apps and look at the clock.
-ALL_TESTS := pytest --numprocesses 2 --dist loadfile --cov --cov-report= --ignore tests/journeys; \
-	exec pytest --cov --cov-append tests/journeys
+# So do the chaos tests, which kill whole installations.
+ALL_TESTS := pytest --numprocesses 2 --dist loadfile --cov --cov-report= \
+		--ignore tests/journeys --ignore tests/chaos; \
+	exec pytest --cov --cov-append tests/journeys tests/chaos
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clean test up lint format images bench chaos install requirements
