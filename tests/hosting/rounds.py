@@ -23,7 +23,7 @@ MOMENTS = (
 def pass_time(span: timedelta = timedelta(seconds=30)) -> None:
     """Everything that is written down happened so much longer ago."""
     for model, fields in MOMENTS:
-        model.objects.update(**{field: F(field) - span for field in fields})  # type: ignore[attr-defined]
+        model.objects.update(**{field: F(field) - span for field in fields})
 
 
 def one_round(server: Server) -> reconcile.Round | None:

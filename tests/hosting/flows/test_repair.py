@@ -161,7 +161,7 @@ def test_a_server_that_is_being_emptied_repairs_nothing(
     one_round(memory_server)
     assert not work_all()
     assert Drift.objects.get().settled_at is None
-    assert servers.reopen(server=memory_server, actor=actor)
+    servers.reopen(server=memory_server, actor=actor)
     one_round(memory_server)
     assert [each.kind for each in work_all()] == ["repair"]
 

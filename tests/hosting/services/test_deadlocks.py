@@ -124,7 +124,7 @@ def test_a_persons_wish_and_a_server_that_is_emptied_or_taken_back(
     wish = instances.restart if verb == "drain" else instances.delete
     extra = {} if verb == "drain" else {"confirmation": "book-1"}
     _at_the_same_moment(
-        lambda: wish(instance=books[1], actor=actor, **extra),  # type: ignore[operator]
+        lambda: wish(instance=books[1], actor=actor, **extra),
         lambda: getattr(servers, verb)(server=memory_server, actor=actor),
         monkeypatch,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -41,7 +43,7 @@ def test_only_its_name_removes_it(volume: Stray, actor: Actor) -> None:
 def test_a_removal_is_asked_for_once_and_a_round_comes_at_once(
     volume: Stray, memory_server: Server, actor: Actor
 ) -> None:
-    Server.objects.update(reconcile_at=timezone.now() + timezone.timedelta(hours=1))
+    Server.objects.update(reconcile_at=timezone.now() + timedelta(hours=1))
     strays.request_removal(stray=volume, confirmation="left-data", actor=actor)
     with pytest.raises(Refused, match="is being removed already"):
         strays.request_removal(stray=volume, confirmation="left-data", actor=actor)

@@ -41,7 +41,7 @@ def _claim(pk: uuid.UUID) -> leases.Lease | None:
 def test_of_many_workers_only_as_many_get_one_as_the_server_has_places(
     asked: list[uuid.UUID],
 ) -> None:
-    got = at_once(*[lambda pk=pk: _claim(pk) for pk in asked])  # type: ignore[misc]
+    got = at_once(*[lambda pk=pk: _claim(pk) for pk in asked])
     assert len([each for each in got if each.result() is not None]) == 2
     assert Operation.objects.filter(state="running").count() == 2
     reasons = set(Operation.objects.filter(state="queued").values_list("reason", flat=True))
