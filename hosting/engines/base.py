@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -47,6 +47,18 @@ class SubnetTaken(GiveUp):
         self.subnet = subnet
 
 
+class CommandFailed(GiveUp):
+    """A command ran to its end inside a container and said that it failed."""
+
+    def __init__(self, service: str, program: str, exit_code: int, said: str) -> None:
+        words = " / ".join(filter(None, map(str.strip, said.splitlines())))
+        told = f': "{words}"' if words else ""
+        super().__init__(
+            f"the command {program} in the service {service} ended with exit code {exit_code}{told}"
+        )
+        self.exit_code = exit_code
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one service may use at most."""
@@ -77,9 +89,14 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A named volume of the stack; its name is unique on the server."""
+    """A named volume of the stack; its name is unique on the server.
+
+    An external one is mounted by this stack and belongs to another of the same owner, which makes
+    and removes it.
+    """
 
     name: str
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +315,9 @@ class Capacity:
     disk_total_bytes: int | None = None
 
 
+VOLUME_SILENCE = timedelta(minutes=2)
+"""How long an engine may need for a volume without moving a byte: to write a big file, say."""
+
 Report = Callable[[str], None]
 """Called with one line for a person before each change; what it raises stops the work there.
 
@@ -317,6 +337,15 @@ class Engine(Protocol):
     pass and ``GiveUp`` for what will not.
     """
 
+    def permitted(self, permit: Callable[[], None]) -> Engine:
+        """The same engine, which calls ``permit`` before each single call that changes something.
+
+        What it raises stops the verb there. A verb may make many calls after its last ``report``.
+        """
+
+    def close(self) -> None:
+        """Give the connections back; the engine stays usable."""
+
     def capacity(self) -> Capacity:
         """What the server has; also the cheapest way to ask whether it answers."""
 
@@ -330,7 +359,10 @@ class Engine(Protocol):
         """
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
-        """Create the networks and volumes that are missing. Raises ``SubnetTaken``."""
+        """Create the networks and volumes that are missing. Raises ``SubnetTaken``.
+
+        External volumes are never created: ``GiveUp`` where one is missing, or is not the owner's.
+        """
 
     def apply(self, stack: Stack, *, report: Report = silent) -> None:
         """Converge to the stack: pull, prepare, then the services in dependency order.
@@ -397,6 +429,77 @@ class Engine(Protocol):
         self, instance: str, service: str, command: tuple[str, ...], *, timeout: timedelta
     ) -> RunResult:
         """Run a command inside the service's running container; output is stdout and stderr."""
+
+    def read(
+        self, instance: str, service: str, command: tuple[str, ...], *, silence: timedelta
+    ) -> Generator[bytes, None, None]:
+        """Run a command inside the service's running container and yield its stdout as it comes.
+
+        It begins with the first ``next``; memory stays flat. Its end without an error is the proof
+        that the output is whole: after the last chunk comes ``CommandFailed``, with the last 4 KiB
+        of its stderr, where the exit code is not 0, and ``TryLater`` where the connection broke
+        off. No byte for ``silence`` is ``TryLater`` too. Whenever it ends before the command does
+        (``close`` it in time: ``contextlib.closing``), the command is killed, where that is
+        possible.
+        """
+
+    def feed(
+        self,
+        instance: str,
+        service: str,
+        command: tuple[str, ...],
+        chunks: Iterable[bytes],
+        *,
+        silence: timedelta,
+    ) -> RunResult:
+        """Run a command inside the service's running container with the chunks as its stdin.
+
+        A chunk is taken once the command has read enough of those before; after the last its stdin
+        is closed. Output (stdout and stderr) beyond 4 MiB is cut off at the front. A command may
+        end before it has read everything: its exit code tells whether it was content.
+
+        What ``chunks`` raises comes out, after the command was killed. ``TryLater`` where the
+        command neither takes nor says anything for ``silence``, which must cover what it does after
+        its stdin is closed, and where the connection breaks off. A worker that dies, and an engine
+        that cannot kill, leave the command with an early end of its input: use formats that show
+        their end.
+        """
+
+    def pause(self, instance: str, service: str) -> None:
+        """Freeze the service's container. Raises ``TryLater`` where it is gone or does not run."""
+
+    def resume(self, instance: str, service: str) -> None:
+        """Let a paused container go on; one that is not paused is left as it is.
+
+        Raises ``TryLater`` where it is gone.
+        """
+
+    def read_volume(
+        self, stack: Stack, volume: str, *, silence: timedelta = VOLUME_SILENCE
+    ) -> Generator[bytes, None, None]:
+        """Yield an uncompressed tar of all files in the volume, whether or not containers run.
+
+        Its first entry is the root, ``./``, the others lie below: owners, modes, modification times
+        (whole seconds), symbolic and hard links and empty directories are kept, and unchanged files
+        give the same bytes again. As with ``read``, only the end without an error proves that it is
+        whole. Raises ``TryLater`` where a file shrank while it was read, and ``GiveUp`` where the
+        volume is missing, or no image of the stack is on the server.
+        """
+
+    def write_volume(
+        self,
+        stack: Stack,
+        volume: str,
+        chunks: Iterable[bytes],
+        *,
+        silence: timedelta = VOLUME_SILENCE,
+    ) -> None:
+        """Unpack a tar as ``read_volume`` gives it into the volume, which must exist and be empty.
+
+        Root's own owner and mode are set as well. What ``chunks`` raises comes out. Where it breaks
+        off the volume is left half full: remove it and make it anew. Raises ``GiveUp`` where it is
+        missing or not empty, and for what is no whole tar.
+        """
 
     def logs(self, instance: str, service: str, *, lines: int = 200) -> str:
         """The last lines of the container's log; empty where there is no container."""

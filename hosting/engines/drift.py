@@ -15,6 +15,7 @@ from hosting.engines.base import (
     ObservedService,
     Stack,
 )
+from hosting.engines.refusals import VOLUME_SERVICE
 
 RUNNING = (ContainerState.RUNNING, ContainerState.RESTARTING, ContainerState.PAUSED)
 
@@ -61,7 +62,7 @@ class Expected:
                 for each in stack.services
             },
             networks=frozenset(each.name for each in stack.networks),
-            volumes=frozenset(each.name for each in stack.volumes),
+            volumes=frozenset(each.name for each in stack.volumes if not each.external),
         )
 
     @classmethod
@@ -105,7 +106,8 @@ def compare_stopped(expected: Expected, observed: Observed) -> tuple[Finding, ..
 def _services(expected: Expected, observed: Observed) -> Iterator[Finding]:
     by_name: dict[str, list[ObservedService]] = {}
     for each in observed.services:
-        by_name.setdefault(each.name, []).append(each)
+        if not each.name.startswith(VOLUME_SERVICE):  # a backup reads a volume just now
+            by_name.setdefault(each.name, []).append(each)
     for name, (spec, networks) in expected.services.items():
         seen = by_name.pop(name, [])
         # Where there are several, the one that fits is the service, as it is for the engine.

@@ -33,6 +33,9 @@ CAPABILITIES = frozenset(
 TMPFS_OPTIONS = re.compile(r"(size=\d+[kmg]?|mode=0?[0-7]{3,4}|uid=\d+|gid=\d+|noexec|exec|rw)")
 MEMORY_MINIMUM = 6 * 1024 * 1024  # Docker refuses less
 
+# The containers through which volumes are read and written have services of such names.
+VOLUME_SERVICE = "berth-volume"
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _RESERVED_NETWORKS = frozenset({"host", "none", "bridge", "default"})
 
@@ -61,6 +64,21 @@ def not_owned(kind: ObjectKind, name: str) -> GiveUp:
     return GiveUp(f"the {kind} {name} was not made by this installation of Berth: it is left alone")
 
 
+def missing_volume(name: str) -> GiveUp:
+    """For a volume that must be there already: it is never made in passing."""
+    return GiveUp(f"the volume {name} is not on the server")
+
+
+def foreign_volume(stack: Stack, name: str) -> GiveUp:
+    """For a volume that the stack does not declare."""
+    return GiveUp(f"{name} is no volume of the stack {stack.project}")
+
+
+def full_volume(name: str) -> GiveUp:
+    """For a volume that is to be written and holds files already."""
+    return GiveUp(f"the volume {name} is not empty: nothing was written into it")
+
+
 def _refuse_names(stack: Stack) -> None:
     named = [
         ("project", [stack.project]),
@@ -74,6 +92,8 @@ def _refuse_names(stack: Stack) -> None:
         for name in names:
             if not _NAME.fullmatch(name) or (kind == "network" and name in _RESERVED_NETWORKS):
                 raise GiveUp(f"{name!r} is no name for a {kind}")
+            if kind == "service" and name.startswith(VOLUME_SERVICE):
+                raise GiveUp(f"the name {name} is Berth's own: no service of a stack may have it")
             if names.count(name) > 1:
                 raise GiveUp(f"the stack has two {kind}s named {name}")
 

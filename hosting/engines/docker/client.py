@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,24 @@ class Response(Protocol):
     def close(self) -> None: ...
 
 
+class PermittedClient(APIClient):
+    """docker-py's client that asks for leave before each call that may change something.
+
+    A worker that was frozen between two calls must not do the second one when it comes back.
+    """
+
+    def __init__(self, permit: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self.trust_env = False
+        self._permit = permit
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Every request of the session passes here."""
+        if request.method not in ("GET", "HEAD"):
+            self._permit()
+        return super().send(request, **options)
+
+
 class Client:
     """One engine's low-level API, connected at the first call and safe to share by threads."""
 
@@ -52,10 +70,19 @@ class Client:
         _refuse_endpoint(endpoint, tls)
         self.endpoint = endpoint
         self.timeout_seconds = timeout_seconds
-        self._tls = tls
+        self.tls = tls
         self._api: APIClient | None = None
         self._unenforced: frozenset[str] | None = None
         self._connecting = Lock()
+        self._permit: Callable[[], None] | None = None
+        self._version: str | None = None
+
+    def permitted(self, permit: Callable[[], None]) -> Client:
+        """The same engine over a connection of its own that asks before each call that changes."""
+        twin = Client(self.endpoint, tls=self.tls, timeout_seconds=self.timeout_seconds)
+        twin._permit, twin._version = permit, self.api.api_version
+        twin._unenforced = self._unenforced
+        return twin
 
     @property
     def is_local(self) -> bool:
@@ -81,9 +108,17 @@ class Client:
 
     def _connect(self) -> APIClient:
         tls: bool | TLSConfig = False
-        if self._tls is not None:
-            pair = (self._tls.certificate, self._tls.key)
-            tls = TLSConfig(client_cert=pair, ca_cert=self._tls.ca, verify=True)
+        if self.tls is not None:
+            pair = (self.tls.certificate, self.tls.key)
+            tls = TLSConfig(client_cert=pair, ca_cert=self.tls.ca, verify=True)
+        if self._permit is not None and self._version is not None:
+            return PermittedClient(
+                self._permit,
+                base_url=self.endpoint,
+                version=self._version,
+                timeout=self.timeout_seconds,
+                tls=tls,
+            )
         # The version is asked for separately, so that a refused connection keeps its own type.
         api = APIClient(
             base_url=self.endpoint, version="1.41", timeout=self.timeout_seconds, tls=tls
@@ -153,6 +188,27 @@ class Client:
             raise _refused(response)
         answer: Response = response
         return answer
+
+    def send(
+        self,
+        path: str,
+        *,
+        chunks: Iterable[bytes],
+        silence_seconds: float,
+        params: Mapping[str, str] | None = None,
+    ) -> None:
+        """``PUT`` a body that is sent as it comes, and never held whole."""
+        api = self.api
+        response = api.request(
+            "PUT",
+            f"{api.base_url}/v{api.api_version}{path}",
+            params=params,
+            data=chunks,
+            headers={"Content-Type": "application/x-tar"},
+            timeout=silence_seconds,
+        )
+        if response.status_code >= 400:
+            raise _refused(response)
 
 
 def _refused(response: requests.Response) -> APIError:
@@ -261,7 +317,9 @@ _MEANINGS: tuple[tuple[str, type[EngineError], str], ...] = (
     (r"volume is in use", TryLater, "{what} is still used by a container"),
     (r"has active endpoints", TryLater, "{what} still has containers attached"),
     (r"is restarting, wait", TryLater, "{what} is just restarting"),
+    (r"is paused", TryLater, "{what} is paused"),
     (r"is not running", TryLater, "{what} is not running"),
+    (r"no such exec", TryLater, "{what}: the server no longer knows the command"),
     (r"no such container", TryLater, "{what} is gone from the server"),
     (r"network \S+ not found", TryLater, "a network of {what} is gone from the server"),
 )

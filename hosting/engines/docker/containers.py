@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from hosting.engines.base import (
     ObservedService,
     Service,
     Stack,
+    TryLater,
 )
 from hosting.engines.docker.client import Client, status_of, translated
 from hosting.engines.docker.fabric import create_secrets_volume, remove_volume
@@ -30,6 +32,8 @@ from hosting.engines.docker.spec import (
     secrets_volume,
 )
 from hosting.engines.refusals import held_name
+
+FREEZE_PAUSES = (0.1, 0.5, 1.0, 2.0)  # seconds
 
 
 def create(client: Client, stack: Stack, service: Service) -> str:
@@ -159,6 +163,29 @@ def _lost_network(client: Client, container: str, text: str) -> str | None:
         if missed and missed[1] in (name, end["NetworkID"]):
             return str(name)
     return None
+
+
+def pause(client: Client, service: str, container: str) -> None:
+    """Freeze a container that runs; one that is frozen already is left alone."""
+    with translated(f"the service {service}"):
+        for seconds in FREEZE_PAUSES:
+            if _freeze(client, container):
+                return
+            time.sleep(seconds)
+        raise TryLater(f"the server is too busy to pause the service {service}")
+
+
+def _freeze(client: Client, container: str) -> bool:
+    """False where the kernel was too busy to freeze it at once: the engine does not wait."""
+    try:
+        client.api.pause(container)
+    except APIError as error:
+        text = str(error.explanation)
+        if "unable to freeze" in text:
+            return False
+        if "is already paused" not in text:
+            raise
+    return True
 
 
 def resume(client: Client, service: str, container: str) -> None:

@@ -65,7 +65,9 @@ def plan(stack: Stack, found: Found) -> Plan:
         networks=tuple(each for each in stack.networks if each.name not in fitting),
         outdated=tuple(each for each in found.networks if fitting.get(each.name) != each.id),
         volumes=tuple(
-            each.name for each in stack.volumes if each.name not in found.observed.volumes
+            each.name
+            for each in stack.volumes
+            if not each.external and each.name not in found.observed.volumes
         ),
     )
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Self
 
 from hosting.engines.base import (
     LABEL_OWNER,
+    VOLUME_SILENCE,
     Capacity,
     ContainerState,
     Event,
@@ -27,15 +26,22 @@ from hosting.engines.base import (
     Usage,
     silent,
 )
-from hosting.engines.docker import containers, events, fabric, images, metering, readiness, strays
+from hosting.engines.docker import (
+    applying,
+    containers,
+    events,
+    images,
+    metering,
+    readiness,
+    strays,
+    streaming,
+    volumes,
+)
 from hosting.engines.docker.client import CALL_TIMEOUT_SECONDS, Client, TlsFiles, translated
-from hosting.engines.docker.convergence import Plan, container_of, plan
+from hosting.engines.docker.convergence import container_of
 from hosting.engines.docker.execution import execute
-from hosting.engines.docker.observing import Found, find, find_instance, looked_at
-from hosting.engines.docker.rollout import WORKERS, Rollout
-from hosting.engines.docker.spec import needs_secrets_volume, secrets_volume
-from hosting.engines.ordering import levels
-from hosting.engines.refusals import refuse_unsafe
+from hosting.engines.docker.observing import find, find_instance, looked_at
+from hosting.engines.refusals import VOLUME_SERVICE, refuse_unsafe
 
 BUILT_HERE = ("berth.local/",)
 
@@ -63,6 +69,10 @@ class DockerEngine:
         """
         client = Client(endpoint, tls=tls, timeout_seconds=timeout_seconds)
         return cls(client, built_here=built_here)
+
+    def permitted(self, permit: Callable[[], None]) -> DockerEngine:
+        """See ``Engine.permitted``."""
+        return DockerEngine(self._client.permitted(permit), built_here=self._built_here)
 
     def close(self) -> None:
         """Give the connections back; the engine stays usable."""
@@ -99,25 +109,15 @@ class DockerEngine:
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Create the networks and volumes that are missing."""
         refuse_unsafe(stack)
-        found = find_instance(self._client, stack.instance)
-        # A network that has to be made anew is apply's business: something may run in it.
-        existing = set(found.observed.networks)
-        wanted = plan(stack, found)
-        missing = tuple(each for each in wanted.networks if each.name not in existing)
-        self._create_fabric(stack, replace(wanted, networks=missing), report)
+        volumes.refuse_missing(self._client, stack)
+        applying.prepare(self._client, stack, report)
 
     def apply(self, stack: Stack, *, report: Report = silent) -> None:
         """Converge to the stack; see ``Engine.apply``."""
         refuse_unsafe(stack)
+        volumes.refuse_missing(self._client, stack)
         self.pull(stack, report=report)
-        found = self._look(stack)
-        wanted = plan(stack, found)
-        if self._clear(stack, found, wanted, report):
-            found = self._look(stack)
-            wanted = plan(stack, found)
-        self._create_fabric(stack, wanted, report)
-        Rollout(self._client, stack, found, wanted, report).run()
-        self._remove_stale_secrets(stack, found, report)
+        applying.apply(self._client, stack, report)
 
     def restart(self, stack: Stack, service: str, *, report: Report = silent) -> None:
         """Stop the service's container within its grace and start the same one again."""
@@ -142,7 +142,11 @@ class DockerEngine:
     def observe(self, instance: str) -> Observed:
         """What exists of the instance, from a look at each container."""
         observed = find_instance(self._client, instance).observed
-        services = tuple(looked_at(self._client, service) for service in observed.services)
+        # A look at a container whose files are just being read would wait for their end.
+        services = tuple(
+            each if each.name.startswith(VOLUME_SERVICE) else looked_at(self._client, each)
+            for each in observed.services
+        )
         return replace(observed, services=services)
 
     def observe_all(self, owner: str) -> Mapping[str, Observed]:
@@ -152,33 +156,11 @@ class DockerEngine:
 
     def stop(self, stack: Stack, *, report: Report = silent) -> None:
         """Stop the containers, dependants first and side by side where nothing depends."""
-        found = find_instance(self._client, stack.instance)
-        for level in reversed(levels(stack)):
-            graces = {service.name: service.stop_grace for service in level}
-            chosen = [each for each in found.observed.services if each.name in graces]
-            for seen in chosen:
-                report(f"stopping {seen.name}")
-            self._at_once(
-                partial(containers.stop, self._client, seen, graces[seen.name]) for seen in chosen
-            )
+        applying.stop(self._client, stack, report)
 
     def remove(self, instance: str, *, with_volumes: bool, report: Report = silent) -> None:
         """Remove what carries the instance's label; what is gone already is fine."""
-        found = find_instance(self._client, instance)
-        for seen in found.observed.services:
-            report(f"removing {seen.name}")
-        self._at_once(
-            partial(containers.remove, self._client, seen) for seen in found.observed.services
-        )
-        for network in found.networks:
-            report(f"removing the network {network.name}")
-        self._at_once(
-            partial(fabric.remove_network, self._client, network.id) for network in found.networks
-        )
-        doomed = found.observed.volumes if with_volumes else found.secret_volumes
-        for volume in doomed:
-            report(f"removing the volume {volume}")
-        self._at_once(partial(fabric.remove_volume, self._client, volume) for volume in doomed)
+        applying.remove(self._client, instance, with_volumes=with_volumes, report=report)
 
     def quarantine(self, owner: str, container_id: str, *, report: Report = silent) -> None:
         """Stop a container for good and cut it off; it stays to be looked at."""
@@ -194,11 +176,54 @@ class DockerEngine:
         self, instance: str, service: str, command: tuple[str, ...], *, timeout: timedelta
     ) -> RunResult:
         """Run a command inside the service's running container; see ``execution.execute``."""
-        container = containers.find_id(self._client, instance, service)
-        if container is None:
-            raise GiveUp(f"the service {service} has no container on the server")
+        container = self._container(instance, service)
         what = f"the service {service}"
         return execute(self._client, container, command, timeout=timeout, what=what)
+
+    def read(
+        self, instance: str, service: str, command: tuple[str, ...], *, silence: timedelta
+    ) -> Generator[bytes, None, None]:
+        """Run a command and yield its stdout; see ``Engine.read``."""
+        container = self._container(instance, service)
+        yield from streaming.read(self._client, container, service, command, silence=silence)
+
+    def feed(
+        self,
+        instance: str,
+        service: str,
+        command: tuple[str, ...],
+        chunks: Iterable[bytes],
+        *,
+        silence: timedelta,
+    ) -> RunResult:
+        """Run a command with the chunks as its stdin; see ``Engine.feed``."""
+        container = self._container(instance, service)
+        return streaming.feed(self._client, container, service, command, chunks, silence=silence)
+
+    def pause(self, instance: str, service: str) -> None:
+        """Freeze the service's container."""
+        containers.pause(self._client, service, self._present(instance, service))
+
+    def resume(self, instance: str, service: str) -> None:
+        """Let a paused container go on."""
+        containers.resume(self._client, service, self._present(instance, service))
+
+    def read_volume(
+        self, stack: Stack, volume: str, *, silence: timedelta = VOLUME_SILENCE
+    ) -> Generator[bytes, None, None]:
+        """Yield a tar of the volume's files; see ``Engine.read_volume``."""
+        yield from volumes.read(self._client, stack, volume, silence=silence)
+
+    def write_volume(
+        self,
+        stack: Stack,
+        volume: str,
+        chunks: Iterable[bytes],
+        *,
+        silence: timedelta = VOLUME_SILENCE,
+    ) -> None:
+        """Unpack a tar into an empty volume; see ``Engine.write_volume``."""
+        volumes.write(self._client, stack, volume, chunks, silence=silence)
 
     def logs(self, instance: str, service: str, *, lines: int = 200) -> str:
         """The last lines of the container's log; empty where there is no container."""
@@ -215,69 +240,16 @@ class DockerEngine:
         """Follow what happens to that owner's containers."""
         return events.follow(self._client, owner, since=since)
 
-    def _look(self, stack: Stack) -> Found:
-        """What exists of the stack, from a look at the containers that may stay."""
-        found = find_instance(self._client, stack.instance)
-        fitting = {service.name: service.spec_hash() for service in stack.services}
-        services = tuple(
-            looked_at(self._client, each) if fitting.get(each.name) == each.spec_hash else each
-            for each in found.observed.services
-        )
-        return replace(found, observed=replace(found.observed, services=services))
+    def _container(self, instance: str, service: str) -> str:
+        """The id of the service's container. Raises ``GiveUp`` where there is none."""
+        container = containers.find_id(self._client, instance, service)
+        if container is None:
+            raise GiveUp(f"the service {service} has no container on the server")
+        return container
 
-    def _clear(self, stack: Stack, found: Found, wanted: Plan, report: Report) -> bool:
-        """Take away what is in the way of the plan; True where that was anything."""
-        outdated = {network.name for network in wanted.outdated}
-        leaving = {each.container_id for each in wanted.surplus} | {
-            each.container_id
-            for each in found.observed.services
-            if outdated.intersection(each.networks)
-        }
-        graces = {service.name: service.stop_grace for service in stack.services}
-        order = {
-            service.name: depth for depth, level in enumerate(levels(stack)) for service in level
-        }
-        going = [each for each in found.observed.services if each.container_id in leaving]
-        for seen in sorted(going, key=lambda each: -order.get(each.name, len(order))):
-            report(f"removing {seen.name}")
-            grace = graces.get(seen.name, timedelta(seconds=10))
-            containers.retire(self._client, seen, grace)
-        for network in wanted.outdated:
-            report(f"removing the network {network.name}")
-            fabric.remove_network(self._client, network.id)
-        return bool(going or wanted.outdated)
-
-    def _create_fabric(self, stack: Stack, wanted: Plan, report: Report) -> None:
-        for network in wanted.networks:
-            report(f"creating the network {network.name}")
-        for volume in wanted.volumes:
-            report(f"creating the volume {volume}")
-        self._at_once(
-            [
-                *(
-                    partial(fabric.create_network, self._client, stack, network)
-                    for network in wanted.networks
-                ),
-                *(
-                    partial(fabric.create_volume, self._client, stack, volume)
-                    for volume in wanted.volumes
-                ),
-            ]
-        )
-
-    def _remove_stale_secrets(self, stack: Stack, found: Found, report: Report) -> None:
-        needed = {
-            secrets_volume(stack.project, service.name)
-            for service in stack.services
-            if needs_secrets_volume(service)
-        }
-        for volume in found.secret_volumes:
-            if volume not in needed:
-                report(f"removing the volume {volume}")
-                fabric.remove_volume(self._client, volume)
-
-    def _at_once(self, deeds: Iterable[Callable[[], None]]) -> None:
-        """Do all of them, side by side; the first error comes out after all have ended."""
-        with ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="berth") as pool:
-            for future in [pool.submit(deed) for deed in deeds]:
-                future.result()
+    def _present(self, instance: str, service: str) -> str:
+        """The same for what may be back in a moment. Raises ``TryLater``."""
+        container = containers.find_id(self._client, instance, service)
+        if container is None:
+            raise TryLater(f"the service {service} has no container on the server just now")
+        return container

@@ -16,6 +16,7 @@ from hosting.engines.base import (
     TryLater,
 )
 from hosting.engines.docker.client import Client, Response, translated
+from hosting.engines.refusals import VOLUME_SERVICE
 
 SILENCE_SECONDS = 60.0
 CLOCK_TOLERANCE = timedelta(seconds=5)
@@ -88,6 +89,8 @@ def parsed(said: dict[str, Any]) -> Event | None:
     action = str(said.get("Action", ""))
     if LABEL_INSTANCE not in attributes or action.startswith("exec_"):
         return None
+    if attributes.get(LABEL_SERVICE, "").startswith(VOLUME_SERVICE):
+        return None  # Berth reads or writes a volume: nothing happens to the instance
     return Event(
         instance=attributes[LABEL_INSTANCE],
         service=attributes.get(LABEL_SERVICE, ""),

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -14,6 +11,7 @@ from urllib3.exceptions import HTTPError as TransportError
 
 from hosting.engines.base import RunResult, TryLater
 from hosting.engines.docker.client import Client, Response, translated
+from hosting.engines.docker.commands import Command
 
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 _SETTLE_SECONDS = 2.0
@@ -29,21 +27,21 @@ def execute(
     """Run a command in a running container; return its exit code and its output.
 
     Output beyond 4 MiB is cut off at the front. Raises ``TryLater`` after ``timeout``: the command
-    is then killed where the engine runs on this machine, and left behind where it does not, as the
-    Engine API has no call for it. Output that keeps trickling may stretch the timeout to twice.
+    is then killed, where that is possible. Output that keeps trickling may stretch the timeout to
+    twice.
     """
     with translated(what):
-        execution = str(client.api.exec_create(container, list(command))["Id"])
+        known = Command.create(client, container, command)
         deadline = time.monotonic() + timeout.total_seconds()
         try:
-            output = _output(client, execution, deadline)
+            output = _output(client, known.id, deadline)
         except _TookTooLong:
-            fate = "killed" if _kill(client, execution, container) else "left behind"
+            fate = "killed" if known.kill() else "left behind"
             seconds = f"{timeout.total_seconds():g} s"
             raise TryLater(
                 f"{what}: the command {command[0]} took longer than {seconds} and was {fate}"
             ) from None
-        return RunResult(exit_code=_exit_code(client, execution), output=output)
+        return RunResult(exit_code=_exit_code(client, known.id), output=output)
 
 
 def _output(client: Client, execution: str, deadline: float) -> str:
@@ -114,18 +112,3 @@ def _exit_code(client: Client, execution: str) -> int:
         if time.monotonic() > patience:
             raise TryLater("the server does not say how the command ended")
         time.sleep(0.01)
-
-
-def _kill(client: Client, execution: str, container: str) -> bool:
-    """Kill a command that ran too long, where it is a process of this very machine."""
-    if not client.is_local:
-        return False
-    pid = int(client.api.exec_inspect(execution)["Pid"])
-    try:
-        # The id in the cgroup proves that the number means the same process here and there.
-        if pid <= 1 or container not in Path(f"/proc/{pid}/cgroup").read_text():
-            return False
-        os.kill(pid, signal.SIGKILL)
-    except (OSError, ValueError):
-        return False
-    return True

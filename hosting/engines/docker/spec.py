@@ -23,6 +23,7 @@ from hosting.engines.base import (
     Stack,
 )
 from hosting.engines.docker.limits import RESTART_POLICY, limits_label, resources
+from hosting.engines.refusals import VOLUME_SERVICE
 
 SECRETS_DIRECTORY = "/run/secrets"
 LABEL_PROJECT = "com.docker.compose.project"
@@ -190,6 +191,38 @@ def secrets_volume_body(stack: Stack, service: Service) -> dict[str, object]:
         LABEL_SECRETS_OF: service.name,
     }
     return {"Name": name, "Driver": "local", "Labels": labels}
+
+
+def volume_service(volume: str) -> str:
+    """The reserved name under which the container for one volume goes."""
+    return f"{VOLUME_SERVICE}.{volume}"
+
+
+def volume_container_body(
+    stack: Stack, image: str, volume: str, target: str, *, read_only: bool
+) -> dict[str, object]:
+    """The body of ``POST /containers/create`` for one that never runs and only has the volume."""
+    mount = {
+        "Type": "volume",
+        "Source": volume,
+        "Target": target,
+        "ReadOnly": read_only,
+        "VolumeOptions": {"NoCopy": True},
+    }
+    return {
+        "Image": image,
+        "Entrypoint": ["true"],
+        "Cmd": [],
+        "Labels": stack_labels(stack) | {LABEL_SERVICE: volume_service(volume)},
+        "Healthcheck": healthcheck(None),
+        "HostConfig": {
+            "NetworkMode": "none",
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true"],
+            "LogConfig": {"Type": "none"},
+            "Mounts": [mount],
+        },
+    }
 
 
 def _tmpfs(entry: str) -> tuple[str, str]:

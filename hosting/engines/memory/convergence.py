@@ -32,7 +32,7 @@ def create_fabric(world: World, stack: Stack, report: Report) -> None:
             _check_subnet(world, network)
             world.add_network(HeldNetwork(network.name, stack.instance, stack.owner, network))
     for volume in stack.volumes:
-        if volume.name not in world.volumes:
+        if not volume.external and volume.name not in world.volumes:
             world.change(report, f"creating the volume {volume.name}")
             world.volumes.put(Labelled(volume.name, stack.instance, stack.owner))
 
@@ -70,6 +70,9 @@ def converge(world: World, stack: Stack, service: Service, report: Report) -> No
     container = world.container(stack.instance, service.name)
     if container is not None:
         _adjust(world, container, service, report)
+        if container.state is ContainerState.PAUSED:
+            world.change(report, f"resuming {service.name}")
+            world.resume(container)
         if container.state is not ContainerState.EXITED:
             return
     _wait_for_dependencies(world, stack, service, report)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import copy
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from hosting.engines.base import (
+    VOLUME_SILENCE,
     Capacity,
     ContainerState,
     EngineUnavailable,
@@ -23,13 +25,16 @@ from hosting.engines.base import (
     Usage,
     silent,
 )
-from hosting.engines.memory import convergence
+from hosting.engines.memory import convergence, strays, volumes
 from hosting.engines.memory.hands import Hands
 from hosting.engines.memory.world import Container, Labelled, World
 from hosting.engines.ordering import levels
-from hosting.engines.refusals import not_owned, refuse_unsafe
+from hosting.engines.refusals import refuse_unsafe
 
+# What a command does, by instance, service and words.
 RunCommand = Callable[[str, str, tuple[str, ...]], RunResult]
+ReadCommand = Callable[[str, str, tuple[str, ...]], Iterable[bytes]]
+FeedCommand = Callable[[str, str, tuple[str, ...], bytes], RunResult]
 GIB = 1024**3
 ENDED = (ContainerState.EXITED, ContainerState.RESTARTING)
 
@@ -38,12 +43,33 @@ def _succeed(instance: str, service: str, command: tuple[str, ...]) -> RunResult
     return RunResult(exit_code=0, output="")
 
 
+def _say_nothing(instance: str, service: str, command: tuple[str, ...]) -> Iterable[bytes]:
+    return ()
+
+
+def _swallow(instance: str, service: str, command: tuple[str, ...], fed: bytes) -> RunResult:
+    return RunResult(exit_code=0, output="")
+
+
+def _always() -> None:
+    """Any change is permitted."""
+
+
 class MemoryEngine:
     """Keeps stacks in memory; two of them share nothing."""
 
     def __init__(
-        self, *, capacity: Capacity | None = None, run_command: RunCommand = _succeed
+        self,
+        *,
+        capacity: Capacity | None = None,
+        run_command: RunCommand = _succeed,
+        read_command: ReadCommand = _say_nothing,
+        feed_command: FeedCommand = _swallow,
     ) -> None:
+        """The commands stand for what programs in containers do.
+
+        A ``read_command`` raises ``CommandFailed`` itself, where it is to fail.
+        """
         self._world = World()
         self.faults = self._world.faults
         self.hands = Hands(self._world)
@@ -51,7 +77,26 @@ class MemoryEngine:
             Decimal(8), 32 * GIB, 100 * GIB, "memory", disk_total_bytes=200 * GIB
         )
         self._run_command = run_command
+        self._read_command = read_command
+        self._feed_command = feed_command
         self._readings = 0
+        self._permit: Callable[[], None] = _always
+
+    def permitted(self, permit: Callable[[], None]) -> MemoryEngine:
+        """The same stacks, through an engine that asks before each change."""
+        twin = copy.copy(self)
+        twin._permit = permit
+        return twin
+
+    def close(self) -> None:
+        """There is no connection."""
+
+    def _told(self, report: Report) -> Report:
+        def tell(line: str) -> None:
+            report(line)
+            self._permit()
+
+        return tell
 
     def capacity(self) -> Capacity:
         """What the pretended server has."""
@@ -71,17 +116,20 @@ class MemoryEngine:
         """Create the networks and volumes that are missing."""
         refuse_unsafe(stack)
         self._world.answer()
-        convergence.create_fabric(self._world, stack, report)
+        volumes.refuse_missing(self._world, stack)
+        convergence.create_fabric(self._world, stack, self._told(report))
 
     def apply(self, stack: Stack, *, report: Report = silent) -> None:
         """Converge to the stack."""
         refuse_unsafe(stack)
+        self._world.answer()
+        volumes.refuse_missing(self._world, stack)
         self.pull(stack, report=report)
-        convergence.clear(self._world, stack, report)
-        convergence.create_fabric(self._world, stack, report)
+        convergence.clear(self._world, stack, self._told(report))
+        convergence.create_fabric(self._world, stack, self._told(report))
         for level in levels(stack):
             for service in level:
-                convergence.converge(self._world, stack, service, report)
+                convergence.converge(self._world, stack, service, self._told(report))
 
     def restart(self, stack: Stack, service: str, *, report: Report = silent) -> None:
         """Stop the service's container and start it again."""
@@ -90,7 +138,7 @@ class MemoryEngine:
         container = self._world.container(stack.instance, wanted)
         if container is None or container.state is ContainerState.CREATED:
             raise GiveUp(f"the service {service} has no container on the server")
-        self._world.change(report, f"restarting {service}")
+        self._world.change(self._told(report), f"restarting {service}")
         if container.state is not ContainerState.EXITED:
             self._world.end(container, "stop")
         self._world.start(container)
@@ -124,8 +172,8 @@ class MemoryEngine:
         for level in reversed(levels(stack)):
             for service in level:
                 container = self._world.container(stack.instance, service.name)
-                if container and _can_stop(container):
-                    self._world.change(report, f"stopping {service.name}")
+                if container and strays.can_stop(container):
+                    self._world.change(self._told(report), f"stopping {service.name}")
                     self._world.end(container, "stop")
 
     def remove(self, instance: str, *, with_volumes: bool, report: Report = silent) -> None:
@@ -133,64 +181,96 @@ class MemoryEngine:
         self._world.answer()
         world = self._world
         for container in world.containers.of(instance).values():
-            convergence.remove(world, container, report)
+            convergence.remove(world, container, self._told(report))
         for name in sorted(world.networks.of(instance)):
-            world.change(report, f"removing the network {name}")
+            world.change(self._told(report), f"removing the network {name}")
             world.remove_network(name)
         for name in sorted(world.volumes.of(instance)) if with_volumes else ():
-            world.change(report, f"removing the volume {name}")
-            world.volumes.pop(name)
+            world.change(self._told(report), f"removing the volume {name}")
+            world.remove_volume(name)
 
     def quarantine(self, owner: str, container_id: str, *, report: Report = silent) -> None:
         """Stop the container for good and cut it off."""
         self._world.answer()
-        container = self._world.by_id(container_id)
-        if container is None:
-            return
-        if container.owner != owner:
-            raise not_owned(ObjectKind.CONTAINER, container.name)
-        if container.restart_policy != "no":
-            self._world.change(report, f"switching off the restart policy of {container.name}")
-            container.restart_policy = "no"
-            self._world.tell(container, "update")
-        if _can_stop(container):
-            self._world.change(report, f"stopping {container.name}")
-            self._world.end(container, "stop")
-        for network in sorted(container.networks | container.alien_networks):
-            self._world.change(report, f"disconnecting {container.name} from {network}")
-            self._world.disconnect(container, network)
+        strays.quarantine(self._world, owner, container_id, self._told(report))
 
     def remove_object(
         self, owner: str, kind: ObjectKind, name: str, *, report: Report = silent
     ) -> None:
         """Remove that one object."""
         self._world.answer()
-        match kind:
-            case ObjectKind.CONTAINER:
-                container = self._world.containers.get(name) or self._world.by_id(name)
-                if container and _is_owned(container.owner, owner, kind, name):
-                    self._world.change(report, f"removing the container {container.name}")
-                    self._world.remove(container)
-            case ObjectKind.NETWORK:
-                network = self._world.networks.get(name)
-                if network and _is_owned(network.owner, owner, kind, name):
-                    self._remove_network(name, report)
-            case ObjectKind.VOLUME:
-                volume = self._world.volumes.get(name)
-                if volume and _is_owned(volume.owner, owner, kind, name):
-                    self._remove_volume(name, report)
+        strays.remove_object(self._world, owner, kind, name, self._told(report))
 
     def run(
         self, instance: str, service: str, command: tuple[str, ...], *, timeout: timedelta
     ) -> RunResult:
         """Answer with what ``run_command`` makes of it."""
         self._world.answer()
-        container = self._world.container(instance, service)
-        if container is None:
-            raise GiveUp(f"the service {service} has no container on the server")
-        if not container.is_running:
-            raise TryLater(f"the service {service} is not running")
+        self._refuse_still(instance, service)
         return self._run_command(instance, service, command)
+
+    def read(
+        self, instance: str, service: str, command: tuple[str, ...], *, silence: timedelta
+    ) -> Generator[bytes, None, None]:
+        """Yield what ``read_command`` makes of it."""
+        self._world.answer()
+        self._refuse_still(instance, service)
+        for chunk in self._read_command(instance, service, command):
+            yield chunk
+            self._world.answer()
+            self._refuse_still(instance, service)
+
+    def feed(
+        self,
+        instance: str,
+        service: str,
+        command: tuple[str, ...],
+        chunks: Iterable[bytes],
+        *,
+        silence: timedelta,
+    ) -> RunResult:
+        """Answer with what ``feed_command`` makes of all the chunks together."""
+        self._world.answer()
+        self._refuse_still(instance, service)
+        fed = b"".join(chunks)
+        self._world.answer()
+        self._refuse_still(instance, service)
+        return self._feed_command(instance, service, command, fed)
+
+    def pause(self, instance: str, service: str) -> None:
+        """Freeze the service's container."""
+        self._world.answer()
+        container = self._present(instance, service)
+        if container.state is not ContainerState.PAUSED:
+            self._refuse_still(instance, service)
+            self._world.pause(container)
+
+    def resume(self, instance: str, service: str) -> None:
+        """Let a paused container go on."""
+        self._world.answer()
+        self._world.resume(self._present(instance, service))
+
+    def read_volume(
+        self, stack: Stack, volume: str, *, silence: timedelta = VOLUME_SILENCE
+    ) -> Generator[bytes, None, None]:
+        """Yield the tar of the volume's files."""
+        self._world.answer()
+        tar = volumes.read(self._world, stack, volume)
+        for at in range(0, len(tar), volumes.PIECE_BYTES):
+            yield tar[at : at + volumes.PIECE_BYTES]
+            self._world.answer()
+
+    def write_volume(
+        self,
+        stack: Stack,
+        volume: str,
+        chunks: Iterable[bytes],
+        *,
+        silence: timedelta = VOLUME_SILENCE,
+    ) -> None:
+        """Put the files of a tar into an empty volume."""
+        self._world.answer()
+        volumes.write(self._world, stack, volume, chunks)
 
     def logs(self, instance: str, service: str, *, lines: int = 200) -> str:
         """A line for each start."""
@@ -227,6 +307,22 @@ class MemoryEngine:
                 yield event
         raise EngineUnavailable("the server ended its event stream")
 
+    def _refuse_still(self, instance: str, service: str) -> None:
+        """Raise where no command can run."""
+        container = self._world.container(instance, service)
+        if container is None:
+            raise GiveUp(f"the service {service} has no container on the server")
+        if not container.is_running:
+            is_paused = container.state is ContainerState.PAUSED
+            state = "paused" if is_paused else "not running"
+            raise TryLater(f"the service {service} is {state}")
+
+    def _present(self, instance: str, service: str) -> Container:
+        container = self._world.container(instance, service)
+        if container is None:
+            raise TryLater(f"the service {service} has no container on the server just now")
+        return container
+
     def _observed(
         self,
         instance: str,
@@ -252,31 +348,6 @@ class MemoryEngine:
             restarts=container.restarts,
             altered=container.altered(),
         )
-
-    def _remove_network(self, name: str, report: Report) -> None:
-        if any(name in each.networks | each.alien_networks for each in self._world.containers):
-            raise TryLater(f"the network {name} still has containers attached")
-        self._world.change(report, f"removing the network {name}")
-        self._world.remove_network(name)
-
-    def _remove_volume(self, name: str, report: Report) -> None:
-        for container in self._world.containers:
-            mounts = container.service.mounts if container.service else ()
-            if any(mount.volume == name for mount in mounts):
-                raise TryLater(f"the volume {name} is still used by a container")
-        self._world.change(report, f"removing the volume {name}")
-        self._world.volumes.pop(name)
-
-
-def _can_stop(container: Container) -> bool:
-    return container.state not in (ContainerState.EXITED, ContainerState.CREATED)
-
-
-def _is_owned(actual: str, wanted: str, kind: ObjectKind, name: str) -> bool:
-    """True, or ``GiveUp``."""
-    if actual != wanted:
-        raise not_owned(kind, name)
-    return True
 
 
 def _names(objects: Mapping[str, Labelled], owner: str | None) -> tuple[str, ...]:

@@ -104,7 +104,12 @@ class Hands:
 
     def remove_volume(self, name: str) -> None:
         """It is gone, whatever used it."""
-        self._world.volumes.pop(name)
+        self._world.remove_volume(name)
+
+    def fill(self, volume: str, tar: bytes) -> None:
+        """Put the files of that tar into a volume."""
+        self._world.volumes.held(volume)
+        self._world.files[volume] = tar
 
     def add_stray(
         self, kind: ObjectKind, name: str, *, owner: str, instance: str = "", network: str = ""

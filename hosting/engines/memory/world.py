@@ -118,6 +118,7 @@ class World:
         self.containers: Shelf[Container] = Shelf()
         self.networks: Shelf[HeldNetwork] = Shelf()
         self.volumes: Shelf[Labelled] = Shelf()
+        self.files: dict[str, bytes] = {}  # a tar for each volume that is not empty
         self.subnets = Subnets()
         self.loops: dict[tuple[str, str], Loop] = {}
         self.events: list[tuple[str, Event]] = []
@@ -168,6 +169,16 @@ class World:
         container.restarts = loop.restarts if loop else 0
         self.tell(container, "start")
 
+    def pause(self, container: Container) -> None:
+        container.state = ContainerState.PAUSED
+        self.tell(container, "pause")
+
+    def resume(self, container: Container) -> None:
+        """Let it go on, if it is paused."""
+        if container.state is ContainerState.PAUSED:
+            container.state = ContainerState.RUNNING
+            self.tell(container, "unpause")
+
     def end(self, container: Container, *told: str, exit_code: int = 0, oom: bool = False) -> None:
         """Let it end; ``told`` are the events beside its death."""
         container.state = ContainerState.EXITED
@@ -204,6 +215,11 @@ class World:
             container.networks.discard(name)
         for guest in self._guests.pop(name, ()):
             guest.alien_networks.discard(name)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove it with its files. Raises ``KeyError`` where there is none."""
+        self.volumes.pop(name)
+        self.files.pop(name, None)
 
     def connect(self, container: Container, network: str) -> None:
         """Put it into a network, its instance's own or not."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import repeat
 from typing import Any, Protocol
 
 from docker import APIClient
@@ -16,6 +17,7 @@ from docker.types import IPAMConfig, IPAMPool
 from hosting.engines.base import (
     LABEL_INSTANCE,
     LABEL_OWNER,
+    CommandFailed,
     Engine,
     ObjectKind,
     RunResult,
@@ -66,17 +68,39 @@ class Backdoor(Protocol):
     ) -> str: ...
 
 
+SAY = ("echo", "hello")
+MANY = ("head", "-c", "8000000", "/dev/zero")
+FAIL = ("sh", "-c", "printf half; echo it broke >&2; echo in two >&2; cat >/dev/null; exit 3")
+TALK = ("sh", "-c", "while echo on; do sleep 0.1; done")
+COUNT = ("wc", "-c")
+
+
 def answers(instance: str, service: str, command: tuple[str, ...]) -> RunResult:
-    """What the commands of the contract's tests do."""
+    """What the commands of the contract's tests do, where nothing really runs."""
     known = {"echo": RunResult(0, "hello\n"), "false": RunResult(1, "")}
     return known[command[0]]
+
+
+def says(instance: str, service: str, command: tuple[str, ...]) -> Iterator[bytes]:
+    """The same, for those whose output is streamed."""
+    if command == FAIL:
+        yield b"half"
+        raise CommandFailed(service, "sh", 3, "it broke\nin two\n")
+    known = {SAY: [b"hello\n"], MANY: repeat(bytes(100_000), 80), TALK: repeat(b"on\n")}
+    yield from known[command]
+
+
+def swallows(instance: str, service: str, command: tuple[str, ...], fed: bytes) -> RunResult:
+    """The same, for those that are fed."""
+    known = {COUNT: RunResult(0, f"{len(fed)}\n"), FAIL: RunResult(3, "halfit broke\nin two\n")}
+    return known[command]
 
 
 class MemoryBackdoor:
     """The hidden side of a ``MemoryEngine``."""
 
     def __init__(self) -> None:
-        self.engine = MemoryEngine(run_command=answers)
+        self.engine = MemoryEngine(run_command=answers, read_command=says, feed_command=swallows)
 
     def break_engine(self) -> Engine:
         self.engine.faults.is_unavailable = True

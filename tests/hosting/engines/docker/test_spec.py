@@ -25,6 +25,7 @@ from hosting.engines.docker.spec import (
     network_body,
     secrets_volume_body,
     volume_body,
+    volume_container_body,
 )
 
 LIMITS = Limits(cpus=Decimal("0.5"), memory_bytes=512 * 1024 * 1024, pids=100)
@@ -252,6 +253,38 @@ def test_secrets_get_a_volume_where_files_would_be_refused_or_hidden(
     base: dict[str, object] = {"secrets": (Secret("key", "s3cret"),)}
     service = Service("web", "redis:7", LIMITS, (), **(base | fields))  # type: ignore[arg-type]
     assert needs_secrets_volume(service) is wanted
+
+
+def test_the_container_for_a_volume_can_do_nothing() -> None:
+    body = volume_container_body(STACK, "img", "acme-1-data", "/place", read_only=True)
+    common = labels(WEB)
+    assert body == {
+        "Image": "img",
+        "Entrypoint": ["true"],
+        "Cmd": [],
+        "Labels": {
+            "berth.instance": common["berth.instance"],
+            "berth.owner": common["berth.owner"],
+            "com.docker.compose.project": common["com.docker.compose.project"],
+            "berth.service": "berth-volume.acme-1-data",
+        },
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "NetworkMode": "none",
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true"],
+            "LogConfig": {"Type": "none"},
+            "Mounts": [
+                {
+                    "Type": "volume",
+                    "Source": "acme-1-data",
+                    "Target": "/place",
+                    "ReadOnly": True,
+                    "VolumeOptions": {"NoCopy": True},
+                }
+            ],
+        },
+    }
 
 
 def test_no_body_holds_a_secret() -> None:
