@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from django.db import transaction
 
@@ -33,11 +34,24 @@ class Work:
     started: float = field(default_factory=time.monotonic)
     _last_line: str = ""
     _stack: Stack | None = None
+    _engine: Engine | None = None
 
     @property
     def engine(self) -> Engine:
-        """The engine of the instance's server."""
-        return engines.engine_for(self.instance.server)
+        """The engine of the instance's server, which changes nothing once the lease has run out.
+
+        That is asked of this machine's clock before each single call, and not only of the database
+        before each ``report``: in between a worker may be frozen for any time.
+        """
+        if self._engine is None:
+            engine = engines.engine_for(self.instance.server)
+            self._engine = engine.permitted(partial(leases.see_tenure, lease=self.lease))
+        return self._engine
+
+    def close(self) -> None:
+        """Give back what the step held."""
+        if self._engine is not None:
+            self._engine.close()
 
     @property
     def stack(self) -> Stack:

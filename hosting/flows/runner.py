@@ -117,6 +117,8 @@ def _run_step(work: Work) -> None:
         leases.say(lease=work.lease, step=step.name, line=str(error))
         leases.end_step(lease=work.lease, name=step.name, done=False)
         raise
+    finally:
+        work.close()
     work.pass_moment(Moment.DONE)
     leases.end_step(lease=work.lease, name=step.name, done=True)
     work.pass_moment(Moment.AFTER)

@@ -7,9 +7,10 @@ that was paused or cut off finds ``LeaseLost`` before it changes anything.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -36,12 +37,33 @@ class CancelRequested(Exception):
     """A person called the operation off."""
 
 
+@dataclass(slots=True)
+class Tenure:
+    """Until when a lease is good without asking the database: a moment of this machine's clock.
+
+    That clock goes on while the machine sleeps, so that a worker that was frozen knows at once.
+    """
+
+    until: float
+
+    @classmethod
+    def begun(cls, at: float) -> Tenure:
+        """Of a lease that was asked for at that moment."""
+        return cls(until=at + settings.BERTH_LEASE.total_seconds())
+
+
+def clock() -> float:
+    """Seconds since the machine started, sleep included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to work on an operation."""
 
     operation_id: uuid.UUID
     fence: int
+    tenure: Tenure = field(default_factory=lambda: Tenure.begun(clock()), compare=False)
 
 
 @transaction.atomic
@@ -50,6 +72,7 @@ def claim(*, operation_id: uuid.UUID, worker: str) -> Lease | None:
 
     ``None`` where that is not so; what waits for its server says so in its reason.
     """
+    asked_at = clock()
     server = (
         Server.objects.select_for_update(no_key=True, of=("self",))
         .filter(instances__operations=operation_id)
@@ -74,12 +97,24 @@ def claim(*, operation_id: uuid.UUID, worker: str) -> Lease | None:
         started_at=Coalesce("started_at", Now()),
         reason="",
     )
-    return Lease(operation_id=operation.pk, fence=fence)
+    return Lease(operation_id=operation.pk, fence=fence, tenure=Tenure.begun(asked_at))
 
 
 def extend(*, lease: Lease) -> None:
     """Keep the lease alive. Raises ``LeaseLost``."""
+    asked_at = clock()
     if not _held(lease).update(lease_expires_at=_lease_end()):
+        raise LeaseLost(str(lease.operation_id))
+    lease.tenure.until = Tenure.begun(asked_at).until
+
+
+def see_tenure(*, lease: Lease) -> None:
+    """Raise ``LeaseLost`` where the lease may have run out, without asking the database.
+
+    Cheap enough to be called before each single call of an engine: between a look at the database
+    and the call a worker may have been frozen for any time.
+    """
+    if clock() >= lease.tenure.until:
         raise LeaseLost(str(lease.operation_id))
 
 
