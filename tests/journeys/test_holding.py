@@ -184,7 +184,11 @@ def test_no_post_is_lost_or_doubled_while_the_instance_restarts(
 
 def _tell(operation: Operation, posters: Posters) -> None:
     """The figures of docs/edge.md; `pytest -s` shows them."""
-    spans = {each.name: each.finished_at - each.started_at for each in operation.steps.all()}
+    spans = {
+        each.name: each.finished_at - each.started_at
+        for each in operation.steps.all()
+        if each.finished_at and each.started_at
+    }
     waits = sorted(each.seconds for each in posters.answers)
     print(
         f"\n{len(waits)} posts, {CLIENTS} held for up to {waits[-1]:.2f} s, the others at most"
