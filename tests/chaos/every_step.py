@@ -22,7 +22,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     """Try every death; print the table; whether all were survived."""
     deaths = [each for each in all_deaths() if options.only in ("", each.kind)]
     world = Fleet.found()
-    trials = _try_all(world, deaths)
+    trials = try_all(world, deaths)
     print(table(deaths, trials))
     survived = sum(each.outcome == SURVIVED for each in trials)
     print(f"{survived} of {len(deaths)} deaths survived; n/a: the step has no such moment")
@@ -34,7 +34,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     return not faults
 
 
-def _try_all(world: Fleet, deaths: Sequence[Death]) -> list[Trial]:
+def try_all(world: Fleet, deaths: Sequence[Death]) -> list[Trial]:
     """All of them, some instances side by side."""
     lives = [(world, life) for life in lives_for(deaths)]
     connections.close_all()  # a forked process must not share one

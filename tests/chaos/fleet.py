@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db import DatabaseError, connection, transaction
 
 from berth_local.processes import die_with_parent
 from hosting.flows import runner
@@ -22,7 +21,6 @@ from tenants.models import Client
 from tenants.services import clients
 from tenants.services.actors import Actor
 from tests.chaos.engine import LOCAL
-from tests.chaos.waiting import wait_until
 
 ACTOR = Actor.system("chaos")
 APP = "keeper"
@@ -108,13 +106,9 @@ def run_in_child(
             prepare()
         runner.run(operation_id)
         status = 0
+    except DatabaseError as error:  # the claim of one that was frozen
+        print(f"a worker ended: {str(error).splitlines()[0]}")
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(status)
-
-
-def wait_for_lease_end(operation: Operation, *, seconds: float = 15) -> None:
-    """Until the database says that the worker's time is over."""
-    over = Operation.objects.filter(pk=operation.pk, lease_expires_at__lte=Now())
-    wait_until(over.exists, seconds=seconds, what=f"the lease of {operation} runs out")

@@ -23,7 +23,7 @@ INSTANCES = 10
 # With fewer workers than instances, there are bells for Redis to forget.
 WORKERS = {"redis": 3, "postgres": INSTANCES, "engine": INSTANCES}
 REDIS_IS_AWAY_FOR = 3.0  # seconds
-PATIENCE = 840
+PATIENCE = 600
 
 
 def main(made: Installation, options: argparse.Namespace) -> bool:

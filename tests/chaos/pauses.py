@@ -74,7 +74,7 @@ def _pause_and_go_on(subject: Subject, pause: Pause) -> str:
             os.kill(child, signal.SIGSTOP)
         if os.WIFEXITED(os.waitpid(child, os.WUNTRACED)[1]):
             return TOO_LATE
-        _take_over(operation)
+        subject.work_off(operation)
         ended_at = time.time()
         os.kill(child, signal.SIGCONT)
         status = _wait_for_exit(child)
@@ -83,13 +83,6 @@ def _pause_and_go_on(subject: Subject, pause: Pause) -> str:
         os.waitpid(child, 0)
         raise
     return "; ".join(_faults(subject, operation, ended_at, status)) or HELD
-
-
-def _take_over(operation: Operation) -> None:
-    """Be the worker that is rung for again and again until it is its turn."""
-    wait_until(
-        lambda: runner.run(operation.pk), seconds=30, what="another worker takes over", pause=0.25
-    )
 
 
 def _faults(subject: Subject, operation: Operation, since: float, status: int) -> Iterator[str]:
@@ -148,7 +141,7 @@ def try_pause_in_transaction(world: Fleet) -> list[str]:
             f"while a worker was frozen in a transaction, an order took"
             f" {time.monotonic() - began:.1f} s"
         )
-        _take_over(operation)
+        subject.work_off(operation)
         ended_at = time.time()
         os.kill(child, signal.SIGCONT)
         status = _wait_for_exit(child)

@@ -20,6 +20,7 @@ from tests.chaos.installation import Installation, installation
 
 PROGRAMS = {
     "every-step": "kill the worker at every moment of every step of every kind of operation",
+    "every-call": "kill the worker before every call that changes something on the engine",
     "parts": "kill Redis, PostgreSQL or the Docker Engine under ten provisions (--part)",
     "two-workers": "pause a worker past its lease, and let it go on beside another",
     "campaign": "everything at random, for a while (--seed, --minutes)",
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--part", choices=("redis", "postgres", "engine"), default="redis")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--only", default="", help="only this kind of operation (every-step)")
+    parser.add_argument("--only", default="", help="only this kind of operation")
     return parser
 
 

@@ -1,0 +1,52 @@
+"""The worker is killed right before each call that changes something on the engine."""
+
+from __future__ import annotations
+
+import argparse
+
+from hosting.flows import runner
+from hosting.models import Operation
+from tests.chaos import calls, evidence
+from tests.chaos.every_step import try_all
+from tests.chaos.fleet import Fleet
+from tests.chaos.installation import Installation
+from tests.chaos.lives import SURVIVED, Death
+from tests.chaos.subject import Subject
+
+
+def main(made: Installation, options: argparse.Namespace) -> bool:
+    """Record each kind's calls, then die before each; whether all were survived."""
+    world = Fleet.found()
+    recorded = _record(world)
+    deaths = [
+        Death(kind, call=number)
+        for kind, said in recorded.items()
+        for number in range(1, len(said) + 1)
+        if options.only in ("", kind)
+    ]
+    trials = try_all(world, deaths)
+    outcomes = {each.death: each.outcome if each.is_well else "FAILED" for each in trials}
+    for each in deaths:
+        said = recorded[each.kind][each.call - 1]
+        print(f"{each.kind:<12}{each.call:>3}  {said:<44}{outcomes.get(each, 'not tried')}")
+    survived = sum(each.outcome == SURVIVED for each in trials)
+    print(f"{survived} of {len(deaths)} deaths survived; n/a: it needed fewer calls that time")
+    faults = [f"{each.death}: {each.outcome}" for each in trials if not each.is_well]
+    faults += [f"{each}: not tried" for each in {*deaths} - outcomes.keys()]
+    faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
+    print(*faults, sep="\n")
+    return not faults and survived > 0.9 * len(deaths)
+
+
+def _record(world: Fleet) -> dict[str, list[str]]:
+    """What each kind asks of the engine when nobody dies."""
+    recorded: dict[str, list[str]] = {}
+    for kind in runner.FLOWS:
+        subject = Subject(world, f"model-{kind}")
+        if kind != Operation.Kind.PROVISION:
+            subject.do(Operation.Kind.PROVISION)
+        operation = subject.ask(kind)
+        with calls.recorded() as said:
+            subject.work_off(operation)
+        recorded[kind] = said
+    return recorded

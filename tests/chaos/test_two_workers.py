@@ -1,0 +1,14 @@
+"""A worker that comes back from the dead changes nothing any more, and keeps nobody waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+def test_a_worker_that_was_paused_past_its_lease_changes_nothing(held: Callable[..., str]) -> None:
+    report = held("two-workers")
+    assert "while a worker was frozen in a transaction, an order took" in report
