@@ -76,13 +76,25 @@ class Client:
         self._connecting = Lock()
         self._permit: Callable[[], None] | None = None
         self._version: str | None = None
+        self._origin: Client | None = None
 
     def permitted(self, permit: Callable[[], None]) -> Client:
         """The same engine over a connection of its own that asks before each call that changes."""
         twin = Client(self.endpoint, tls=self.tls, timeout_seconds=self.timeout_seconds)
         twin._permit, twin._version = permit, self.api.api_version
         twin._unenforced = self._unenforced
+        twin._origin = self.unfenced
         return twin
+
+    @property
+    def unfenced(self) -> Client:
+        """The same engine for what takes back one's own doings, which needs no leave."""
+        return self._origin or self
+
+    def ask_leave(self) -> None:
+        """Before a change that is not one of ``api``'s own calls."""
+        if self._permit is not None:
+            self._permit()
 
     @property
     def is_local(self) -> bool:

@@ -15,10 +15,11 @@ from hosting.engines.base import EngineError
 from hosting.engines.docker.client import Client, translated
 
 _MARK = "BERTH_COMMAND"
-# For an engine on another machine: whatever has the command's mark in its environment.
+# For an engine on another machine: whatever has the command's mark in its environment. All of it
+# is stopped first, or else a shell would go on to its next line when its child dies before it.
 _KILL = (
-    'for each in /proc/[0-9]*; do if grep -qs "$1" "$each/environ"; then '
-    'kill -9 "${each#/proc/}"; fi; done'
+    'for how in STOP KILL; do for each in /proc/[0-9]*; do if grep -qs "$1" "$each/environ"; then '
+    'kill -s "$how" "${each#/proc/}"; fi; done; done'
 )
 _DEATH_SECONDS = 2.0
 
@@ -48,7 +49,7 @@ class Command:
         return bool(shown["Running"]), shown["ExitCode"]
 
     def kill(self) -> bool:
-        """Kill it and what it started; False where that cannot be done.
+        """Kill it and what it started, with leave or without; False where that cannot be done.
 
         The Engine API has no call for it. Where the engine runs on this machine the processes are
         at hand; anywhere else the container needs a shell and ``grep``, and must allow its user to
@@ -77,7 +78,7 @@ class Command:
 
     def _kill_there(self) -> bool:
         killer = ["sh", "-c", _KILL, "sh", self.mark]
-        api = self.client.api
+        api = self.client.unfenced.api
         api.exec_start(api.exec_create(self.container, killer)["Id"])
         patience = time.monotonic() + _DEATH_SECONDS
         while time.monotonic() < patience:

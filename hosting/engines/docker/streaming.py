@@ -83,6 +83,7 @@ class _Talk:
     def speak(self, chunks: Iterable[bytes], silence: timedelta) -> Iterator[Heard]:
         """Send the chunks and the end; yield what comes meanwhile."""
         for chunk in chunks:  # whatever this raises is not the engine's: it goes out untouched
+            self.command.client.ask_leave()
             with self._watched(silence, "neither took nor said anything"):
                 for heard in self.wire.talk(chunk, silence=silence.total_seconds()):
                     yield self.frames.add(heard)

@@ -70,12 +70,13 @@ def write(
             raise full_volume(volume)
         watch = TarWatch()
         body = _Body(
-            watched(chunks, watch, broken=lambda why: GiveUp(f"this is no whole tar: {why}"))
+            client,
+            watched(chunks, watch, broken=lambda why: GiveUp(f"this is no whole tar: {why}")),
         )
         _put(client, container, f"/{PLACE}", body, volume, silence)
         if watch.root is not None:
             # Docker leaves the directory that it unpacks into as it is.
-            root = _Body([of_root(watch.root, PLACE)])
+            root = _Body(client, [of_root(watch.root, PLACE)])
             _put(client, container, "/", root, volume, silence)
 
 
@@ -109,7 +110,7 @@ def _holder(client: Client, stack: Stack, volume: str, *, read_only: bool) -> It
     finally:
         # What has not been removed the next one removes, or the instance's next change.
         with suppress(TryLater):
-            _remove(client, container, volume)
+            _remove(client.unfenced, container, volume)
 
 
 def _create(client: Client, stack: Stack, volume: str, *, read_only: bool) -> str:
@@ -180,13 +181,16 @@ def _is_empty(client: Client, container: str, volume: str, silence: timedelta) -
 class _Body:
     """The body of a request. It keeps what its source raised, which the sender would wrap."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, client: Client, chunks: Iterable[bytes]) -> None:
+        self._client = client
         self._chunks = chunks
         self.error: BaseException | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from filter(None, self._chunks)  # an empty one would end the body
+            for chunk in filter(None, self._chunks):  # an empty one would end the body
+                self._client.ask_leave()
+                yield chunk
         except BaseException as error:
             self.error = error
             raise

@@ -215,6 +215,7 @@ class MemoryEngine:
         """Yield what ``read_command`` makes of it."""
         self._world.answer()
         self._refuse_still(instance, service)
+        self._permit()
         for chunk in self._read_command(instance, service, command):
             yield chunk
             self._world.answer()
@@ -232,7 +233,7 @@ class MemoryEngine:
         """Answer with what ``feed_command`` makes of all the chunks together."""
         self._world.answer()
         self._refuse_still(instance, service)
-        fed = b"".join(chunks)
+        fed = b"".join(self._with_leave(chunks))
         self._world.answer()
         self._refuse_still(instance, service)
         return self._feed_command(instance, service, command, fed)
@@ -243,12 +244,15 @@ class MemoryEngine:
         container = self._present(instance, service)
         if container.state is not ContainerState.PAUSED:
             self._refuse_still(instance, service)
+            self._permit()
             self._world.pause(container)
 
     def resume(self, instance: str, service: str) -> None:
         """Let a paused container go on."""
         self._world.answer()
-        self._world.resume(self._present(instance, service))
+        container = self._present(instance, service)
+        self._permit()
+        self._world.resume(container)
 
     def read_volume(
         self, stack: Stack, volume: str, *, silence: timedelta = VOLUME_SILENCE
@@ -270,7 +274,8 @@ class MemoryEngine:
     ) -> None:
         """Put the files of a tar into an empty volume."""
         self._world.answer()
-        volumes.write(self._world, stack, volume, chunks)
+        self._permit()
+        volumes.write(self._world, stack, volume, self._with_leave(chunks))
 
     def logs(self, instance: str, service: str, *, lines: int = 200) -> str:
         """A line for each start."""
@@ -306,6 +311,12 @@ class MemoryEngine:
             if of == owner and (since is None or event.occurred_at >= since):
                 yield event
         raise EngineUnavailable("the server ended its event stream")
+
+    def _with_leave(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        self._permit()
+        for chunk in chunks:
+            self._permit()
+            yield chunk
 
     def _refuse_still(self, instance: str, service: str) -> None:
         """Raise where no command can run."""

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
 from hosting.engines.base import Engine
+from tests.hosting.engines.doors import COUNT, SAY
 from tests.hosting.engines.looking import all_run
-from tests.hosting.engines.stacks import Stacks
+from tests.hosting.engines.stacks import Stacks, service
+from tests.hosting.engines.tars import SOME
+
+SILENCE = timedelta(seconds=20)
 
 
 class Withdrawn(Exception):
@@ -61,4 +70,31 @@ def test_with_leave_it_does_what_it_always_does(engine: Engine, stacks: Stacks) 
     assert all_run(engine, stack)
     permitted.remove(stack.instance, with_volumes=True)
     assert engine.observe(stack.instance).is_gone
+    permitted.close()
+
+
+def test_leave_that_ends_while_it_streams_ends_the_stream(engine: Engine, stacks: Stacks) -> None:
+    """What the worker itself had begun is taken back all the same."""
+    stack = stacks.make(service("web"))
+    engine.apply(stack)
+    permit = Permit(1000)
+    permitted = engine.permitted(permit)
+
+    def withdrawing() -> Iterator[bytes]:
+        yield SOME[:10_000]
+        permit.left = 0
+        yield SOME[10_000:]
+
+    with pytest.raises(Withdrawn):
+        permitted.feed(stack.instance, "web", COUNT, withdrawing(), silence=SILENCE)
+    permit.left = 1000
+    with pytest.raises(Withdrawn):
+        permitted.write_volume(stack, stack.volumes[0].name, withdrawing())
+    for verb in (permitted.pause, permitted.resume):
+        with pytest.raises(Withdrawn):
+            verb(stack.instance, "web")
+    with pytest.raises(Withdrawn):
+        next(permitted.read(stack.instance, "web", SAY, silence=SILENCE))
+    assert [each.name for each in engine.observe(stack.instance).services] == ["web"]
+    assert all_run(engine, stack)
     permitted.close()
