@@ -532,8 +532,10 @@ def test_a_second_holding_process_is_refused(edge, holding):
 def test_a_question_that_nginx_does_not_ask_is_not_answered(edge, holding, question):
     with holding.running(), socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(edge.directory / "hold.sock"))
-        connection.sendall(question)
-        assert connection.recv(100) == b""
+        # What is closed before all of it was read is reset: no answer either.
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            connection.sendall(question)
+            assert connection.recv(100) == b""
 
 
 def test_holds_follow_the_sites_and_forget_what_is_gone(tmp_path, site):
