@@ -31,12 +31,18 @@ class Condition:
     restarts: int
 
     @property
-    def is_hopeless(self) -> bool:
-        """True once it has ended, or was killed or restarted too often to still come up."""
-        if self.status in ("exited", "dead", "removing"):
-            return True
-        looping = self.oom_killed or self.restarts >= RESTARTS_THAT_MAKE_A_LOOP
-        return self.status == "restarting" and looping
+    def is_looping(self) -> bool:
+        """True once it was killed or restarted too often to still come up by itself."""
+        too_often = self.oom_killed or self.restarts >= RESTARTS_THAT_MAKE_A_LOOP
+        return self.status == "restarting" and too_often
+
+    @property
+    def was_ended(self) -> bool:
+        """True where it waits for nobody: one that ends by itself is started again by the engine.
+
+        So somebody stopped, killed or removed it, with whatever exit code the program then has.
+        """
+        return self.status in ("exited", "dead", "removing")
 
     def sentence(self) -> str:
         """For a person: what became of it."""
@@ -88,15 +94,15 @@ def is_ready(client: Client, service: Service, container: str) -> bool:
 def refuse_loop(client: Client, service: Service, container: str) -> None:
     """Raise ``GiveUp`` where Docker starts the container over and over; a stopped one is fine."""
     state = condition(client, service.name, container)
-    if state.status == "restarting" and state.is_hopeless:
+    if state.is_looping:
         raise GiveUp(_verdict(client, service, container, state.sentence()))
 
 
 def await_ready(client: Client, service: Service, container: str, stopping: Event) -> None:
     """Return once the service is ready, or once ``stopping`` is set.
 
-    Raises ``GiveUp`` as soon as its container has ended for good and ``TryLater`` when the time
-    that its readiness grants is over; both with the container's last words.
+    Raises ``GiveUp`` as soon as its container ends over and over, and ``TryLater`` when somebody
+    has ended it or the time that its readiness grants is over; with the container's last words.
     """
     deadline = time.monotonic() + patience_seconds(service)
     pause = FIRST_PAUSE_SECONDS
@@ -104,8 +110,10 @@ def await_ready(client: Client, service: Service, container: str, stopping: Even
         if is_ready(client, service, container):
             return
         state = condition(client, service.name, container)
-        if state.is_hopeless:
+        if state.is_looping:
             raise GiveUp(_verdict(client, service, container, state.sentence()))
+        if state.was_ended:
+            raise TryLater(_verdict(client, service, container, state.sentence()))
         if time.monotonic() > deadline:
             late = f"it is {state.status} but not ready after {patience_seconds(service):g} s"
             raise TryLater(_verdict(client, service, container, late))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from hosting.engines.base import LABEL_OWNER, ObjectKind, Report
 from hosting.engines.docker.client import Client, translated
 from hosting.engines.refusals import not_owned
 
 GRACE_SECONDS = 10
+UPDATE_ATTEMPTS = 5
+UPDATE_PAUSE_SECONDS = 0.2
 _FIXED_NETWORKS = frozenset({"host", "none"})  # no container can be taken out of these
 
 
@@ -26,15 +29,27 @@ def quarantine(client: Client, owner: str, container_id: str, report: Report) ->
     vanishes = shown["HostConfig"]["AutoRemove"]
     if shown["HostConfig"]["RestartPolicy"]["Name"] not in ("", "no"):
         report(f"switching off the restart policy of {name}")
-        off = {"RestartPolicy": {"Name": "no"}}
-        path = f"/containers/{container}/update"
-        _on(name, partial(client.call, "POST", path, body=off))
+        _on(name, partial(_switch_off_restarts, client, container))
     if not vanishes:
         _stop(client, shown, report)
     _cut_off(client, shown, report)
     if vanishes and shown["State"]["Status"] == "running":
         report(f"pausing {name}")
         _on(name, partial(client.api.pause, container))
+
+
+def _switch_off_restarts(client: Client, container: str) -> None:
+    """Again where the engine refuses: a container that fails over and over ends while it asks."""
+    off = {"RestartPolicy": {"Name": "no"}}
+    for attempt in range(UPDATE_ATTEMPTS):
+        try:
+            client.call("POST", f"/containers/{container}/update", body=off)
+            return
+        except APIError as error:
+            last = attempt == UPDATE_ATTEMPTS - 1
+            if last or "cannot update a stopped container" not in str(error.explanation):
+                raise
+        time.sleep(UPDATE_PAUSE_SECONDS)
 
 
 def _stop(client: Client, shown: dict[str, Any], report: Report) -> None:

@@ -23,7 +23,7 @@ from hosting.engines.base import (
 )
 from hosting.engines.docker import metering
 from hosting.engines.docker.client import Client
-from tests.hosting.engines.doors import SOCKET, DockerBackdoor
+from tests.hosting.engines.doors import SOCKET, DockerBackdoor, cli
 from tests.hosting.engines.stacks import READY, Stacks, service
 
 pytestmark = pytest.mark.docker
@@ -57,6 +57,23 @@ def test_a_service_that_keeps_ending_is_named_with_its_last_words(
     assert "cannot log in with [secret]" in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "web" not in running(docker, stack)  # db may be seen in its next attempt
+
+
+@pytest.mark.parametrize("blow", [("kill", "db"), ("stop", "--time=1", "db")])
+def test_one_that_hands_end_while_it_is_waited_for_is_started_again(
+    docker: DockerBackdoor, stacks: Stacks, blow: tuple[str, ...]
+) -> None:
+    stack = stacks.pair()
+    *deed, ended = blow
+
+    def hands(line: str) -> None:
+        if line == f"waiting for {ended} to be ready":
+            cli(*deed, f"{stack.project}-{ended}")
+
+    with pytest.raises(TryLater, match="db did not become ready: it is exited with exit code"):
+        docker.engine.apply(stack, report=hands)
+    docker.engine.apply(stack)
+    assert sorted(running(docker, stack)) == ["db", "web"]
 
 
 def test_a_service_that_nothing_waits_for_is_not_waited_for_in_vain(

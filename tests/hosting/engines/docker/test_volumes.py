@@ -67,11 +67,6 @@ def holders(docker: DockerBackdoor, stack: Stack) -> list[str]:
     return [each.container_id for each in seen if each.name.startswith("berth-volume")]
 
 
-def unnamed_volumes(docker: DockerBackdoor) -> set[str]:
-    listed = docker.api.volumes()["Volumes"] or []
-    return {each["Name"] for each in listed if len(each["Name"]) == 64}
-
-
 FILL = """
 cd /data && chmod 2770 . && chown 999:1000 . && mkdir -p many/deep empty && echo one >many/deep/x
 ln many/deep/x many/hard && ln -s ../nowhere many/soft && ln -s /etc/passwd absolute
@@ -107,7 +102,6 @@ def test_a_copy_cannot_be_told_apart(docker: DockerBackdoor, stacks: Stacks, sta
 def test_a_container_that_never_ran_is_all_it_takes(docker: DockerBackdoor, stacks: Stacks) -> None:
     stack = stacks.make(service("cache", image=REDIS))
     docker.engine.prepare(stack)
-    before = unnamed_volumes(docker)
     events = docker.engine.events(stack.owner)
     docker.engine.write_volume(stack, of(stack), [SOME])
     reading = docker.engine.read_volume(stack, of(stack))
@@ -116,9 +110,12 @@ def test_a_container_that_never_ran_is_all_it_takes(docker: DockerBackdoor, stac
     listed = docker.api.containers(all=True, filters={"id": holder})
     assert [each["State"] for each in listed] == ["created"]
     assert list(listed[0]["NetworkSettings"]["Networks"]) == ["none"]
+    mounted = {each["Name"] for each in listed[0]["Mounts"]}
+    assert len(mounted) == 2  # with the one that the image asks for
     reading.close()
     assert holders(docker, stack) == []
-    assert unnamed_volumes(docker) <= before
+    left = {each["Name"] for each in docker.api.volumes()["Volumes"]}
+    assert left & mounted == {of(stack)}
     # Nor does anybody hear of it who watches the instance.
     docker.engine.apply(stack)
     assert next(events).service == "cache"
