@@ -24,6 +24,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     _Kind.START: (_State.STOPPED,),
     _Kind.STOP: (_State.RUNNING, _State.DEGRADED, _State.FAILED),
     _Kind.RESTART: (_State.RUNNING, _State.DEGRADED, _State.FAILED),
+    _Kind.BACKUP: (_State.RUNNING, _State.DEGRADED, _State.STOPPED),
     _Kind.DELETE: (_State.NEW, _State.RUNNING, _State.STOPPED, _State.DEGRADED, _State.FAILED),
 }
 
@@ -44,7 +45,7 @@ BY_ITSELF: dict[str, tuple[str, ...]] = {
     _Kind.REPAIR: (_State.RUNNING, _State.DEGRADED),
     _Kind.STOP: (_State.STOPPED,),  # started again behind its back
 }
-_RAN = (_Kind.START, _Kind.STOP, _Kind.RESTART)  # make sense only once it has run
+_RAN = (_Kind.START, _Kind.STOP, _Kind.RESTART, _Kind.BACKUP)  # make sense only once it has run
 _BRINGS_UP = (_Kind.PROVISION, _Kind.START, _Kind.RESTART, _Kind.REPAIR)
 
 
