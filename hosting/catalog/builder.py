@@ -34,7 +34,8 @@ class StackContext:
 
     ``cpus``, ``memory_bytes`` and ``pids`` are the plan's; ``secrets`` the generated values by
     name; ``subnet`` a /27 in CIDR; ``settings`` the operator's values for x-berth.settings;
-    ``images`` replaces an image, by the name it has with its prefix, by a pinned one.
+    ``images`` replaces an image, by the name it has with its prefix, by a pinned one;
+    ``generation`` says which of its sets of data volumes it runs on.
     """
 
     instance: str
@@ -51,6 +52,7 @@ class StackContext:
     timezone: str = "UTC"
     image_prefix: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
+    generation: int = 1
 
 
 def build_stack(app: App, *, version: str, context: StackContext) -> Stack:
@@ -65,8 +67,13 @@ def build_stack(app: App, *, version: str, context: StackContext) -> Stack:
         owner=context.owner,
         services=tuple(builder.service(name) for name in app.services),
         networks=tuple(builder.network(name) for name in app.networks),
-        volumes=tuple(Volume(builder.named(name)) for name in app.volumes),
+        volumes=tuple(Volume(builder.volume(name)) for name in app.volumes),
     )
+
+
+def volume_name(project: str, name: str, generation: int) -> str:
+    """A volume's name on the server. The first generation's has no number in it."""
+    return f"{project}-{name}" + (f"-g{generation}" if generation > 1 else "")
 
 
 def web_address(app: App, stack: Stack) -> tuple[str, int]:
@@ -122,6 +129,10 @@ class _Builder:
         """An object's name on the server."""
         return f"{self._context.project}-{name}"
 
+    def volume(self, name: str) -> str:
+        """A volume's name on the server, of the generation that is built."""
+        return volume_name(self._context.project, name, self._context.generation)
+
     def network(self, name: str) -> Network:
         subnet = str(self._subnets[name])
         return Network(self.named(name), subnet, internal=self._app.networks[name].internal)
@@ -138,7 +149,8 @@ class _Builder:
             environment={key: self._text(value) for key, value in file.environment.items()},
             secrets=self._secret_files(file),
             mounts=tuple(
-                Mount(self.named(each.source), each.target, each.read_only) for each in file.volumes
+                Mount(self.volume(each.source), each.target, each.read_only)
+                for each in file.volumes
             ),
             tmpfs=file.tmpfs,
             depends_on=tuple(file.depends_on),

@@ -21,18 +21,19 @@ from django.utils import timezone
 from hosting.engines.base import EngineError, GiveUp
 from hosting.engines.drift import RUNNING
 from hosting.engines.restic import Repository, Written
-from hosting.flows import parts, repositories, stacks, upkeep
+from hosting.flows import generations, parts, repositories, stacks, upkeep
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Part
 from hosting.models import Backup, Incident, InstanceSecret, Operation
+from hosting.models.backup import FORMAT
 from hosting.services import backups, incidents
 
-FORMAT = 1
 MANIFEST = "manifest.json"
 SECRETS = "secrets.json"
 CHECK_EVERY_SECONDS = 2.0
 CHECK_TIMEOUT = timedelta(minutes=2)
 _MB = 10**6
+_A_WHILE = timedelta(minutes=5)
 
 
 def telling_damage(step: Callable[[Work], None]) -> Callable[[Work], None]:
@@ -67,11 +68,18 @@ def open_store(work: Work) -> None:
 
 @telling_damage
 def save(work: Work) -> None:
-    """Save every part, from the beginning: parts of two attempts would be of two moments."""
-    backup, store = _backup(work), repositories.primary(work.instance)
+    """Save the instance as it is, or as it lies."""
+    save_into(work, _backup(work), rests=is_at_rest(work))
+
+
+def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
+    """Save every part, from the beginning: parts of two attempts would be of two moments.
+
+    Of one that ``rests`` all files are saved as they lie.
+    """
+    store = repositories.primary(work.instance)
     _forget(store, backup)
     taken_at = timezone.now()
-    rests = _is_at_rest(work)
     with _held_still(work, rests):
         before = {} if rests else run_checks(work)
         saved = [(part, _save(work, store, backup, part)) for part in _parts(work, rests)]
@@ -103,15 +111,25 @@ def save(work: Work) -> None:
 @telling_damage
 def prove(work: Work) -> None:
     """Read all of it back. Raises ``Damaged`` where it is not what was written."""
-    backup, store = _backup(work), repositories.primary(work.instance)
-    for written in written_of(backup):
-        work.report(f"reading back {written.path}")
-        store.verify(written, watch=partial(_watched, work))
+    prove_all(work, _backup(work))
+
+
+def prove_all(work: Work, backup: Backup) -> None:
+    """Read all of that backup back, and write down that it is good."""
+    read_back(work, backup)
     with work.writing():
         backups.record_proven(backup=backup)
     incidents.close(kind=Incident.Kind.BACKUP_DAMAGED, instance=work.instance)
     incidents.close(kind=Incident.Kind.BACKUP_OVERDUE, instance=work.instance)
     work.report("all of it is as it was written")
+
+
+def read_back(work: Work, backup: Backup) -> None:
+    """Raise ``Damaged`` where the store does not give what was written."""
+    store = repositories.primary(work.instance)
+    for written in written_of(backup):
+        work.report(f"reading back {written.path}")
+        store.verify(written, watch=partial(watched, work))
 
 
 @telling_damage
@@ -177,7 +195,7 @@ def _forget(store: Repository, backup: Backup) -> None:
     store.forget([each.id for each in store.snapshots(tags=[tag(backup)])])
 
 
-def _is_at_rest(work: Work) -> bool:
+def is_at_rest(work: Work) -> bool:
     """Whether nothing of it runs: then its files are what there is, and they lie still."""
     seen = work.engine.observe(work.stack.instance).services
     return not any(each.state in RUNNING for each in seen)
@@ -190,8 +208,9 @@ def _parts(work: Work, rests: bool) -> Iterator[Part]:
 
 def _save(work: Work, store: Repository, backup: Backup, part: Part) -> Written:
     work.report(f"saving {part.title}")
-    with closing(part.read(work.engine, work.stack)) as chunks:
-        written = store.write(part.path, _watched(work, chunks), tags=[tag(backup)])
+    generation = work.instance.generation
+    with closing(part.read(work.engine, work.stack, generation=generation)) as chunks:
+        written = store.write(part.path, watched(work, chunks), tags=[tag(backup)])
     work.report(f"saved {part.title}: {written.size / _MB:.1f} MB")
     return written
 
@@ -214,7 +233,7 @@ def _held_still(work: Work, rests: bool) -> Iterator[None]:
             work.engine.resume(work.stack.instance, name)
 
 
-def _watched(work: Work, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def watched(work: Work, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The chunks, with a look at the lease and the clock every two seconds."""
     looked_at = time.monotonic()
     for chunk in chunks:
@@ -257,6 +276,7 @@ BACKUP = Flow(
         Step("prove", "Read everything back", prove, timedelta(hours=6)),
         Step("copy", "Copy to a second place", copy, timedelta(hours=6)),
         Step("expire", "Let old backups go", expire, timedelta(hours=1)),
+        Step("clear", "Let go of data kept from a restore", generations.clear, _A_WHILE),
     ),
     succeeded_as=None,
     failed_as=None,

@@ -60,6 +60,10 @@ class Work:
             self._stack = stacks.build(self.instance)
         return self._stack
 
+    def take_generation(self, generation: int) -> None:
+        """Work on the stack as it is on the data of that generation, in this step."""
+        self._stack = stacks.build(self.instance, generation=generation)
+
     def forget_stack(self) -> None:
         """Build the stack anew at the next use."""
         self._stack = None
@@ -111,14 +115,41 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """What an instance is once an operation was taken back, and how that is said."""
+
+    state: Instance.State | None  # None leaves it as it was
+    said: str
+
+
+def as_before(operation: Operation) -> Undone:
+    """Nothing of the operation is left."""
+    return Undone(None, "Everything is as it was before.")
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
-    """What an operation of one kind does, and what the instance is afterwards."""
+    """What an operation of one kind does, and what the instance is afterwards.
+
+    One that fails or is called off once ``undo_from`` has begun is taken back by the steps of
+    ``undo``, which is tried for as long as it takes.
+    """
 
     kind: Operation.Kind
     steps: tuple[Step, ...]
-    succeeded_as: Instance.State | None  # None leaves it as it was
+    # None leaves it as it was; a function tells it from what it was.
+    succeeded_as: Instance.State | Callable[[Instance], Instance.State] | None
     failed_as: Instance.State | None = Instance.State.FAILED
     gives_up: bool = True  # False: postponed for as long as it takes
+    undo: tuple[Step, ...] = ()
+    undo_from: str = ""  # the first step after which the instance is not as it was
+    undone: Callable[[Operation], Undone] = as_before
+
+    def state_after(self, instance: Instance) -> Instance.State | None:
+        """What the instance is after a success. ``None``: what it was."""
+        if isinstance(self.succeeded_as, Instance.State) or self.succeeded_as is None:
+            return self.succeeded_as
+        return self.succeeded_as(instance)
 
 
 def _spoken(span: timedelta) -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from hosting.catalog.builder import volume_name
 from hosting.catalog.schema import App
 from hosting.engines.base import Engine, Stack
 
@@ -68,8 +69,13 @@ class Part:
         """For the manifest."""
         return asdict(self) | {"kind": str(self.kind), "path": self.path}
 
-    def read(self, engine: Engine, stack: Stack) -> Generator[bytes, None, None]:
-        """The part as a stream; its end without an error is the proof that it is whole."""
+    def read(
+        self, engine: Engine, stack: Stack, *, generation: int
+    ) -> Generator[bytes, None, None]:
+        """The part as a stream; its end without an error is the proof that it is whole.
+
+        ``generation`` is the stack's: its volumes have it in their names.
+        """
         match self.kind:
             case Kind.POSTGRES:
                 # Not compressed: the repository does that, and finds what is the same as before.
@@ -80,7 +86,8 @@ class Part:
                 script = ("sh", "-c", _REDIS_DUMP)
                 return engine.read(stack.instance, self.service, script, silence=SILENCE)
             case Kind.VOLUME:
-                return engine.read_volume(stack, f"{stack.project}-{self.name}", silence=SILENCE)
+                volume = volume_name(stack.project, self.name, generation)
+                return engine.read_volume(stack, volume, silence=SILENCE)
 
 
 def running(app: App) -> Iterator[Part]:

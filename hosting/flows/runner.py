@@ -12,7 +12,7 @@ import random
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -20,21 +20,24 @@ from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.utils import timezone
 
-from hosting.engines.base import EngineUnavailable, GiveUp, TryLater
+from hosting.engines.base import EngineError, EngineUnavailable, GiveUp, TryLater
 from hosting.flows.backup import BACKUP
-from hosting.flows.base import Flow, Work
+from hosting.flows.base import Flow, Step, Work
 from hosting.flows.delete import DELETE
 from hosting.flows.lifecycle import RESTART, START, STOP
 from hosting.flows.moments import Moment
 from hosting.flows.provision import PROVISION
 from hosting.flows.repair import REPAIR
+from hosting.flows.restore import RESTORE
+from hosting.flows.revert import REVERT
 from hosting.models import Instance, Operation
 from hosting.services import breaker, leases
 
 logger = logging.getLogger(__name__)
 
 FLOWS: dict[str, Flow] = {
-    flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, REPAIR, BACKUP, DELETE)
+    flow.kind: flow
+    for flow in (PROVISION, START, STOP, RESTART, REPAIR, BACKUP, RESTORE, REVERT, DELETE)
 }
 # A restart, a lost connection, a deadlock, a session that PostgreSQL ended (InternalError).
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
@@ -65,13 +68,14 @@ def run(operation_id: uuid.UUID) -> bool:
 
 
 def _work(lease: leases.Lease) -> None:
-    operation = Operation.objects.select_related(
-        "instance__client", "instance__plan", "instance__server"
-    ).get(pk=lease.operation_id)
+    operation = _load(lease)
     flow = FLOWS[operation.kind]
+    if operation.undoing:
+        _undo(lease, flow, operation)
+        return
     try:
         _refuse_deadly(flow, operation)
-        _run_steps(lease, flow, operation.instance)
+        _run_steps(lease, flow.kind, operation.instance, flow.steps)
     except leases.CancelRequested:
         _end_cancelled(lease, flow, operation)
     except TryLater as error:
@@ -81,16 +85,23 @@ def _work(lease: leases.Lease) -> None:
     except (leases.LeaseLost, *DATABASE_AWAY):
         raise
     except Exception as error:
-        _end(
-            lease,
-            Operation.State.FAILED,
-            f"Berth ran into an error of its own ({type(error).__name__});"
-            f" it is in the log under operation {operation.pk}.",
-            flow.failed_as,
-        )
+        _fail(lease, flow, operation, _own_error(operation, error))
         raise
     else:
-        _end(lease, Operation.State.SUCCEEDED, "", flow.succeeded_as)
+        state = flow.state_after(operation.instance)
+        _end(lease, Operation.State.SUCCEEDED, "", state)
+
+
+def _load(lease: leases.Lease) -> Operation:
+    related = ("instance__client", "instance__plan", "instance__server")
+    return Operation.objects.select_related(*related).get(pk=lease.operation_id)
+
+
+def _own_error(operation: Operation, error: Exception) -> str:
+    return (
+        f"Berth ran into an error of its own ({type(error).__name__});"
+        f" it is in the log under operation {operation.pk}."
+    )
 
 
 def _refuse_deadly(flow: Flow, operation: Operation) -> None:
@@ -99,11 +110,15 @@ def _refuse_deadly(flow: Flow, operation: Operation) -> None:
         raise GiveUp(f"It was begun {MAX_ATTEMPTS} times, and no worker came to its end.")
 
 
-def _run_steps(lease: leases.Lease, flow: Flow, instance: Instance) -> None:
-    done = leases.plan_steps(lease=lease, steps=[(each.name, each.title) for each in flow.steps])
-    for step in flow.steps:
+def _run_steps(
+    lease: leases.Lease, kind: str, instance: Instance, steps: Sequence[Step], *, first: int = 0
+) -> None:
+    """Those that are not done yet. ``first`` is the place of the first among the operation's."""
+    titles = [(each.name, each.title) for each in steps]
+    done = leases.plan_steps(lease=lease, steps=titles, first=first)
+    for step in steps:
         if step.name not in done:
-            _run_step(Work(lease=lease, kind=flow.kind, instance=instance, step=step))
+            _run_step(Work(lease=lease, kind=kind, instance=instance, step=step))
     breaker.record_answer(server=instance.server)
 
 
@@ -130,33 +145,84 @@ def _postpone(lease: leases.Lease, flow: Flow, operation: Operation, error: TryL
 
     A server that does not answer says nothing about the operation: it is waited for much longer.
     """
-    is_silent = isinstance(error, EngineUnavailable)
-    if is_silent:
-        reason = f"Server {operation.instance.server} does not answer; trying again."
-        breaker.record_silence(server=operation.instance.server, error=str(error))
+    if isinstance(error, EngineUnavailable):
         too_long = timezone.now() - operation.requested_at > MAX_WAIT_FOR_SERVER
     else:
-        reason = str(error)
         too_long = operation.attempt >= MAX_ATTEMPTS
     if too_long and flow.gives_up:
-        _end(lease, Operation.State.FAILED, reason, flow.failed_as)
-        return
-    delay = SERVER_PAUSE if is_silent else _backoff(operation.attempt)
-    leases.postpone(lease=lease, reason=reason, delay=delay, counts=not is_silent)
+        if isinstance(error, EngineUnavailable):
+            breaker.record_silence(server=operation.instance.server, error=str(error))
+        _fail(lease, flow, operation, _said(operation, error))
+    else:
+        _put_off(lease, operation, error)
 
 
 def _give_up(lease: leases.Lease, flow: Flow, operation: Operation, error: GiveUp) -> None:
     """Fail, or say what is in the way of an operation that has to be done all the same."""
     if flow.gives_up:
-        _end(lease, Operation.State.FAILED, str(error), flow.failed_as)
+        _fail(lease, flow, operation, str(error))
     else:
-        leases.postpone(lease=lease, reason=str(error), delay=_backoff(operation.attempt))
+        _put_off(lease, operation, error)
+
+
+def _put_off(lease: leases.Lease, operation: Operation, error: EngineError) -> None:
+    """Give it back for a while; a server that does not answer uses up no attempt."""
+    is_silent = isinstance(error, EngineUnavailable)
+    if is_silent:
+        breaker.record_silence(server=operation.instance.server, error=str(error))
+    delay = SERVER_PAUSE if is_silent else _backoff(operation.attempt)
+    leases.postpone(lease=lease, reason=_said(operation, error), delay=delay, counts=not is_silent)
+
+
+def _said(operation: Operation, error: EngineError) -> str:
+    if isinstance(error, EngineUnavailable):
+        return f"Server {operation.instance.server} does not answer; trying again."
+    return str(error)
+
+
+def _fail(lease: leases.Lease, flow: Flow, operation: Operation, reason: str) -> None:
+    """End it as failed, after taking back what it has begun."""
+    if _is_to_be_undone(flow, operation):
+        leases.begin_undo(lease=lease, reason=reason, is_cancelled=False)
+        _undo(lease, flow, _load(lease))
+    else:
+        _end(lease, Operation.State.FAILED, reason, flow.failed_as)
+
+
+def _is_to_be_undone(flow: Flow, operation: Operation) -> bool:
+    """Whether the instance may be away, or another, because of it."""
+    begun = operation.steps.filter(name=flow.undo_from).exclude(started_at=None)
+    return bool(flow.undo) and begun.exists()
+
+
+def _undo(lease: leases.Lease, flow: Flow, operation: Operation) -> None:
+    """Take it back, and end it with the reason for that. What is in the way is waited for."""
+    try:
+        _run_steps(lease, flow.kind, operation.instance, flow.undo, first=len(flow.steps))
+    except (TryLater, GiveUp) as error:
+        _put_off(lease, operation, error)
+    except (leases.LeaseLost, *DATABASE_AWAY):
+        raise
+    except Exception as error:
+        delay = _backoff(operation.attempt)
+        leases.postpone(lease=lease, reason=_own_error(operation, error), delay=delay)
+        raise
+    else:
+        undone = flow.undone(operation)
+        reason = f"{operation.undoing.rstrip('.')}. {undone.said}"
+        is_cancelled = operation.cancel_requested_at is not None
+        state = Operation.State.CANCELLED if is_cancelled else Operation.State.FAILED
+        _end(lease, state, reason, undone.state)
 
 
 def _end_cancelled(lease: leases.Lease, flow: Flow, operation: Operation) -> None:
     """A cancelled operation that never began leaves the instance as it was, unless it is new."""
     began = operation.steps.exclude(started_at=None).exists()
     reason = f"“{operation.get_kind_display()}” was called off."
+    if _is_to_be_undone(flow, operation):
+        leases.begin_undo(lease=lease, reason=reason, is_cancelled=True)
+        _undo(lease, flow, _load(lease))
+        return
     is_new = operation.instance.state == Instance.State.NEW
     state = flow.failed_as if began or is_new else None
     _end(lease, Operation.State.CANCELLED, reason, state)

@@ -27,8 +27,11 @@ def definition(instance: Instance) -> App:
         ) from error
 
 
-def build(instance: Instance) -> Stack:
-    """The whole stack, secrets included. Raises ``GiveUp`` where a value is missing."""
+def build(instance: Instance, *, generation: int | None = None) -> Stack:
+    """The whole stack, secrets included, on the data of that generation (None: its own).
+
+    Raises ``GiveUp`` where a value is missing.
+    """
     plan = instance.plan
     url = public_url(instance)
     context = StackContext(
@@ -46,6 +49,7 @@ def build(instance: Instance) -> Stack:
         public_url=url,
         timezone=instance.client.timezone,
         images=instance.image_pins,
+        generation=generation or instance.generation,
     )
     try:
         return build_stack(definition(instance), version=instance.version, context=context)

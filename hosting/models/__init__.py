@@ -8,6 +8,7 @@ from hosting.models.incident import Drift, Incident
 from hosting.models.instance import Hostname, Instance, InstanceSecret
 from hosting.models.operation import ACTIVE_STATES, Operation, OperationStep
 from hosting.models.plan import Plan
+from hosting.models.restore import Restore
 from hosting.models.server import Server, Subnet
 from hosting.models.stray import Stray
 
@@ -27,6 +28,7 @@ __all__ = [
     "Operation",
     "OperationStep",
     "Plan",
+    "Restore",
     "Server",
     "Stray",
     "Subnet",

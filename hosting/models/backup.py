@@ -13,6 +13,8 @@ from hosting.models.instance import Instance
 from hosting.models.operation import Operation
 from tenants.crypto import EncryptedTextField
 
+FORMAT = 1  # of the manifest; what a newer Berth wrote is not read
+
 
 class BackupStore(models.Model):
     """The repository of one instance, under a password of its own.
@@ -62,6 +64,7 @@ class Backup(models.Model):
     class Trigger(models.TextChoices):
         NIGHTLY = "nightly", "Nightly"
         ASKED = "asked", "Asked for"
+        SAFETY = "safety", "Before a restore"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     instance = models.ForeignKey(Instance, on_delete=models.PROTECT, related_name="backups")

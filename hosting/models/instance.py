@@ -72,6 +72,11 @@ class Instance(models.Model):
         editable=False,
         help_text="What the server should show of it: written when its stack was last applied.",
     )
+    generation = models.PositiveIntegerField(
+        default=1,
+        editable=False,
+        help_text="Which of its sets of data volumes it runs on; a restore fills a new one.",
+    )
     repairs = models.PositiveIntegerField(
         default=0, editable=False, help_text="How often in a row it was put right by Berth."
     )

@@ -26,6 +26,8 @@ class Operation(models.Model):
         RESTART = "restart", "Restart"
         REPAIR = "repair", "Repair"
         BACKUP = "backup", "Back up"
+        RESTORE = "restore", "Restore"
+        REVERT = "revert", "Go back"
         DELETE = "delete", "Delete"
 
     class State(models.TextChoices):
@@ -41,6 +43,12 @@ class Operation(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     reason = models.TextField(
         blank=True, help_text="Why it failed, or what it is waiting for, in one sentence."
+    )
+    undoing = models.TextField(
+        blank=True,
+        default="",
+        editable=False,
+        help_text="Why it is being taken back; empty while it goes forward.",
     )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True

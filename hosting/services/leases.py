@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet, TextField, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Concat, Now
+from django.utils import timezone
 
 from hosting.models import Incident, Instance, Operation, OperationStep, Server
 from hosting.services import doorbell, edge, incidents, turns
@@ -25,7 +26,10 @@ from tenants.services import audit
 from tenants.services.actors import Actor
 
 # By a person's wish: the next trouble is a first one again. A repair leaves the count as it is.
-_BRINGS_UP = (Operation.Kind.PROVISION, Operation.Kind.START, Operation.Kind.RESTART)
+_BRINGS_UP = (
+    *(Operation.Kind.PROVISION, Operation.Kind.START, Operation.Kind.RESTART),
+    *(Operation.Kind.RESTORE, Operation.Kind.REVERT),
+)
 _SET = ("state", "state_reason", "first_running_at", "deleted_at", "repairs", "repair_after")
 
 
@@ -120,10 +124,11 @@ def see_tenure(*, lease: Lease) -> None:
 
 def check(*, lease: Lease) -> None:
     """Raise ``LeaseLost`` or ``CancelRequested`` where the work must stop here."""
-    row = _held(lease).values_list("cancel_requested_at").first()
+    row = _held(lease).values_list("cancel_requested_at", "undoing").first()
     if row is None:
         raise LeaseLost(str(lease.operation_id))
-    if row[0] is not None:
+    called_off_at, undoing = row
+    if called_off_at is not None and not undoing:
         raise CancelRequested
 
 
@@ -136,15 +141,18 @@ def hold(*, lease: Lease) -> None:
 
 
 @transaction.atomic
-def plan_steps(*, lease: Lease, steps: Sequence[tuple[str, str]]) -> frozenset[str]:
-    """Write down the steps (name, title) where that was not done; return the names done before."""
+def plan_steps(*, lease: Lease, steps: Sequence[tuple[str, str]], first: int = 0) -> frozenset[str]:
+    """Write down the steps (name, title) where that was not done; return the names done before.
+
+    ``first`` is the position of the first of them.
+    """
     _hold(lease)
     OperationStep.objects.bulk_create(
         [
             OperationStep(
                 operation_id=lease.operation_id, position=position, name=name, title=title
             )
-            for position, (name, title) in enumerate(steps)
+            for position, (name, title) in enumerate(steps, first)
         ],
         ignore_conflicts=True,
     )
@@ -200,6 +208,21 @@ def postpone(*, lease: Lease, reason: str, delay: timedelta, counts: bool = True
         lease_expires_at=None,
         attempt=F("attempt") - (0 if counts else 1),
     )
+
+
+@transaction.atomic
+def begin_undo(*, lease: Lease, reason: str, is_cancelled: bool) -> None:
+    """From now on the operation is taken back, for that reason; nobody can call that off.
+
+    It begins with its attempts counted anew. ``is_cancelled``: it ends as cancelled, not failed.
+    """
+    operation = _lock(lease)
+    operation.undoing = reason
+    operation.attempt = 1
+    if not is_cancelled:
+        operation.cancel_requested_at = None  # it came too late
+    operation.save(update_fields=["undoing", "attempt", "cancel_requested_at"])
+    _end_open_steps(operation, timezone.now())
 
 
 @transaction.atomic

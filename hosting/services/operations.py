@@ -25,6 +25,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     _Kind.STOP: (_State.RUNNING, _State.DEGRADED, _State.FAILED),
     _Kind.RESTART: (_State.RUNNING, _State.DEGRADED, _State.FAILED),
     _Kind.BACKUP: (_State.RUNNING, _State.DEGRADED, _State.STOPPED),
+    _Kind.RESTORE: (_State.RUNNING, _State.DEGRADED, _State.STOPPED, _State.FAILED),
+    _Kind.REVERT: (_State.RUNNING, _State.DEGRADED, _State.STOPPED, _State.FAILED),
     _Kind.DELETE: (_State.NEW, _State.RUNNING, _State.STOPPED, _State.DEGRADED, _State.FAILED),
 }
 
@@ -45,8 +47,14 @@ BY_ITSELF: dict[str, tuple[str, ...]] = {
     _Kind.REPAIR: (_State.RUNNING, _State.DEGRADED),
     _Kind.STOP: (_State.STOPPED,),  # started again behind its back
 }
-_RAN = (_Kind.START, _Kind.STOP, _Kind.RESTART, _Kind.BACKUP)  # make sense only once it has run
-_BRINGS_UP = (_Kind.PROVISION, _Kind.START, _Kind.RESTART, _Kind.REPAIR)
+_RAN = (  # make sense only once it has run
+    *(_Kind.START, _Kind.STOP, _Kind.RESTART),
+    *(_Kind.BACKUP, _Kind.RESTORE, _Kind.REVERT),
+)
+_BRINGS_UP = (
+    *(_Kind.PROVISION, _Kind.START, _Kind.RESTART, _Kind.REPAIR),
+    *(_Kind.RESTORE, _Kind.REVERT),
+)
 
 
 def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
@@ -146,6 +154,8 @@ def cancel(*, operation_id: uuid.UUID, actor: Actor) -> Operation:
         raise Refused(f"It has ended already: {operation.get_state_display().lower()}.")
     if operation.kind == _Kind.DELETE:
         raise Refused("A deletion that has been accepted can't be called off.")
+    if operation.undoing:
+        raise Refused("It is being taken back already; that can't be called off.")
     if operation.cancel_requested_at is None:
         operation.cancel_requested_at = timezone.now()
         operation.run_after = Now()  # a worker ends it, and knows what is left behind

@@ -31,7 +31,7 @@ def obstacle(*, operation: Operation, server: Server) -> str:
     The caller holds the server's row locked, so that two workers don't count on one free place.
     One that was called off needs no place and no server: it only has to be ended.
     """
-    if operation.cancel_requested_at is not None:
+    if operation.cancel_requested_at is not None and not operation.undoing:
         return ""
     busy = _worked_on().filter(instance__server=server).exclude(pk=operation.pk).count()
     is_full = busy >= server.parallel_operations

@@ -55,6 +55,8 @@ DOING = {
     Operation.Kind.STOP: "Stopping",
     Operation.Kind.RESTART: "Restarting",
     Operation.Kind.REPAIR: "Putting right",
+    Operation.Kind.RESTORE: "Restoring",
+    Operation.Kind.REVERT: "Going back",
     Operation.Kind.DELETE: "Deleting",
 }
 CALLED = {
@@ -63,6 +65,8 @@ CALLED = {
     Operation.Kind.STOP: "Stop",
     Operation.Kind.RESTART: "Restart",
     Operation.Kind.REPAIR: "Repair",
+    Operation.Kind.RESTORE: "Restore",
+    Operation.Kind.REVERT: "Go back",
     Operation.Kind.DELETE: "Delete",
 }
 
@@ -107,6 +111,7 @@ class OperationView:
             self.operation.is_active
             and self.operation.kind != Operation.Kind.DELETE
             and self.operation.cancel_requested_at is None
+            and not self.operation.undoing
         )
 
 

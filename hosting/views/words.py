@@ -12,6 +12,8 @@ _WORDS = {
     "instance.start_requested": "asked to start",
     "instance.stop_requested": "asked to stop",
     "instance.restart_requested": "asked to restart",
+    "instance.restore_requested": "asked to restore",
+    "instance.revert_requested": "asked to go back on",
     "instance.repair_requested": "began to put right",
     "instance.delete_requested": "asked to delete",
     "instance.degraded": "could not put right",
@@ -30,6 +32,8 @@ _ENDED = {
         "stop": "stopped",
         "restart": "restarted",
         "repair": "put right",
+        "restore": "restored",
+        "revert": "went back on",
         "delete": "deleted",
     },
     "operation.failed": {
@@ -38,6 +42,8 @@ _ENDED = {
         "stop": "failed to stop",
         "restart": "failed to restart",
         "repair": "failed to put right",
+        "restore": "failed to restore",
+        "revert": "failed to go back on",
         "delete": "failed to delete",
     },
     "operation.cancelled": {
@@ -46,6 +52,8 @@ _ENDED = {
         "stop": "called off stopping",
         "restart": "called off restarting",
         "repair": "stopped putting right",
+        "restore": "called off restoring",
+        "revert": "called off going back on",
         "delete": "called off deleting",
     },
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -93,7 +93,7 @@ class Repository:
         self.unlock_stale()
         return self._write_once(path, arguments, source)
 
-    def read(self, snapshot: str, path: str) -> Iterator[bytes]:
+    def read(self, snapshot: str, path: str) -> Generator[bytes, None, None]:
         """The stored stream, in pieces. May be closed early.
 
         Raises ``Damaged`` at the end where it was not whole: use nothing of it before.

@@ -96,7 +96,7 @@ def test_reading_may_stop_early(repository: Repository, directory: Path):
     written = repository.write("dump", [os.urandom(3 * MIB)], tags=())
     reading = repository.read(written.snapshot, written.path)
     assert next(reading)
-    reading.close()  # type: ignore[attr-defined]
+    reading.close()
     assert not _children(os.getpid())
     assert not list((directory / "locks").iterdir())
 

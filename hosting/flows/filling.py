@@ -1,0 +1,164 @@
+"""Putting the parts of a backup into the volumes of a new generation, as streams."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hosting.catalog.builder import volume_name
+from hosting.engines.base import GiveUp, RunResult, Service, Stack
+from hosting.engines.restic import Damaged, Written
+from hosting.flows import repositories
+from hosting.flows.backup import watched
+from hosting.flows.base import Work
+from hosting.flows.parts import Kind, Part
+from hosting.models import Backup
+
+SILENCE = timedelta(hours=1)  # an index over a big table says nothing while it is built
+REDIS_DATA = "/data"
+_BLOCK = 512
+_MB = 10**6
+# As Redis 7 writes them itself: the base of an append-only log that has nothing after it yet.
+_AOF = "./appendonlydir"
+_AOF_BASE = "appendonly.aof.1.base.rdb"
+_AOF_MANIFEST = f"file {_AOF_BASE} seq 1 type b\n".encode()
+
+
+def parts_of(backup: Backup) -> tuple[tuple[Part, Written], ...]:
+    """The parts that it holds, and how each was written."""
+    return tuple((_part(each), Written(**each["written"])) for each in backup.manifest["parts"])
+
+
+def put(work: Work, backup: Backup, generation: int) -> None:
+    """Put all parts into the empty volumes of that generation, which ``work.stack`` has."""
+    store = repositories.primary(work.instance)
+    if databases(work, backup):
+        bring_up_databases(work, backup)
+    for part, written in parts_of(backup):
+        work.report(f"putting back {part.title}: {written.size / _MB:.1f} MB")
+        with closing(store.read(written.snapshot, written.path)) as chunks:
+            _put(work, part, written, watched(work, chunks), generation)
+
+
+def databases(work: Work, backup: Backup) -> frozenset[str]:
+    """The services into which dumps are read."""
+    return frozenset(part.service for part, _ in parts_of(backup) if part.kind is Kind.POSTGRES)
+
+
+def bring_up_databases(work: Work, backup: Backup) -> None:
+    """Run the database services alone, and what they wait for."""
+    names = databases(work, backup)
+    alone = only(work.stack, names)
+    work.engine.apply(alone, report=work.report)
+    for name in sorted(names):
+        work.wait_until(
+            lambda name=name: work.engine.is_ready(alone, name),  # type: ignore[misc]
+            why=f"{name} is not ready yet",
+        )
+
+
+def only(stack: Stack, names: Iterable[str]) -> Stack:
+    """The stack with those services, what they depend on, and nothing else that runs."""
+    wanted, rest = set(), list(names)
+    while rest:
+        name = rest.pop()
+        if name not in wanted:
+            wanted.add(name)
+            rest.extend(stack.service(name).depends_on)
+    return replace(stack, services=tuple(each for each in stack.services if each.name in wanted))
+
+
+def redis_files(chunks: Iterable[bytes], *, size: int, owner: tuple[int, int]) -> Iterator[bytes]:
+    """A tar of a Redis data directory with that snapshot of its keys, ``size`` bytes long.
+
+    As ``dump.rdb``, and again (a hard link) as the base of an append-only log: with ``appendonly``
+    Redis 7 reads nothing else. Raises ``Damaged`` where the snapshot has another size.
+    https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
+    """
+    yield _entry("./", owner, kind=tarfile.DIRTYPE)
+    yield _entry("./dump.rdb", owner, size=size)
+    seen = 0
+    for chunk in chunks:
+        seen += len(chunk)
+        yield chunk
+    if seen != size:
+        raise Damaged(f"{seen} bytes of keys came back of {size}")
+    yield b"\0" * (-size % _BLOCK)
+    yield _entry(f"{_AOF}/", owner, kind=tarfile.DIRTYPE)
+    yield _entry(f"{_AOF}/{_AOF_BASE}", owner, kind=tarfile.LNKTYPE, link="./dump.rdb")
+    yield _entry(f"{_AOF}/appendonly.aof.manifest", owner, size=len(_AOF_MANIFEST))
+    yield _AOF_MANIFEST + b"\0" * (-len(_AOF_MANIFEST) % _BLOCK)
+    yield b"\0" * (2 * _BLOCK)
+
+
+def _part(value: dict[str, Any]) -> Part:
+    return Part(Kind(value["kind"]), value["name"], service=value["service"], user=value["user"])
+
+
+def _put(
+    work: Work, part: Part, written: Written, chunks: Iterator[bytes], generation: int
+) -> None:
+    match part.kind:
+        case Kind.POSTGRES:
+            _read_dump(work, part, chunks)
+        case Kind.REDIS:
+            service = work.stack.service(part.service)
+            files = redis_files(chunks, size=written.size, owner=_owner(service))
+            work.engine.write_volume(work.stack, _redis_volume(service), files)
+        case Kind.VOLUME:
+            volume = volume_name(work.stack.project, part.name, generation)
+            work.engine.write_volume(work.stack, volume, chunks)
+
+
+def _read_dump(work: Work, part: Part, chunks: Iterator[bytes]) -> None:
+    """All of it or nothing: an end that comes too early leaves the database as it was."""
+    command = (
+        *("pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", "--verbose"),
+        *("-U", part.user, "-d", part.name),
+    )
+    result = work.engine.feed(work.stack.instance, part.service, command, chunks, silence=SILENCE)
+    if result.exit_code != 0:
+        raise GiveUp(f"{part.title} could not be put back: {_complaint(result)}")
+
+
+def _complaint(result: RunResult) -> str:
+    """What it said was wrong, without the progress around it."""
+    said = [line.strip() for line in result.output.splitlines() if line.strip()]
+    errors = [line for line in said if "error:" in line.lower()]
+    return (errors or said[-1:] or ["it gave no reason"])[0][:300]
+
+
+def _redis_volume(service: Service) -> str:
+    """The volume that holds its keys: at the image's place, or the only one that it has."""
+    mounts = service.mounts
+    chosen = [each for each in mounts if each.target.rstrip("/") == REDIS_DATA] or list(mounts)
+    if len(chosen) != 1:
+        raise GiveUp(f"the service {service.name} has no volume for its keys at {REDIS_DATA}")
+    return chosen[0].volume
+
+
+def _owner(service: Service) -> tuple[int, int]:
+    """User and group as numbers; a service that begins as root takes the files over itself."""
+    user, _, group = (service.user or "0").partition(":")
+    if not user.isdecimal() or (group and not group.isdecimal()):
+        raise GiveUp(f"the service {service.name} runs as {service.user}, which is no number")
+    return int(user), int(group or user)
+
+
+def _entry(
+    name: str,
+    owner: tuple[int, int],
+    *,
+    size: int = 0,
+    kind: bytes = tarfile.REGTYPE,
+    link: str = "",
+) -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.size, entry.linkname = kind, size, link
+    entry.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
+    entry.uid, entry.gid = owner
+    return entry.tobuf(tarfile.PAX_FORMAT)

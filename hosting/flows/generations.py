@@ -1,0 +1,239 @@
+"""Moving an instance from one generation of its data volumes to another, and back again.
+
+A restore and the way back from it share these steps. The generation that is left stays untouched,
+so that until the end there is a stack that can be started as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import wraps
+
+from django.conf import settings
+from django.utils import timezone
+
+from hosting.engines.base import EngineUnavailable, GiveUp, ObjectKind, TryLater
+from hosting.engines.drift import Expected
+from hosting.flows import edge, firewall, stack, stacks
+from hosting.flows.base import Step, Undone, Work, as_before
+from hosting.models import Instance, Operation, Restore
+from hosting.selectors import restores as finding
+from hosting.services import restores
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """From which generation an operation takes the instance to which."""
+
+    restore: Restore
+    operation: Operation
+    origin: int
+    goal: int
+
+    @property
+    def is_restore(self) -> bool:
+        """Whether it fills its goal; otherwise it goes back to what is there."""
+        return self.restore.operation_id == self.operation.pk
+
+
+def move_of(work: Work) -> Move:
+    """What the operation does."""
+    operation = Operation.objects.get(pk=work.lease.operation_id)
+    restore = finding.of_operation(operation)
+    ways = (restore.from_generation, restore.to_generation)
+    origin, goal = ways if restore.operation_id == operation.pk else reversed(ways)
+    return Move(restore, operation, origin, goal)
+
+
+def start(work: Work) -> None:
+    """Start the whole stack on the goal's data."""
+    work.take_generation(move_of(work).goal)
+    stack.guard_data(work)
+    work.engine.apply(work.stack, report=work.report)
+
+
+def wait_ready(work: Work) -> None:
+    """Wait until the app can be used with it."""
+    work.take_generation(move_of(work).goal)
+    stack.wait_ready(work)
+
+
+def switch(work: Work) -> None:
+    """From here on the instance is the one on the goal's data."""
+    move = move_of(work)
+    work.take_generation(move.goal)
+    expected = Expected.of(work.stack).dump()
+    with work.writing():
+        restores.record_generation(instance=work.instance, generation=move.goal, expected=expected)
+        if move.is_restore:
+            restores.record_restored(restore=move.restore, seconds=_seconds_away(move.operation))
+        else:
+            restores.record_reverted(restore=move.restore)
+    work.report("the data of before is kept")
+
+
+def publish(work: Work) -> None:
+    """Let the edge forward to it; what was stopped before is stopped again."""
+    if work.instance.state == Instance.State.STOPPED:
+        work.report("it was stopped before, and is stopped again")
+        stack.stop(work)
+    else:
+        edge.route(work)
+
+
+def verify(work: Work) -> None:
+    """Ask for the app the way a browser would, where it is to run."""
+    if work.instance.state == Instance.State.STOPPED:
+        work.report("it is stopped")
+    else:
+        edge.verify(work)
+
+
+def clear(work: Work) -> None:
+    """Remove data that was kept for a way back, once that is over. Never what is run on."""
+    generations = finding.dispensable_generations(instance=work.instance, now=timezone.now())
+    for generation in generations:
+        _remove_volumes(work, generation)
+    if not generations:
+        work.report("no data of before a restore has to go")
+
+
+def state_after(instance: Instance) -> Instance.State:
+    """What the instance is after a move: stopped if it was, else it runs."""
+    is_stopped = instance.state == Instance.State.STOPPED
+    return Instance.State.STOPPED if is_stopped else Instance.State.RUNNING
+
+
+def remove_containers(work: Work) -> None:
+    """Away with all containers of the instance, so that its volumes are free."""
+    work.engine.apply(replace(work.stack, services=(), volumes=()), report=work.report)
+
+
+def empty(work: Work, generation: int) -> None:
+    """Remove that generation's volumes, which must not be those that the instance is on."""
+    if generation == work.instance.generation:
+        raise GiveUp(
+            "Berth was about to remove the data that the instance runs on: nothing is done"
+        )
+    there = set(work.engine.observe(str(work.instance.pk)).volumes)
+    for volume in stacks.build(work.instance, generation=generation).volumes:
+        if volume.name in there:
+            kind, owner = ObjectKind.VOLUME, settings.BERTH_OWNER
+            work.engine.remove_object(owner, kind, volume.name, report=work.report)
+
+
+def _remove_volumes(work: Work, generation: int) -> None:
+    """What something still holds on to is left for the next time."""
+    try:
+        empty(work, generation)
+    except EngineUnavailable:
+        raise
+    except TryLater as error:
+        work.report(f"{error}: it is left for another night")
+
+
+def _seconds_away(operation: Operation) -> float | None:
+    """Since its services began to stop."""
+    began = operation.steps.filter(name="stop").values_list("started_at", flat=True).first()
+    return (timezone.now() - began).total_seconds() if began else None
+
+
+# The way back of an operation that failed. It never gives up: what the app itself refuses to do
+# is written down, and left to the reconciler once everything else is as it was.
+
+
+def _as_far_as_it_goes(step: Callable[[Work], None]) -> Callable[[Work], None]:
+    """A step of bringing the app up again: left out where it was not up, or can't be."""
+
+    @wraps(step)
+    def tried(work: Work) -> None:
+        move = move_of(work)
+        if work.instance.state == Instance.State.STOPPED:
+            work.report("it was stopped before")
+            return
+        if move.restore.trouble:
+            work.report("left out, since the app does not come up")
+            return
+        try:
+            step(work)
+        except GiveUp as error:
+            with work.writing():
+                restores.record_trouble(restore=move.restore, trouble=str(error))
+            work.report(str(error))
+
+    return tried
+
+
+def _hold_again(work: Work) -> None:
+    """It may have been published already. A page of the edge meanwhile is no reason to wait."""
+    try:
+        edge.hold(work)
+    except GiveUp as error:
+        work.report(str(error))
+
+
+def _switch_back(work: Work) -> None:
+    """The instance is the one on the data of before, again or still."""
+    move = move_of(work)
+    work.take_generation(move.origin)
+    expected = Expected.of(work.stack).dump()
+    with work.writing():
+        restores.record_generation(
+            instance=work.instance, generation=move.origin, expected=expected
+        )
+        restores.record_taken_back(restore=move.restore, operation=move.operation)
+
+
+def _route_again(work: Work) -> None:
+    """Forward to it, if that was so before."""
+    if work.instance.is_routed or work.instance.held_for_id == work.lease.operation_id:
+        edge.route(work)
+    else:
+        work.report("it was not reached through the edge before")
+
+
+def _clear_goal(work: Work) -> None:
+    """Remove what had been filled."""
+    if work.instance.state == Instance.State.STOPPED:
+        remove_containers(work)
+    _remove_volumes(work, move_of(work).goal)
+
+
+def undone(operation: Operation) -> Undone:
+    """What the instance is after the way back."""
+    restore = finding.of_operation(operation)
+    if not restore.trouble:
+        return as_before(operation)
+    ran = operation.instance.state == Instance.State.RUNNING
+    return Undone(
+        Instance.State.DEGRADED if ran else None,
+        f"Its data is as it was before, but the app did not come up with it: {restore.trouble}",
+    )
+
+
+UNDO = (
+    Step("undo-hold", "Hold requests", _hold_again),
+    Step("undo-stop", "Stop the services", stack.stop, timedelta(minutes=5)),
+    Step("undo-switch", "Take the data of before", _switch_back, timedelta(minutes=1)),
+    Step("undo-protect", "Close the way to the host", _as_far_as_it_goes(firewall.protect)),
+    Step(
+        "undo-start",
+        "Start the services as before",
+        _as_far_as_it_goes(stack.apply),
+        timedelta(minutes=10),
+    ),
+    Step(
+        "undo-ready",
+        "Wait until the app is ready",
+        _as_far_as_it_goes(stack.wait_ready),
+        timedelta(minutes=10),
+    ),
+    Step("undo-publish", "Publish the address", _as_far_as_it_goes(_route_again)),
+    Step("undo-verify", "Open the app through its address", _as_far_as_it_goes(edge.verify)),
+)
+UNDO_RESTORE = (
+    *UNDO,
+    Step("undo-clear", "Remove what was put back", _clear_goal, timedelta(minutes=5)),
+)

@@ -1,0 +1,209 @@
+"""Putting a backup back into its instance, beside the data that is there.
+
+Everything that can be looked at is looked at before the instance is touched. Then its data is
+saved, and stays as it is on top of that: what is put back goes into volumes of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+
+from hosting.engines.base import GiveUp
+from hosting.engines.restic import Damaged
+from hosting.flows import backup as saving
+from hosting.flows import edge, filling, firewall, generations, repositories, stack, stacks
+from hosting.flows.backup import telling_damage
+from hosting.flows.base import Flow, Step, Work
+from hosting.flows.parts import Kind
+from hosting.models import Backup, Instance, Operation
+from hosting.selectors import disk
+from hosting.services import restores
+
+ROOM = Decimal("1.2")  # of the data's size: a database takes more than its dump
+GB = 10**9
+_WELL = (Instance.State.RUNNING, Instance.State.STOPPED)
+
+
+@telling_damage
+def check(work: Work) -> None:
+    """See that the backup is there, that it fits, and that there is room for it."""
+    backup = generations.move_of(work).restore.backup
+    _check_parts(work, backup)
+    _check_snapshots(work, backup)
+    _check_secrets(work, backup)
+    _check_room(work, backup)
+    work.report("the backup is there and fits")
+
+
+@telling_damage
+def read_back(work: Work) -> None:
+    """Read all of the backup once: what is damaged is found before anything is touched."""
+    saving.read_back(work, generations.move_of(work).restore.backup)
+    work.report("all of it is as it was written")
+
+
+@telling_damage
+def save_before(work: Work) -> None:
+    """Save what is there, if it is well; files of one that is not are saved once it is stopped."""
+    if _missing_volumes(work):
+        work.report("nothing is saved: part of its data is gone; what is left stays where it is")
+    elif work.instance.state not in _WELL:
+        work.report("it is not well: its files are saved once it is stopped")
+    else:
+        _save_safety(work, rests=saving.is_at_rest(work))
+
+
+@telling_damage
+def save_stopped(work: Work) -> None:
+    """Save the files as they lie, where nothing was saved before."""
+    safety = generations.move_of(work).restore.safety
+    if safety is not None and safety.is_good:
+        work.report("saved already")
+    elif _missing_volumes(work):
+        work.report("nothing is saved: part of its data is gone; what is left stays where it is")
+    else:
+        _save_safety(work, rests=True)
+
+
+@telling_damage
+def fill(work: Work) -> None:
+    """Put the parts into new volumes, from the beginning each time."""
+    move = generations.move_of(work)
+    work.take_generation(move.goal)
+    generations.remove_containers(work)
+    generations.empty(work, move.goal)
+    work.engine.prepare(work.stack, report=work.report)
+    filling.put(work, move.restore.backup, move.goal)
+
+
+def check_data(work: Work) -> None:
+    """Ask the restored databases the catalog's questions, before the app can change the answers."""
+    move = generations.move_of(work)
+    wanted: dict[str, list[str]] = move.restore.backup.manifest["checks"]
+    if not wanted:
+        work.report("the backup has no answers to compare")
+        return
+    work.take_generation(move.goal)
+    filling.bring_up_databases(work, move.restore.backup)
+    said = saving.run_checks(work)
+    found = {
+        name: {"wanted": answers, "said": said[name], "fits": fits(said[name], answers)}
+        for name, answers in wanted.items()
+        if name in said
+    }
+    with work.writing():
+        restores.record_checks(restore=move.restore, checks=found)
+    for name, each in found.items():
+        if not each["fits"]:
+            low, high = wanted[name]
+            raise GiveUp(
+                f"the restored data does not fit the backup: “{name}” is {said[name]}, and was"
+                f" {low if low == high else f'between {low} and {high}'}"
+            )
+        work.report(f"{name}: {said[name]}, as it was")
+
+
+def fits(said: str, answers: Iterable[str]) -> bool:
+    """Whether it is an answer from between the two: numbers in their range, words as they were."""
+    both = list(answers)
+    try:
+        low, high = sorted(map(Decimal, both))
+        return low <= Decimal(said) <= high
+    except InvalidOperation:
+        return said in both
+
+
+def _check_parts(work: Work, backup: Backup) -> None:
+    """Raise ``GiveUp`` for a part that the app has no place for any more."""
+    app = stacks.definition(work.instance)
+    for part, _ in filling.parts_of(backup):
+        is_volume = part.kind is Kind.VOLUME
+        if (part.name if is_volume else part.service) not in (
+            app.volumes if is_volume else app.services
+        ):
+            raise GiveUp(f"the backup holds {part.title}, for which the app has no place")
+
+
+def _check_snapshots(work: Work, backup: Backup) -> None:
+    """Raise ``Damaged`` where something of it is not in the store, or of another size."""
+    store = repositories.primary(work.instance)
+    listed = {each.id: each for each in store.snapshots(tags=[saving.tag(backup)])}
+    for written in saving.written_of(backup):
+        found = listed.get(written.snapshot)
+        if found is None or found.size not in (None, written.size):
+            raise Damaged(f"{written.path} of this backup is not in its store any more")
+
+
+def _check_secrets(work: Work, backup: Backup) -> None:
+    """Raise ``GiveUp`` where the app has another key by now; bring back one that it has lost."""
+    present = {each.name: each.reveal() for each in work.instance.secrets.all()}
+    saved: dict[str, str] = json.loads(str(backup.secrets) or "{}")
+    for name in sorted(saved.keys() & present.keys()):
+        if saved[name] != present[name]:
+            raise GiveUp(
+                f"the key {name} of {work.instance.name} is not the one that this backup was"
+                " made with: the app could not read its data"
+            )
+    lost = {name: value for name, value in saved.items() if name not in present}
+    if lost:
+        work.report(f"bringing back {', '.join(sorted(lost))}")
+        with work.writing():
+            restores.record_secrets(instance=work.instance, secrets=lost)
+        work.forget_stack()
+
+
+def _check_room(work: Work, backup: Backup) -> None:
+    """Raise ``GiveUp`` where the server has no room for both: what is there and what comes."""
+    free = work.engine.capacity().disk_free_bytes
+    needed = int(backup.size_bytes * ROOM)
+    if free is not None and free < needed + disk.reserve_bytes():
+        raise GiveUp(
+            f"server {work.instance.server} has {free / GB:.1f} GB of disk free; the restored data"
+            f" needs up to {needed / GB:.1f} GB, and {disk.reserve_bytes() / GB:.1f} GB are kept"
+            " back"
+        )
+
+
+def _missing_volumes(work: Work) -> bool:
+    there = set(work.engine.observe(str(work.instance.pk)).volumes)
+    return any(each.name not in there for each in work.stack.volumes)
+
+
+def _save_safety(work: Work, *, rests: bool) -> None:
+    move = generations.move_of(work)
+    saving.open_store(work)
+    with work.writing():
+        safety = restores.record_safety(restore=move.restore)
+    if not safety.is_good:
+        saving.save_into(work, safety, rests=rests)
+        saving.prove_all(work, safety)
+
+
+_HOURS = timedelta(hours=6)
+RESTORE = Flow(
+    kind=Operation.Kind.RESTORE,
+    steps=(
+        Step("check", "See that the backup fits", check, timedelta(minutes=5)),
+        Step("read", "Read the backup through", read_back, _HOURS),
+        Step("safety", "Save what is there", save_before, _HOURS),
+        Step("hold", "Hold requests", edge.hold, timedelta(minutes=2)),
+        Step("stop", "Stop the services", stack.stop, timedelta(minutes=5)),
+        Step("rescue", "Save what could not be saved before", save_stopped, _HOURS),
+        Step("fill", "Put the data into new volumes", fill, _HOURS),
+        Step("check-data", "Compare the data with the backup", check_data, timedelta(hours=1)),
+        Step("protect", "Close the way to the host", firewall.protect, timedelta(minutes=1)),
+        Step("start", "Start the services", generations.start, timedelta(minutes=10)),
+        Step("ready", "Wait until the app is ready", generations.wait_ready, timedelta(minutes=10)),
+        Step("switch", "Switch to the restored data", generations.switch, timedelta(minutes=1)),
+        Step("publish", "Publish the address", generations.publish, timedelta(minutes=2)),
+        Step("verify", "Open the app through its address", generations.verify),
+    ),
+    succeeded_as=generations.state_after,
+    failed_as=None,
+    undo=generations.UNDO_RESTORE,
+    undo_from="hold",
+    undone=generations.undone,
+)
