@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from hosting.catalog.builder import volume_name
-from hosting.engines.base import GiveUp, RunResult, Service, Stack
+from hosting.engines.base import GiveUp, RunResult, Service, Stack, TryLater
 from hosting.engines.restic import Damaged, Written
 from hosting.flows import repositories
 from hosting.flows.backup import watched
@@ -19,6 +19,7 @@ from hosting.flows.parts import Kind, Part
 from hosting.models import Backup
 
 SILENCE = timedelta(hours=1)  # an index over a big table says nothing while it is built
+PATIENCE = timedelta(seconds=30)
 REDIS_DATA = "/data"
 _BLOCK = 512
 _MB = 10**6
@@ -59,6 +60,9 @@ def bring_up_databases(work: Work, backup: Backup) -> None:
             lambda name=name: work.engine.is_ready(alone, name),  # type: ignore[misc]
             why=f"{name} is not ready yet",
         )
+    for part, _ in parts_of(backup):
+        if part.kind is Kind.POSTGRES:
+            _see_database(work, part)
 
 
 def only(stack: Stack, names: Iterable[str]) -> Stack:
@@ -97,6 +101,17 @@ def redis_files(chunks: Iterable[bytes], *, size: int, owner: tuple[int, int]) -
 
 def _part(value: dict[str, Any]) -> Part:
     return Part(Kind(value["kind"]), value["name"], service=value["service"], user=value["user"])
+
+
+def _see_database(work: Work, part: Part) -> None:
+    """Raise ``TryLater`` where it was not made: its server was ended while it set itself up.
+
+    Filled again from the beginning, it sets itself up anew.
+    """
+    command = ("psql", "-AtXq", "-U", part.user, "-d", part.name, "-c", "SELECT 1")
+    result = work.engine.run(work.stack.instance, part.service, command, timeout=PATIENCE)
+    if result.exit_code != 0:
+        raise TryLater(f"{part.title} is not there: {_complaint(result)}")
 
 
 def _put(

@@ -11,8 +11,9 @@ from secrets import token_urlsafe
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, Backup, BackupStore, Instance, Operation
@@ -154,7 +155,9 @@ def dispensable(*, instance: Instance) -> list[Backup]:
     Only what is known here: a store may hold more than a database that was set back knows of.
     """
     there = instance.backups.filter(removed_at=None)
-    good = list(there.filter(verified_at__isnull=False))
+    proven = there.filter(verified_at__isnull=False)
+    is_safety = Q(trigger=Backup.Trigger.SAFETY)
+    good = list(proven.exclude(is_safety))
     ended = there.filter(verified_at=None).exclude(operation__state__in=ACTIVE_STATES)
     plan = instance.plan
     ids = let_go(
@@ -162,7 +165,22 @@ def dispensable(*, instance: Instance) -> list[Backup]:
         policy=Policy(plan.keep_daily, plan.keep_weekly, plan.keep_monthly, plan.keep_yearly),
         zone=instance.client.timezone,
     )
-    return [*(each for each in good if each.pk in ids), *ended]
+    old = [each for each in good if each.pk in ids]
+    return [*old, *_done_safeties(proven.filter(is_safety), has_other=bool(good)), *ended]
+
+
+def _done_safeties(safeties: QuerySet[Backup], *, has_other: bool) -> list[Backup]:
+    """Those made before a restore whose way back is over; the newest stays if there is no other.
+
+    They take no other's place: what is saved of an instance in trouble may be of less use than
+    what was saved the night before.
+    """
+    now = timezone.now()
+    needed = Q(made_before__kept_until__gt=now) | Q(is_pinned=True)
+    recent = Q(created_at__gt=now - settings.BERTH_RESTORE_KEEP, made_before__kept_until=None)
+    newest = safeties.order_by("-taken_at").first()
+    done = safeties.exclude(needed | recent).exclude(operation__state__in=ACTIVE_STATES)
+    return [each for each in done if has_other or each != newest]
 
 
 def record_removed(*, backups: Collection[Backup]) -> None:

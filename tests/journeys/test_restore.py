@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from hosting.models import Backup, Instance, Operation
-from hosting.services import backups, restores
+from hosting.engines.drift import Expected, Finding, compare, compare_stopped
+from hosting.flows.engines import engine_for
+from hosting.models import Backup, Incident, Instance, Operation, Restore
+from hosting.services import backups, instances, restores
 from tenants.services.actors import Actor
-from tests.journeys.inside import Inside
+from tests.journeys.inside import Inside, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -48,14 +51,6 @@ def _read(instance: Instance) -> list[str]:
     return texts
 
 
-def _back_up(instance: Instance, work_off: WorkOff, actor: Actor) -> Backup:
-    backup = backups.request(instance=instance, actor=actor)
-    operation = work_off(instance)
-    assert operation.state == Operation.State.SUCCEEDED, operation.reason
-    backup.refresh_from_db()
-    return backup
-
-
 def test_a_restore_brings_the_data_of_the_backup_and_one_step_goes_back(
     running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
 ) -> None:
@@ -64,18 +59,158 @@ def test_a_restore_brings_the_data_of_the_backup_and_one_step_goes_back(
     backup = _back_up(instance, work_off, actor)
     _write(instance, "bob")
     secrets = {each.name: each.reveal() for each in instance.secrets.all()}
-    restore = restores.request(instance=instance, backup=backup, actor=actor)
-    operation = work_off(instance)
-    assert operation.state == Operation.State.SUCCEEDED, operation.reason
+    restore = _restore(instance, backup, work_off, actor)
+    assert _done(restore.operation) == Operation.State.SUCCEEDED
     assert (instance.state, instance.generation) == (Instance.State.RUNNING, 2)
     assert _read(instance) == ["ada"]
     assert secrets == {each.name: each.reveal() for each in instance.secrets.all()}
-    restore.refresh_from_db()
     assert restore.checks == {"entries": {"wanted": ["1", "1"], "said": "1", "fits": True}}
-    assert restore.seconds is not None and restore.kept_until is not None
-    assert restore.safety is not None and restore.safety.is_good
+    assert restore.seconds is not None
+    assert restore.safety is not None
+    assert restore.safety.is_good
+    assert _findings(instance) == ()  # the data of before is nothing strange to the reconciler
     restores.revert(instance=instance, actor=actor)
-    operation = work_off(instance)
-    assert operation.state == Operation.State.SUCCEEDED, operation.reason
+    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
     assert instance.generation == 1
     assert _read(instance) == ["ada", "bob"]
+    assert _findings(instance) == ()
+    Restore.objects.update(kept_until=timezone.now())
+    _back_up(instance, work_off, actor)
+    assert not any(name.endswith("-g2") for name in _volumes(instance))
+    assert _read(instance) == ["ada", "bob"]
+    instances.delete(instance=instance, confirmation="book", actor=actor)
+    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
+    assert _volumes(instance) == ()
+
+
+def test_a_damaged_backup_is_refused_before_anything_is_touched(
+    running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
+) -> None:
+    instance = running("keep", app="keeper")
+    backup = _back_up(instance, work_off, actor)
+    _damage(backup_target)
+    before = Inside(instance).containers()
+    restore = _restore(instance, backup, work_off, actor)
+    assert _done(restore.operation) == Operation.State.FAILED
+    assert "damaged" in restore.operation.reason
+    begun = restore.operation.steps.exclude(started_at=None).values_list("name", flat=True)
+    assert set(begun) <= {"check", "read"}
+    assert instance.state == Instance.State.RUNNING
+    after = Inside(instance).containers()
+    assert {name: each["State"] for name, each in after.items()} == {
+        name: each["State"] for name, each in before.items()
+    }
+    assert Incident.objects.filter(
+        kind=Incident.Kind.BACKUP_DAMAGED, instance=instance, closed_at=None
+    ).exists()
+
+
+def test_data_that_does_not_fit_the_backup_is_taken_back_by_itself(
+    running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
+) -> None:
+    instance = running("book")
+    _write(instance, "ada")
+    backup = _back_up(instance, work_off, actor)
+    backup.manifest["checks"] = {"entries": ["7", "9"]}  # as if it had held more
+    backup.save(update_fields=["manifest"])
+    _write(instance, "bob")
+    restore = _restore(instance, backup, work_off, actor)
+    assert _done(restore.operation) == Operation.State.FAILED
+    assert restore.operation.reason == (
+        "the restored data does not fit the backup: “entries” is 1, and was between 7 and 9."
+        " Everything is as it was before."
+    )
+    assert (instance.state, instance.generation) == (Instance.State.RUNNING, 1)
+    assert _read(instance) == ["ada", "bob"]
+    assert not any(name.endswith("-g2") for name in _volumes(instance))
+    assert _findings(instance) == ()
+
+
+def test_the_keys_of_redis_come_back_and_a_stopped_instance_stays_stopped(
+    running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
+) -> None:
+    instance = running("keep", app="keeper")
+    _redis(instance, "SET", "color", "red")
+    backup = _back_up(instance, work_off, actor)
+    _redis(instance, "SET", "color", "blue")
+    instances.stop(instance=instance, actor=actor)
+    work_off(instance)
+    restore = _restore(instance, backup, work_off, actor)
+    assert _done(restore.operation) == Operation.State.SUCCEEDED
+    assert (instance.state, instance.generation) == (Instance.State.STOPPED, 2)
+    assert _findings(instance) == ()
+    assert restore.safety is not None
+    assert restore.safety.manifest["at_rest"]
+    instances.start(instance=instance, actor=actor)
+    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
+    assert _redis(instance, "GET", "color") == "red"
+    _redis(instance, "SET", "shape", "round")
+    instances.restart(instance=instance, actor=actor)  # it goes on writing its log on that base
+    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
+    assert _redis(instance, "MGET", "color", "shape") == "red\nround"
+    restore = _restore(instance, restore.safety, work_off, actor)
+    assert _done(restore.operation) == Operation.State.SUCCEEDED
+    assert _redis(instance, "MGET", "color", "shape") == "blue"
+
+
+def test_lost_data_comes_back(
+    running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
+) -> None:
+    instance = running("book")
+    _write(instance, "ada")
+    backup = _back_up(instance, work_off, actor)
+    docker("rm", "-f", *(each["Id"] for each in Inside(instance).containers().values()))
+    docker("volume", "rm", f"{instance.project}-postgres")
+    Instance.objects.update(state=Instance.State.DEGRADED)  # as the reconciler does it
+    instance.refresh_from_db()
+    restore = _restore(instance, backup, work_off, actor)
+    assert _done(restore.operation) == Operation.State.SUCCEEDED
+    assert restore.safety is None
+    assert (instance.state, _read(instance)) == (Instance.State.RUNNING, ["ada"])
+
+
+def _back_up(instance: Instance, work_off: WorkOff, actor: Actor) -> Backup:
+    backup = backups.request(instance=instance, actor=actor)
+    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
+    backup.refresh_from_db()
+    return backup
+
+
+def _restore(instance: Instance, backup: Backup, work_off: WorkOff, actor: Actor) -> Restore:
+    restore = restores.request(instance=instance, backup=backup, actor=actor)
+    work_off(instance)
+    restore.refresh_from_db()
+    return restore
+
+
+def _done(operation: Operation) -> str:
+    """Its state, with the reason where a failure would be a riddle."""
+    operation.refresh_from_db()
+    print(operation, operation.state, operation.reason)
+    return operation.state
+
+
+def _volumes(instance: Instance) -> tuple[str, ...]:
+    return engine_for(instance.server).observe(str(instance.pk)).volumes
+
+
+def _findings(instance: Instance) -> tuple[Finding, ...]:
+    """What the reconciler would find."""
+    observed = engine_for(instance.server).observe(str(instance.pk))
+    expected = Expected.load(instance.expected)
+    is_stopped = instance.state == Instance.State.STOPPED
+    return (compare_stopped if is_stopped else compare)(expected, observed)
+
+
+def _damage(target: Path) -> None:
+    """Change one byte in the middle of every file of data."""
+    for pack in (each for each in target.glob("*/*/data/*/*") if each.is_file()):
+        data = bytearray(pack.read_bytes())
+        data[len(data) // 3] ^= 1
+        pack.chmod(0o600)
+        pack.write_bytes(data)
+
+
+def _redis(instance: Instance, *command: str) -> str:
+    script = 'REDISCLI_AUTH="$(cat /run/secrets/redis_password)" exec redis-cli "$@"'
+    return Inside(instance).run("redis", "sh", "-c", script, "sh", *command).strip()
