@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
@@ -44,6 +45,7 @@ def faults(app: Parts) -> Iterator[Fault]:
         yield from _references(app, name)
         yield from _duplicates(app, name)
     yield from _cycles(app)
+    yield from _volume_names(app)
     yield from _unused(app)
     yield from _secrets(app)
     yield from _shares(app)
@@ -141,6 +143,13 @@ def _unused(app: Parts) -> Iterator[Fault]:
         yield ("volumes", name), "no service mounts it"
     for name in app.networks.keys() - joined:
         yield ("networks", name), "no service is in it"
+
+
+def _volume_names(app: Parts) -> Iterator[Fault]:
+    """What is put back goes into volumes with such an ending: see ``builder.volume_name``."""
+    for name in app.volumes:
+        if re.search(r"-g\d+$", name):
+            yield ("volumes", name), "must not end in -g and a number, as Berth's own copies do"
 
 
 def _secrets(app: Parts) -> Iterator[Fault]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from hosting.engines.drift import Expected, Finding, compare, compare_stopped
 from hosting.flows.engines import engine_for
@@ -74,10 +73,6 @@ def test_a_restore_brings_the_data_of_the_backup_and_one_step_goes_back(
     assert instance.generation == 1
     assert _read(instance) == ["ada", "bob"]
     assert _findings(instance) == ()
-    Restore.objects.update(kept_until=timezone.now())
-    _back_up(instance, work_off, actor)
-    assert not any(name.endswith("-g2") for name in _volumes(instance))
-    assert _read(instance) == ["ada", "bob"]
     instances.delete(instance=instance, confirmation="book", actor=actor)
     assert _done(work_off(instance)) == Operation.State.SUCCEEDED
     assert _volumes(instance) == ()
@@ -126,31 +121,38 @@ def test_data_that_does_not_fit_the_backup_is_taken_back_by_itself(
     assert _findings(instance) == ()
 
 
-def test_the_keys_of_redis_come_back_and_a_stopped_instance_stays_stopped(
+def test_the_keys_of_redis_come_back(
     running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
 ) -> None:
     instance = running("keep", app="keeper")
     _redis(instance, "SET", "color", "red")
     backup = _back_up(instance, work_off, actor)
     _redis(instance, "SET", "color", "blue")
+    restore = _restore(instance, backup, work_off, actor)
+    assert _done(restore.operation) == Operation.State.SUCCEEDED
+    assert _redis(instance, "GET", "color") == "red"
+    _redis(instance, "SET", "shape", "round")
+    instances.restart(instance=instance, actor=actor)  # its log goes on from that base
+    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
+    assert _redis(instance, "MGET", "color", "shape") == "red\nround"
+
+
+def test_a_stopped_instance_is_restored_and_stays_stopped(
+    running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
+) -> None:
+    instance = running("keep", app="keeper")
+    _redis(instance, "SET", "color", "red")
     instances.stop(instance=instance, actor=actor)
     work_off(instance)
+    backup = _back_up(instance, work_off, actor)
+    assert backup.manifest["at_rest"]
     restore = _restore(instance, backup, work_off, actor)
     assert _done(restore.operation) == Operation.State.SUCCEEDED
     assert (instance.state, instance.generation) == (Instance.State.STOPPED, 2)
     assert _findings(instance) == ()
-    assert restore.safety is not None
-    assert restore.safety.manifest["at_rest"]
     instances.start(instance=instance, actor=actor)
     assert _done(work_off(instance)) == Operation.State.SUCCEEDED
     assert _redis(instance, "GET", "color") == "red"
-    _redis(instance, "SET", "shape", "round")
-    instances.restart(instance=instance, actor=actor)  # it goes on writing its log on that base
-    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
-    assert _redis(instance, "MGET", "color", "shape") == "red\nround"
-    restore = _restore(instance, restore.safety, work_off, actor)
-    assert _done(restore.operation) == Operation.State.SUCCEEDED
-    assert _redis(instance, "MGET", "color", "shape") == "blue"
 
 
 def test_lost_data_comes_back(

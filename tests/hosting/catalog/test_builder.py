@@ -162,6 +162,19 @@ def test_building_twice_gives_the_same_hashes(guestbook: App, context: StackCont
     assert [s.spec_hash() for s in first.services] == [s.spec_hash() for s in again.services]
 
 
+def test_another_generation_is_the_same_app_on_volumes_of_its_own(
+    guestbook: App, context: StackContext
+) -> None:
+    first = build_stack(guestbook, version="1", context=context)
+    second = build_stack(guestbook, version="1", context=replace(context, generation=2))
+
+    assert [each.name for each in second.volumes] == [f"{each.name}-g2" for each in first.volumes]
+    assert second.networks == first.networks
+    for before, after in zip(first.services, second.services, strict=True):
+        renamed = tuple(replace(each, volume=f"{each.volume}-g2") for each in before.mounts)
+        assert after == replace(before, mounts=renamed)
+
+
 def test_another_version_changes_the_app_alone(guestbook: App, context: StackContext) -> None:
     before = build_stack(guestbook, version="1", context=context)
     after = build_stack(guestbook, version="2", context=context)

@@ -102,6 +102,7 @@ CHANGES = [
     ("  front: {}", "  front: {}\n  side: {}", "13: networks.side: an app has at most one normal network, and front is one already"),
     ("  front: {}", "  front: {internal: true}", "13: networks.back: an app has at most one internal network, and front is one already"),
     ("  data: {}", "  data: {external: true}", "15: volumes.data.external: an instance mounts no volume but its own"),
+    ("volumes:\n  data: {}", "volumes:\n  data: {}\n  data-g2: {}", "16: volumes.data-g2: must not end in -g and a number, as Berth's own copies do"),
     ("  data: {}", "  data: {}\n  more: {}", "16: volumes.more: no service mounts it"),
     ("{file: ./secrets/password}", "{external: true}", "17: secrets.password.external: a secret is a file: write file: ./secrets/<name> and describe it in x-berth"),
     ("{file: ./secrets/password}", "{file: /etc/passwd}", "17: secrets.password.file: must be ./secrets/password, where plain Compose finds it"),
