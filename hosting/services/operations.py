@@ -45,7 +45,7 @@ BY_ITSELF: dict[str, tuple[str, ...]] = {
     _Kind.STOP: (_State.STOPPED,),  # started again behind its back
 }
 _RAN = (_Kind.START, _Kind.STOP, _Kind.RESTART)  # make sense only once it has run
-_BRINGS_UP = (_Kind.PROVISION, _Kind.START, _Kind.RESTART, _Kind.REPAIR)
+BRINGS_UP = (_Kind.PROVISION, _Kind.START, _Kind.RESTART, _Kind.REPAIR)
 
 
 def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
@@ -125,7 +125,7 @@ def _is_by_itself(instance: Instance, kind: str, actor: Actor) -> bool:
 
 def _refuse_on_server(server: Server, instance: Instance, kind: str) -> None:
     """Raise ``Refused`` where the server must not bring anything up now."""
-    if server.availability == Server.Availability.DRAINING and kind in _BRINGS_UP:
+    if server.availability == Server.Availability.DRAINING and kind in BRINGS_UP:
         raise Refused(
             f"{instance.name}'s server is being emptied for maintenance;"
             f" “{_Kind(kind).label}” is possible again when it is back."
