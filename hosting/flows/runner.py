@@ -41,6 +41,7 @@ DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 MAX_ATTEMPTS = 8
 MAX_WAIT_FOR_SERVER = timedelta(hours=24)
 SERVER_PAUSE = timedelta(seconds=5)
+MOMENT_SECONDS = 1.0  # between an operation's end and the end of its worker's heartbeat
 
 
 def run(operation_id: uuid.UUID) -> bool:
@@ -195,7 +196,8 @@ def _beat(lease: leases.Lease, over: threading.Event) -> None:
         while not over.wait(interval):
             _extend(lease)
     except leases.LeaseLost:
-        logger.warning("the lease of operation %s is gone", lease.operation_id)
+        if not over.wait(MOMENT_SECONDS):  # else it has just ended, as it should
+            logger.warning("the lease of operation %s is gone", lease.operation_id)
     finally:
         connection.close()
 

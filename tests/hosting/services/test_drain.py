@@ -99,6 +99,8 @@ def test_nothing_is_brought_up_while_it_is_drained(
         "book-0's server is being emptied for maintenance; “Start” is possible again when it is"
         " back."
     )
+    with pytest.raises(Refused, match="Server memory is being emptied; reopen it before"):
+        fleet.begin_on_server(server=memory_server, kind="start", actor=actor)
     with pytest.raises(Refused, match="No server is open for new instances"):
         order("new")
     instances.delete(instance=books[0], confirmation="book-0", actor=actor)
