@@ -59,7 +59,6 @@ def open_store(work: Work) -> None:
         work.report("the repository was made")
         with work.writing():
             backups.record_made(instance=work.instance)
-    store.snapshots()  # refuses a lost one, and a wrong password, before anything is saved
     if second is not None:
         second.ensure()
     work.report("the repository is there")
@@ -69,7 +68,7 @@ def open_store(work: Work) -> None:
 def save(work: Work) -> None:
     """Save every part, from the beginning: parts of two attempts would be of two moments."""
     backup, store = _backup(work), repositories.primary(work.instance)
-    _forget(store, backup)
+    _forget(store, backup)  # also refuses a store that was lost, before anything is paused
     taken_at = timezone.now()
     rests = _is_at_rest(work)
     with _held_still(work, rests):

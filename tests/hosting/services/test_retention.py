@@ -15,11 +15,13 @@ NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 WEEK_AND_MORE = Policy(daily=7, weekly=4, monthly=3, yearly=1)
 
 
-def nightly(
-    count: int, *, before: datetime = NOW, pinned: frozenset[int] = frozenset()
-) -> list[Kept]:
+def one(at: datetime, *, is_pinned: bool = False) -> Kept:
+    return Kept(uuid.uuid4(), at, is_pinned)
+
+
+def nightly(count: int, *, pinned: frozenset[int] = frozenset()) -> list[Kept]:
     """One a night, the newest first; ``pinned`` by how many nights ago."""
-    return [Kept(uuid.uuid4(), before - timedelta(days=ago), ago in pinned) for ago in range(count)]
+    return [one(NOW - timedelta(days=ago), is_pinned=ago in pinned) for ago in range(count)]
 
 
 def nights_kept(backups: list[Kept], policy: Policy, zone: str = "UTC") -> list[int]:
@@ -49,8 +51,8 @@ def test_a_night_that_was_missed_uses_up_no_day() -> None:
 
 
 def test_a_day_is_the_clients_own() -> None:
-    late = Kept(uuid.uuid4(), datetime(2026, 11, 20, 23, 30, tzinfo=UTC), False)
-    early = Kept(uuid.uuid4(), datetime(2026, 11, 20, 0, 30, tzinfo=UTC), False)
+    late = one(datetime(2026, 11, 20, 23, 30, tzinfo=UTC))
+    early = one(datetime(2026, 11, 20, 0, 30, tzinfo=UTC))
     assert let_go([late, early], policy=Policy(2, 0, 0, 0), zone="UTC") == {early.id}
     assert let_go([late, early], policy=Policy(2, 0, 0, 0), zone="Europe/Berlin") == frozenset()
 
@@ -64,7 +66,7 @@ def test_whatever_there_is(
     hours: list[int], pinned: set[int], counts: tuple[int, int, int, int]
 ) -> None:
     backups = [
-        Kept(uuid.uuid4(), NOW - timedelta(hours=each), index in pinned)
+        one(NOW - timedelta(hours=each), is_pinned=index in pinned)
         for index, each in enumerate(hours)
     ]
     policy = Policy(*counts)
