@@ -141,7 +141,7 @@ def test_one_that_is_stopped_is_saved_as_its_files_lie(
 def test_a_dump_that_breaks_off_leaves_nothing(
     book: Instance, back_up: BackUp, programs: Programs
 ) -> None:
-    programs.dump = CommandFailed("pg_dump", 1, "no such database")
+    programs.dump = CommandFailed("db", "pg_dump", 1, "no such database")
     backup = back_up(book)
     assert (backup.is_good, "no such database" in reason(backup)) == (False, True)
     assert stored(book) == []
@@ -182,7 +182,7 @@ def test_what_was_paused_runs_again_whatever_happens(
         seen.append(web.state)
         yield b"dump"
         if fails:
-            raise CommandFailed("pg_dump", 1, "no")
+            raise CommandFailed("db", "pg_dump", 1, "no")
 
     memory_engine._read_command = look  # type: ignore[assignment]
     assert back_up(book).is_good is not fails
