@@ -20,8 +20,10 @@ from django.db import Error as DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
-from hosting.engines.base import Engine, EngineError, EngineUnavailable, Health, Observed
+from hosting.engines.base import Engine
 from hosting.engines.drift import Expected, Finding, Kind, compare, compare_stopped
+from hosting.engines.errors import EngineError, EngineUnavailable
+from hosting.engines.observed import Health, Observed
 from hosting.flows import diagnosis, firewall, quarantine, stack, stacks
 from hosting.flows.engines import engine_for
 from hosting.models import Drift, Instance, Operation, Server

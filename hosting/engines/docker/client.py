@@ -19,8 +19,8 @@ from docker.tls import TLSConfig
 from urllib3.exceptions import HTTPError as TransportError
 from urllib3.exceptions import ReadTimeoutError
 
-from hosting.engines.base import EngineError, EngineUnavailable, GiveUp, SubnetTaken, TryLater
 from hosting.engines.docker.limits import unenforced
+from hosting.engines.errors import EngineError, EngineUnavailable, GiveUp, SubnetTaken, TryLater
 
 CALL_TIMEOUT_SECONDS = 60
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

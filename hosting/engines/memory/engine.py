@@ -8,28 +8,24 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from hosting.engines.base import (
-    VOLUME_SILENCE,
-    Capacity,
-    ContainerState,
-    EngineUnavailable,
-    Event,
-    GiveUp,
-    ObjectKind,
-    Observed,
-    ObservedService,
-    Report,
-    RunResult,
-    Stack,
-    TryLater,
-    Usage,
-    silent,
-)
+from hosting.engines.base import VOLUME_SILENCE, Report, silent
+from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
 from hosting.engines.memory import convergence, strays, volumes
 from hosting.engines.memory.hands import Hands
 from hosting.engines.memory.world import Container, Labelled, World
+from hosting.engines.observed import (
+    Capacity,
+    ContainerState,
+    Event,
+    ObjectKind,
+    Observed,
+    ObservedService,
+    RunResult,
+    Usage,
+)
 from hosting.engines.ordering import levels
 from hosting.engines.refusals import refuse_unsafe
+from hosting.engines.wanted import Stack
 
 # What a command does, by instance, service and words.
 RunCommand = Callable[[str, str, tuple[str, ...]], RunResult]

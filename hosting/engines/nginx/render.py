@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.nginx import sites as check
 from hosting.engines.nginx.sites import Settings, Site
 

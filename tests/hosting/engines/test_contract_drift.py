@@ -8,17 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hosting.engines.base import (
-    ContainerState,
-    Engine,
-    GiveUp,
-    Health,
-    ObjectKind,
-    ObservedService,
-    Stack,
-    TryLater,
-)
+from hosting.engines.base import Engine
 from hosting.engines.drift import Expected, compare
+from hosting.engines.errors import GiveUp, TryLater
+from hosting.engines.observed import ContainerState, Health, ObjectKind, ObservedService
+from hosting.engines.wanted import Stack
 from tests.hosting.engines.doors import Backdoor
 from tests.hosting.engines.looking import all_run, changed, ids, seen
 from tests.hosting.engines.stacks import READY_SOON, Stacks, service

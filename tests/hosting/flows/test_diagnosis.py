@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from hosting.engines.base import ContainerState, GiveUp, Health, Observed, ObservedService
 from hosting.engines.drift import Finding, Kind
+from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState, Health, Observed, ObservedService
 from hosting.flows import diagnosis
 from hosting.models import Drift, Incident, Instance, InstanceSecret, Operation, Server
 from tenants.models import AuditEvent

@@ -11,8 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hosting.engines.base import ContainerState, GiveUp, Health, ObjectKind
+from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState, Health, ObjectKind
 from hosting.flows import reconcile
 from hosting.models import Drift, Incident, Instance, InstanceSecret, Operation, Plan, Server
 from hosting.services import instances, repairs

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.nginx import Applied, Holder, Holds, Limits, open_connections, render
 from tests.hosting.engines.nginx.conftest import Edge, free_port
 
