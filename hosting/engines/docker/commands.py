@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from hosting.engines.docker.client import Client, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import translated
 from hosting.engines.errors import EngineError
 
 _MARK = "BERTH_COMMAND"

@@ -11,7 +11,8 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from hosting.engines.docker.client import Client, status_of, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import status_of, translated
 from hosting.engines.docker.fabric import create_secrets_volume, remove_volume
 from hosting.engines.docker.secret_files import archive
 from hosting.engines.docker.spec import (

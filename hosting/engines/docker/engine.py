@@ -22,8 +22,9 @@ from hosting.engines.docker import (
     streaming,
     volumes,
 )
-from hosting.engines.docker.client import CALL_TIMEOUT_SECONDS, Client, TlsFiles, translated
+from hosting.engines.docker.client import CALL_TIMEOUT_SECONDS, Client, TlsFiles
 from hosting.engines.docker.convergence import container_of
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.execution import execute
 from hosting.engines.docker.observing import find, find_instance, looked_at
 from hosting.engines.errors import GiveUp, TryLater

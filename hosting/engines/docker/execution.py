@@ -9,8 +9,9 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError as TransportError
 
-from hosting.engines.docker.client import Client, Response, translated
+from hosting.engines.docker.client import Client, Response
 from hosting.engines.docker.commands import Command
+from hosting.engines.docker.errors import translated
 from hosting.engines.errors import TryLater
 from hosting.engines.observed import RunResult
 

@@ -6,7 +6,8 @@ import time
 
 from docker.errors import APIError, NotFound
 
-from hosting.engines.docker.client import Client, status_of, subnet_error, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import status_of, subnet_error, translated
 from hosting.engines.docker.spec import network_body, secrets_volume_body, volume_body
 from hosting.engines.errors import TryLater
 from hosting.engines.wanted import Network, Service, Stack

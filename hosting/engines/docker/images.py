@@ -13,7 +13,8 @@ from docker.errors import APIError, ImageNotFound
 from docker.utils import parse_repository_tag
 
 from hosting.engines.base import Report
-from hosting.engines.docker.client import Client, meaning, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import meaning, translated
 from hosting.engines.errors import EngineError, GiveUp, TryLater
 
 SILENCE_SECONDS = 180  # a layer may take long to unpack, without a word

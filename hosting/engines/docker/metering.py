@@ -13,7 +13,8 @@ from docker.errors import APIError, NotFound
 
 from hosting.engines.docker import cgroups
 from hosting.engines.docker.cgroups import Counters
-from hosting.engines.docker.client import Client, status_of, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import status_of, translated
 from hosting.engines.labels import LABEL_INSTANCE, LABEL_SERVICE
 from hosting.engines.observed import Usage
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from hosting.engines.docker.client import Client, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.limits import altered_limits
 from hosting.engines.docker.spec import LABEL_PROJECT, LABEL_SECRETS_OF, container_name
 from hosting.engines.labels import LABEL_INSTANCE, LABEL_SERVICE, LABEL_SPEC

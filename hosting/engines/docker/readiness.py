@@ -9,8 +9,9 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from hosting.engines.docker.client import Client, translated
+from hosting.engines.docker.client import Client
 from hosting.engines.docker.containers import log_tail
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.execution import execute
 from hosting.engines.docker.secret_files import redacted
 from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater

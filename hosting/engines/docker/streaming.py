@@ -10,8 +10,9 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from hosting.engines.docker.client import Client, translated
+from hosting.engines.docker.client import Client
 from hosting.engines.docker.commands import Command
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.frames import STDERR, Frames, Tail
 from hosting.engines.docker.wire import Ended, Silent, Wire
 from hosting.engines.errors import CommandFailed, TryLater

@@ -16,7 +16,8 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from hosting.engines.docker.client import Client, Response, translated
+from hosting.engines.docker.client import Client, Response
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.spec import (
     LABEL_SECRETS_OF,
     container_name,

@@ -11,7 +11,7 @@ from docker.errors import APIError
 
 from hosting.engines.docker import DockerEngine, TlsFiles, cgroups
 from hosting.engines.docker.cgroups import Counters
-from hosting.engines.docker.client import meaning, subnet_error, translated
+from hosting.engines.docker.errors import meaning, subnet_error, translated
 from hosting.engines.docker.events import parsed
 from hosting.engines.docker.execution import unframed
 from hosting.engines.docker.images import Progress, split
