@@ -15,11 +15,12 @@ def test_a_stranger_with_our_label_is_quarantined_and_kept(
 ) -> None:
     engine = backdoor.engine
     name, network = f"{stacks.owner}-alien", f"{stacks.owner}-lair"
-    backdoor.add_stray(ObjectKind.NETWORK, network, owner=stacks.owner, instance="i-made-up")
+    nobody = f"{stacks.owner}-nobody"  # unlike any that another worker makes up at the same time
+    backdoor.add_stray(ObjectKind.NETWORK, network, owner=stacks.owner, instance=nobody)
     alien = backdoor.add_stray(
-        ObjectKind.CONTAINER, name, owner=stacks.owner, instance="i-made-up", network=network
+        ObjectKind.CONTAINER, name, owner=stacks.owner, instance=nobody, network=network
     )
-    (shown,) = engine.observe_all(stacks.owner)["i-made-up"].services
+    (shown,) = engine.observe_all(stacks.owner)[nobody].services
     assert (shown.name, shown.container_id, shown.container_name) == ("", alien, name)
     assert (shown.networks, shown.altered) == ((network,), ())
     lines: list[str] = []
@@ -31,10 +32,10 @@ def test_a_stranger_with_our_label_is_quarantined_and_kept(
     ]
     engine.quarantine(stacks.owner, alien, report=lines.append)
     assert len(lines) == 3
-    (shown,) = engine.observe_all(stacks.owner)["i-made-up"].services
+    (shown,) = engine.observe_all(stacks.owner)[nobody].services
     assert (shown.container_id, shown.state) == (alien, ContainerState.EXITED)
     assert shown.networks == ()
-    engine.remove("i-made-up", with_volumes=True)
+    engine.remove(nobody, with_volumes=True)
 
 
 def test_only_our_own_is_quarantined(backdoor: Backdoor, stacks: Stacks) -> None:
