@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,8 +15,6 @@ from hosting.models import Drift, Incident, Instance, InstanceSecret, Operation,
 from tenants.models import AuditEvent
 from tests.hosting.rounds import one_round, pass_time, work_all
 
-Order = Callable[..., Instance]
-WorkOff = Callable[[Instance], Operation]
 pytestmark = pytest.mark.django_db
 
 ENDED = ObservedService(
@@ -29,13 +26,6 @@ ENDED = ObservedService(
     image="web",
     exit_code=1,
 )
-
-
-@pytest.fixture
-def book(order: Order, memory_engine: MemoryEngine, work_off: WorkOff) -> Instance:
-    instance = order("book")
-    work_off(instance)
-    return instance
 
 
 @pytest.mark.parametrize(
