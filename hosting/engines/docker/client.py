@@ -156,16 +156,9 @@ class Client:
         params: Mapping[str, str] | None = None,
     ) -> Any:
         """Send one request with a JSON body; return the decoded answer, None where it is empty."""
-        api = self.api
-        response = api.request(
-            method,
-            f"{api.base_url}/v{api.api_version}{path}",
-            params=params,
-            json=body,
-            timeout=self.timeout_seconds,
+        response = self._request(
+            method, path, params=params, json=body, timeout=self.timeout_seconds
         )
-        if response.status_code >= 400:
-            raise _refused(response)
         return response.json() if response.content else None
 
     def stream(
@@ -182,19 +175,15 @@ class Client:
 
         docker-py's own streams (pull, events, exec) wait for ever on an engine that died quietly.
         """
-        api = self.api
-        response = api.request(
+        answer: Response = self._request(
             method,
-            f"{api.base_url}/v{api.api_version}{path}",
+            path,
             params=params,
             json=body,
             headers=headers,
             stream=True,
             timeout=silence_seconds,
         )
-        if response.status_code >= 400:
-            raise _refused(response)
-        answer: Response = response
         return answer
 
     def send(
@@ -206,17 +195,22 @@ class Client:
         params: Mapping[str, str] | None = None,
     ) -> None:
         """``PUT`` a body that is sent as it comes, and never held whole."""
-        api = self.api
-        response = api.request(
+        self._request(
             "PUT",
-            f"{api.base_url}/v{api.api_version}{path}",
+            path,
             params=params,
             data=chunks,
             headers={"Content-Type": "application/x-tar"},
             timeout=silence_seconds,
         )
+
+    def _request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Ask under the version that was agreed on. Raises ``APIError`` where it is refused."""
+        api = self.api
+        response = api.request(method, f"{api.base_url}/v{api.api_version}{path}", **options)
         if response.status_code >= 400:
             raise _refused(response)
+        return response
 
 
 def _refused(response: requests.Response) -> APIError:
