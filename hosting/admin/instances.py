@@ -26,7 +26,7 @@ from hosting.models import Instance, Operation
 from hosting.selectors import drifts, incidents, overview, reasons
 from hosting.selectors.instances import detailed, hostname, public_url
 from hosting.services import instances
-from tenants.admin.base import ServiceAdmin, actor, show_refused
+from tenants.admin.base import PageAdmin, ServiceAdmin, actor, show_refused
 from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment
 from tenants.errors import Refused
@@ -73,7 +73,7 @@ class AppFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
 
 
 @admin.register(Instance)
-class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
+class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance]):
     """Nobody edits an instance: it is ordered, and then operated."""
 
     form = OrderForm
@@ -156,17 +156,9 @@ class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
             {**context, "show_save_and_add_another": False, **(extra_context or {})},
         )
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The instance's page."""
-        instance = self.get_object(request, object_id)
-        page = page_of(instance, request) if instance else {}
-        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+    def page(self, obj: Instance, request: HttpRequest) -> dict[str, Any]:
+        """What it runs as and what happened to it."""
+        return page_of(obj, request)
 
     def get_urls(self) -> list[URLPattern]:
         """With the verbs."""

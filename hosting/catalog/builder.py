@@ -13,7 +13,7 @@ from hosting.catalog.credentials import render_secrets
 from hosting.catalog.errors import BuildError
 from hosting.catalog.interpolation import interpolate, variables
 from hosting.catalog.schema import App
-from hosting.engines.base import (
+from hosting.engines.wanted import (
     Attachment,
     Limits,
     Mount,

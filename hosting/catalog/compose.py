@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hosting.catalog.fields import duration_text
-from hosting.engines.base import Attachment, Limits, Mount, Network, Readiness, Service, Stack
+from hosting.engines.wanted import Attachment, Limits, Mount, Network, Readiness, Service, Stack
 
 
 def to_compose(

@@ -18,8 +18,8 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from hosting.engines.base import EngineError, GiveUp
 from hosting.engines.drift import RUNNING
+from hosting.engines.errors import EngineError, GiveUp
 from hosting.engines.restic import Repository, Written
 from hosting.flows import parts, repositories, stacks, upkeep
 from hosting.flows.base import Flow, Step, Work

@@ -11,7 +11,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from hosting.catalog.schema import App
-from hosting.engines.base import Engine, Stack
+from hosting.engines.base import Engine
+from hosting.engines.wanted import Stack
 
 SILENCE = timedelta(minutes=5)  # a dump that says nothing for so long is stuck
 # The password is where the catalog's convention puts it: in a file, never in a command.

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.utils import timezone
 
-from hosting.engines.base import EngineUnavailable, GiveUp, TryLater
+from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
 from hosting.flows.backup import BACKUP
 from hosting.flows.base import Flow, Work
 from hosting.flows.delete import DELETE

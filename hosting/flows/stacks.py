@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from hosting.catalog.builder import StackContext, build_stack, web_address
 from hosting.catalog.errors import BuildError
 from hosting.catalog.schema import App
-from hosting.engines.base import GiveUp, Stack
+from hosting.engines.errors import GiveUp
+from hosting.engines.wanted import Stack
 from hosting.models import Instance
 from hosting.selectors.instances import public_url
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 from django.db import connections
 from docker.errors import APIError
 
-from hosting.engines.base import EngineError
+from hosting.engines.errors import EngineError
 from hosting.models import ACTIVE_STATES, Instance, Operation
 from hosting.services import operations
 from tenants.errors import Refused

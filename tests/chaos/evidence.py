@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from hosting.engines.base import Stack
 from hosting.engines.docker.spec import container_name, needs_secrets_volume, secrets_volume
+from hosting.engines.wanted import Stack
 from hosting.flows import repositories, runner, stacks
 from hosting.flows.backup import tag, written_of
 from hosting.flows.engines import engine_for

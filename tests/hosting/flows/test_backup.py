@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from hosting.engines.base import CommandFailed, ContainerState, RunResult, TryLater
+from hosting.engines.errors import CommandFailed, TryLater
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState, RunResult
 from hosting.flows import backup as flow
 from hosting.flows import repositories, upkeep
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation

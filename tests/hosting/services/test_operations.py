@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.db import IntegrityError, transaction
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
 from hosting.models import Instance, Operation, Server
 from hosting.services import instances, operations
