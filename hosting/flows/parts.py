@@ -13,6 +13,7 @@ from enum import StrEnum
 from hosting.catalog.schema import App
 from hosting.engines.base import Engine
 from hosting.engines.wanted import Stack
+from hosting.flows import rdb
 
 SILENCE = timedelta(minutes=5)  # a dump that says nothing for so long is stuck
 # The password is where the catalog's convention puts it: in a file, never in a command.
@@ -79,7 +80,9 @@ class Part:
             case Kind.REDIS:
                 # A snapshot as a replica gets it: Redis forks for it and goes on serving.
                 script = ("sh", "-c", _REDIS_DUMP)
-                return engine.read(stack.instance, self.service, script, silence=SILENCE)
+                return rdb.without_mark(
+                    engine.read(stack.instance, self.service, script, silence=SILENCE)
+                )
             case Kind.VOLUME:
                 return engine.read_volume(stack, f"{stack.project}-{self.name}", silence=SILENCE)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Max, Q, QuerySet
 
 from hosting.models import Backup, Instance
+from tenants.models import Client
 
 _PROVEN = Q(verified_at__isnull=False, removed_at=None)
 
@@ -20,6 +22,15 @@ def of_instance(instance: Instance) -> QuerySet[Backup]:
         .select_related("operation")
         .order_by("-created_at")
     )
+
+
+def get_of_client(client: Client, name: str, backup_id: uuid.UUID) -> Backup:
+    """A backup of the client's instance of that name, which may be deleted by now.
+
+    Raises ``Backup.DoesNotExist``, for others' too.
+    """
+    known = Backup.objects.select_related("instance__client", "operation")
+    return known.get(pk=backup_id, instance__name=name, instance__client=client)
 
 
 def newest_proven(instance: Instance) -> Backup | None:

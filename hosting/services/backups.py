@@ -187,3 +187,30 @@ def set_pinned(*, backup: Backup, is_pinned: bool, actor: Actor) -> None:
         obj=locked.instance,
         after={"backup": str(locked.pk)},
     )
+
+
+def refuse_download(*, backup: Backup) -> None:
+    """Raise ``Refused`` for one that is not whole, or not there any more."""
+    if backup.removed_at is not None:
+        raise Refused("This backup was let go, so it can't be downloaded any more.")
+    if backup.is_good:
+        return
+    if backup.operation is not None and backup.operation.state in ACTIVE_STATES:
+        raise Refused("This backup is still being made; it can be downloaded once it is proven.")
+    raise Refused("This backup failed, so there is nothing whole to download.")
+
+
+@transaction.atomic
+def record_downloaded(*, backup: Backup, actor: Actor) -> None:
+    """Someone takes it out, with every secret in it: to be called before the first byte.
+
+    Raises ``Refused`` as ``refuse_download`` does.
+    """
+    refuse_download(backup=Backup.objects.select_related("operation").get(pk=backup.pk))
+    audit.record(
+        action="backup.downloaded",
+        actor=actor,
+        client=backup.instance.client,
+        obj=backup.instance,
+        after={"backup": str(backup.pk), "taken_at": str(backup.taken_at)},
+    )

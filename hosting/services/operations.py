@@ -47,7 +47,7 @@ BY_ITSELF: dict[str, tuple[str, ...]] = {
 }
 _RAN = (_Kind.START, _Kind.STOP, _Kind.RESTART, _Kind.BACKUP)  # make sense only once it has run
 # What Berth asks for and takes back, until somebody works on it, and in whose name.
-GIVES_WAY = {
+GIVES_WAY: dict[str, Actor] = {
     _Kind.REPAIR: Actor.system("reconciler"),
     _Kind.BACKUP: Actor.system("backups"),
 }

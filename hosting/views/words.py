@@ -16,6 +16,7 @@ _WORDS = {
     "instance.delete_requested": "asked to delete",
     "instance.degraded": "could not put right",
     "instance.recovered": "saw well again",
+    "backup.downloaded": "downloaded a backup of",
     "operation.cancel_requested": "called off a change of",
     "client.created": "created the client",
     "client.updated": "changed the settings of",

@@ -48,7 +48,7 @@ class Programs:
 @pytest.fixture
 def programs(memory_engine: MemoryEngine) -> Programs:
     programs = Programs()
-    memory_engine._read_command = programs.read  # type: ignore[assignment]
+    memory_engine._read_command = programs.read
     memory_engine._run_command = programs.run
     return programs
 
@@ -185,7 +185,7 @@ def test_what_was_paused_runs_again_whatever_happens(
         if fails:
             raise CommandFailed("db", "pg_dump", 1, "no")
 
-    memory_engine._read_command = look  # type: ignore[assignment]
+    memory_engine._read_command = look
     assert back_up(book).is_good is not fails
     assert seen == [ContainerState.PAUSED]
     web = memory_engine.observe(str(book.pk)).service("web")
