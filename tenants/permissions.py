@@ -17,6 +17,7 @@ class Permission(StrEnum):
     ORDER_INSTANCE = "order instances"
     OPERATE_INSTANCE = "start, stop or restart instances"
     DELETE_INSTANCE = "delete instances"
+    MAKE_BACKUP = "make or keep backups"
     VIEW_AUDIT = "see the audit log"
     VIEW_MEMBERS = "see the members"
     MANAGE_MEMBERS = "manage members"
