@@ -18,6 +18,7 @@ class Permission(StrEnum):
     OPERATE_INSTANCE = "start, stop or restart instances"
     DELETE_INSTANCE = "delete instances"
     DOWNLOAD_BACKUP = "download backups"  # with every secret of the instance in it
+    MAKE_BACKUP = "make or keep backups"
     VIEW_AUDIT = "see the audit log"
     VIEW_MEMBERS = "see the members"
     MANAGE_MEMBERS = "manage members"

@@ -92,6 +92,25 @@ def last_due_at(*, instance: Instance, now: datetime) -> datetime:
     return moment if moment <= local else moment - timedelta(days=1)
 
 
+def next_at(*, instance: Instance, now: datetime) -> datetime | None:
+    """When Berth asks for the instance's next backup by itself; None where it never will.
+
+    A moment that is past means: as soon as nothing else is going on with the instance.
+    """
+    first_running_at = instance.first_running_at
+    if first_running_at is None or instance.delete_requested_at is not None:
+        return None
+    moment = last_due_at(instance=instance, now=now)
+    nightly = instance.backups.filter(trigger=Backup.Trigger.NIGHTLY).aggregate(
+        tried_at=Max("created_at"),
+        done_at=Max("created_at", filter=Q(verified_at__isnull=False)),
+    )
+    tried_at, done_at = nightly["tried_at"], nightly["done_at"]
+    if first_running_at >= moment or (done_at is not None and done_at >= moment):
+        return moment + timedelta(days=1)  # by the client's clock
+    return tried_at + RETRY_AFTER if tried_at is not None else moment
+
+
 def store_of(*, instance: Instance) -> BackupStore:
     """The instance's repository, with a password made at the first call."""
     store = BackupStore.objects.filter(instance=instance).first()

@@ -17,6 +17,7 @@ TABLE = {
     Permission.OPERATE_INSTANCE: "yes yes no  no",
     Permission.DELETE_INSTANCE: "yes yes no  no",
     Permission.DOWNLOAD_BACKUP: "yes no  no  no",
+    Permission.MAKE_BACKUP: "yes yes no  no",
     Permission.VIEW_AUDIT: "yes yes no  no",
     Permission.VIEW_MEMBERS: "yes yes yes yes",
     Permission.MANAGE_MEMBERS: "yes yes no  no",
