@@ -35,6 +35,7 @@ def index(request: ClientRequest, name: str) -> HttpResponse:
         "page": page,
         "backups": [show_backup(each) for each in page],
         "may_keep": request.may(Permission.MAKE_BACKUP),
+        "may_download": request.may(Permission.DOWNLOAD_BACKUP),
     }
     return render_page(request, "hosting/backups.html", context)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
@@ -180,6 +181,8 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "buttons": _buttons(request, shown),
         "may_operate": request.may(Permission.OPERATE_INSTANCE),
         "may_keep": request.may(Permission.MAKE_BACKUP),
+        "may_download": request.may(Permission.DOWNLOAD_BACKUP),
+        "kept_days": settings.BERTH_BACKUPS_AFTER_DELETION.days if saved else 0,
         "may_delete": request.may(Permission.DELETE_INSTANCE),
         "is_deleting": bool(shown.active and shown.active.operation.kind == Operation.Kind.DELETE),
         "history": [show_past(each) for each in dashboard.history(instance)],

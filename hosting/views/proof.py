@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hosting.models import Backup, Incident, Instance, Operation
 from hosting.selectors import backups as reading
-from hosting.services import backups, operations
+from hosting.services import backups
 from hosting.views.presentation import OPERATION, InstanceView, Status
 
 NEWEST = 10  # on an instance's page
@@ -64,7 +64,7 @@ class Proof:
 def proof_of(shown: InstanceView, *, now: datetime) -> Proof:
     """As of that moment. Four queries."""
     instance = shown.instance
-    next_at = _next_at(instance, now)
+    next_at = backups.next_at(instance=instance, now=now)
     is_soon = next_at is not None and next_at <= now
     active = shown.active.operation if shown.active else None
     return Proof(
@@ -91,10 +91,3 @@ def show_backup(backup: Backup) -> BackupView:
     if backup.operation is None:
         return BackupView(backup, _NOT_PROVEN)
     return BackupView(backup, OPERATION[Operation.State(backup.operation.state)])
-
-
-def _next_at(instance: Instance, now: datetime) -> datetime | None:
-    """When Berth tries next; None while the instance is in a state that can't be backed up."""
-    if Operation.Kind.BACKUP not in operations.allowed_kinds(instance):
-        return None
-    return backups.next_at(instance=instance, now=now)

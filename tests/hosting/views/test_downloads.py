@@ -87,6 +87,16 @@ def test_others_than_owners_are_refused(
     assert downloads() == 0
 
 
+@pytest.mark.parametrize("page", ["/c/acme/instances/book/", "/c/acme/instances/book/backups/"])
+def test_the_pages_offer_it_to_owners_alone(
+    page: str, backup: Backup, browser: Browser, member: Callable[[Role], User], login: Login
+) -> None:
+    offered = f'href="{address(backup)}"'
+    assert offered in browser.get(page).content.decode()
+    for role in (Role.ADMIN, Role.VIEWER):
+        assert offered not in login(member(role)).get(page).content.decode()
+
+
 def test_strangers_find_nothing(backup: Backup, mallory: User, login: Login) -> None:
     browser = login(mallory)
     assert browser.get(address(backup)).status_code == 404
