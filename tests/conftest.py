@@ -59,11 +59,21 @@ def _installation(settings: Settings) -> None:
     settings.BERTH_IMAGE_PREFIX = IMAGES
     settings.BERTH_CATALOG_DIRS = [*settings.BERTH_CATALOG_DIRS, CATALOG]
     settings.BERTH_EDGE = False
+    settings.BERTH_BACKUP_TARGET = "/nonexistent"  # unless a test has a place for backups
     settings.WHITENOISE_AUTOREFRESH = True  # serves from static/ itself, with nothing collected
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+
+
+@pytest.fixture
+def backup_target(settings: Settings, tmp_path: Path) -> Path:
+    """An empty directory where backups go."""
+    target = tmp_path / "backups"
+    target.mkdir()
+    settings.BERTH_BACKUP_TARGET = str(target)
+    return target
 
 
 @pytest.fixture

@@ -48,6 +48,14 @@ ADVICE: dict[str, str] = {
         "Instances on this server may reach the host and each other's networks. Berth sets the"
         " rules again with every round; see why the host does not take them."
     ),
+    Incident.Kind.BACKUP_OVERDUE: (
+        "Berth tries again every hour. See under the instance's operations why its backups did not"
+        " come to their end; the incident ends with the next one that is proven."
+    ),
+    Incident.Kind.BACKUP_DAMAGED: (
+        "What is stored can't be read, or is not what was written. Look after the place where the"
+        " backups are kept before anything else; nothing is deleted there meanwhile."
+    ),
     Incident.Kind.AUDIT_LOG_BROKEN: (
         "Somebody changed or removed entries behind Berth's back. Keep the database as it is, and"
         " compare it with a backup."

@@ -21,9 +21,10 @@ from hosting.admin import bulk, catalog, rows
 from hosting.admin.asking import Question, ask
 from hosting.admin.instance_verbs import VERBS, Verb, possible
 from hosting.admin.order import OrderForm
+from hosting.admin.tables import link
 from hosting.display import instance_state
 from hosting.models import Instance, Operation
-from hosting.selectors import drifts, incidents, overview, reasons
+from hosting.selectors import backups, drifts, incidents, overview, reasons
 from hosting.selectors.instances import detailed, hostname, public_url
 from hosting.services import instances
 from tenants.admin.base import PageAdmin, ServiceAdmin, actor, show_refused
@@ -108,6 +109,10 @@ class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance])
         """Stop and try again."""
         return VERBS["stop"].allowed(request)
 
+    def has_backup_permission(self, request: HttpRequest) -> bool:
+        """Back up."""
+        return VERBS["backup"].allowed(request)
+
     def has_remove_permission(self, request: HttpRequest) -> bool:
         """Delete, by an operation."""
         return VERBS["delete"].allowed(request)
@@ -187,7 +192,7 @@ class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance])
                 return self._ask(request, instance, chosen, error=refused.message)
             show_refused(request, refused)
             return HttpResponseRedirect(_page(instance))
-        messages.success(request, f"{chosen.label} {instance.name}: asked for.")
+        messages.success(request, f"{instance.name}: “{chosen.label}” is asked for.")
         return HttpResponseRedirect(_newest_operation_page(instance, request))
 
     def _ask(
@@ -242,6 +247,7 @@ def page_of(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         "reason": reasons.taken_apart(instance.state_reason),
         "expected": expected_words(instance),
         **_troubles(instance, request),
+        **_saved(instance, request),
     }
 
 
@@ -254,6 +260,16 @@ def _troubles(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         newest = drifts.newest(instance)
         found["drifts"] = rows.drifts(request, newest, empty="It was always as it should be.")
     return found
+
+
+def _saved(instance: Instance, request: HttpRequest) -> dict[str, Any]:
+    """Its last proven backup, for whoever may look at backups."""
+    if not request.user.has_perm("hosting.view_backup"):
+        return {}
+    newest = backups.newest_proven(instance)
+    if newest is None:
+        return {"saved": "None"}
+    return {"saved": link(moment(newest.taken_at), "hosting_backup_change", newest.pk)}
 
 
 def next_attempt(instance: Instance) -> str:

@@ -34,7 +34,8 @@ class StackContext:
 
     ``cpus``, ``memory_bytes`` and ``pids`` are the plan's; ``secrets`` the generated values by
     name; ``subnet`` a /27 in CIDR; ``settings`` the operator's values for x-berth.settings;
-    ``images`` replaces an image, by the name it has with its prefix, by a pinned one.
+    ``images`` replaces an image, by the name it has with its prefix, by a pinned one;
+    ``variables`` replaces what Berth would set, by name.
     """
 
     instance: str
@@ -51,6 +52,7 @@ class StackContext:
     timezone: str = "UTC"
     image_prefix: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_stack(app: App, *, version: str, context: StackContext) -> Stack:
@@ -113,7 +115,8 @@ class _Builder:
     def __init__(self, app: App, version: str, context: StackContext) -> None:
         self._app = app
         self._context = context
-        self._values = {**context.settings, **berth_variables(version, context)}
+        own = berth_variables(version, context)
+        self._values = {**context.settings, **own, **context.variables}
         self._secrets = render_secrets(app, context.secrets)
         self._subnets = network_subnets(app, context.subnet)
         self._addresses = service_addresses(app, self._subnets)

@@ -206,6 +206,16 @@ BERTH_EDGE_URL = env.str("BERTH_EDGE_URL", default=f"http://{BERTH_DOMAIN}:{BERT
 BERTH_EDGE_HOLD_SECONDS = env.int("BERTH_EDGE_HOLD_SECONDS", default=300)
 BERTH_INSTANCES_PER_CLIENT = env.int("BERTH_INSTANCES_PER_CLIENT", default=50)
 BERTH_DISK_RESERVE_GB = env.int("BERTH_DISK_RESERVE_GB", default=5)
+BERTH_BACKUP_TARGET = env.str("BERTH_BACKUP_TARGET", default=str(BASE_DIR / "var" / "backups"))
+BERTH_BACKUP_TARGET_ENVIRONMENT = env.dict("BERTH_BACKUP_TARGET_ENVIRONMENT", default={})
+BERTH_BACKUP_TARGET_OPTIONS = env.list("BERTH_BACKUP_TARGET_OPTIONS", default=[])
+BERTH_BACKUP_COPY = env.str("BERTH_BACKUP_COPY", default="")  # a second place, off-site
+BERTH_BACKUP_COPY_ENVIRONMENT = env.dict("BERTH_BACKUP_COPY_ENVIRONMENT", default={})
+BERTH_BACKUP_COPY_OPTIONS = env.list("BERTH_BACKUP_COPY_OPTIONS", default=[])
+BERTH_BACKUP_MAX_AGE = timedelta(hours=env.int("BERTH_BACKUP_MAX_AGE_HOURS", default=26))
+BERTH_BACKUPS_AFTER_DELETION = timedelta(days=env.int("BERTH_BACKUPS_KEPT_DAYS", default=30))
+# Asked for every five minutes while all is well; whoever answers raises the alarm when it stops.
+BERTH_DEAD_MANS_URL = env.str("BERTH_DEAD_MANS_URL", default="")
 BERTH_LEASE = timedelta(seconds=_LEASE_SECONDS)
 
 # --- Celery: a doorbell, see docs/architecture.md ---------------------------------------------

@@ -118,8 +118,8 @@ class Flow:
 
     kind: Operation.Kind
     steps: tuple[Step, ...]
-    succeeded_as: Instance.State
-    failed_as: Instance.State = Instance.State.FAILED
+    succeeded_as: Instance.State | None  # None leaves it as it was
+    failed_as: Instance.State | None = Instance.State.FAILED
     gives_up: bool = True  # False: postponed for as long as it takes
 
 

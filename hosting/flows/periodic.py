@@ -7,6 +7,7 @@ nothing is done twice, and what was missed is done at the next call.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
@@ -14,9 +15,9 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from hosting.flows import edge, reconcile
+from hosting.flows import edge, reconcile, upkeep
 from hosting.models import EdgeState, Incident, Server
-from hosting.services import chores, doorbell, fleet, incidents, repairs, servers, turns
+from hosting.services import backups, chores, doorbell, fleet, incidents, repairs, servers, turns
 from tenants.selectors import audit_chain
 
 logger = logging.getLogger(__name__)
@@ -55,10 +56,10 @@ def reconcile_overdue() -> None:
 
 
 def do_chores() -> None:
-    """Whatever is done every night, if it is due. One that fails does not keep the others away."""
-    for name, work in CHORES.items():
+    """Whatever comes back, if it is due. One that fails does not keep the others away."""
+    for name, (every, work) in CHORES.items():
         try:
-            chores.run_if_due(name=name, every=NIGHTLY, work=work)
+            chores.run_if_due(name=name, every=every, work=work)
         except Exception:
             logger.exception("the chore %s failed; it is tried again soon", name)
 
@@ -76,8 +77,16 @@ def _clear_sessions() -> None:
     call_command("clearsessions")
 
 
-CHORES = {
-    "verify-audit-log": _verify_audit_log,
-    "clear-sessions": _clear_sessions,
-    "forget-old-drifts": repairs.forget_old_drifts,
+def _request_backups() -> None:
+    backups.request_nightly(now=timezone.now())
+
+
+CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
+    "request-backups": (timedelta(minutes=1), _request_backups),
+    "watch-backups": (timedelta(minutes=5), upkeep.watch),
+    "verify-audit-log": (NIGHTLY, _verify_audit_log),
+    "clear-sessions": (NIGHTLY, _clear_sessions),
+    "forget-old-drifts": (NIGHTLY, repairs.forget_old_drifts),
+    "destroy-backups-of-deleted": (NIGHTLY, upkeep.destroy),
+    "prune-backups": (timedelta(minutes=10), upkeep.prune),  # the last: it takes its time
 }

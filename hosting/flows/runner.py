@@ -21,6 +21,7 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 from django.utils import timezone
 
 from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
+from hosting.flows.backup import BACKUP
 from hosting.flows.base import Flow, Work
 from hosting.flows.delete import DELETE
 from hosting.flows.lifecycle import RESTART, START, STOP
@@ -33,7 +34,7 @@ from hosting.services import breaker, leases
 logger = logging.getLogger(__name__)
 
 FLOWS: dict[str, Flow] = {
-    flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, REPAIR, DELETE)
+    flow.kind: flow for flow in (PROVISION, START, STOP, RESTART, REPAIR, BACKUP, DELETE)
 }
 # A restart, a lost connection, a deadlock, a session that PostgreSQL ended (InternalError).
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -18,8 +20,13 @@ from hosting.selectors.instances import public_url
 
 def definition(instance: Instance) -> App:
     """The catalog entry that the instance was ordered with. Raises ``GiveUp``."""
+    return read_definition(instance.definition)
+
+
+def read_definition(written: Mapping[str, Any]) -> App:
+    """A catalog entry as an instance or a backup keeps it. Raises ``GiveUp``."""
     try:
-        return App.model_validate(instance.definition)
+        return App.model_validate(written)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(each) for each in first["loc"])

@@ -1,5 +1,6 @@
 """Tables of what runs: plans, servers, instances, operations, the edge, and what went wrong."""
 
+from hosting.models.backup import Backup, BackupStore
 from hosting.models.chore import Chore
 from hosting.models.edge import EdgeState
 from hosting.models.fleet import FleetAction, FleetActionItem
@@ -12,6 +13,8 @@ from hosting.models.stray import Stray
 
 __all__ = [
     "ACTIVE_STATES",
+    "Backup",
+    "BackupStore",
     "Chore",
     "Drift",
     "EdgeState",

@@ -22,6 +22,8 @@ class Incident(models.Model):
         INSTANCE_DEGRADED = "instance_degraded", "Instance degraded"
         STRAY_OBJECTS = "stray_objects", "Objects that belong to no instance"
         FIREWALL_OPEN = "firewall_open", "Firewall rules missing"
+        BACKUP_OVERDUE = "backup_overdue", "No proven backup"
+        BACKUP_DAMAGED = "backup_damaged", "Backup store damaged"
         AUDIT_LOG_BROKEN = "audit_log_broken", "Audit log tampered with"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -25,6 +25,7 @@ class Operation(models.Model):
         STOP = "stop", "Stop"
         RESTART = "restart", "Restart"
         REPAIR = "repair", "Repair"
+        BACKUP = "backup", "Back up"
         DELETE = "delete", "Delete"
 
     class State(models.TextChoices):

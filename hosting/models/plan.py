@@ -31,6 +31,12 @@ class Plan(models.Model):
     processes = models.PositiveIntegerField(
         default=1024, validators=[MinValueValidator(32)], help_text="Processes and threads at most."
     )
+    keep_daily = models.PositiveSmallIntegerField(
+        "backups kept: days", default=7, validators=[MinValueValidator(1)]
+    )
+    keep_weekly = models.PositiveSmallIntegerField("backups kept: weeks", default=4)
+    keep_monthly = models.PositiveSmallIntegerField("backups kept: months", default=3)
+    keep_yearly = models.PositiveSmallIntegerField("backups kept: years", default=0)
     is_active = models.BooleanField(
         "offered", default=True, help_text="Only offered plans can be ordered; others stay in use."
     )

@@ -35,7 +35,7 @@ _INSTANCE = {
     Instance.State.DELETED: Status("Deleted", "stopped", "cancelled"),
 }
 MAINTAINED = Status("Stopped for maintenance", "stopped", "stopped")
-_OPERATION = {
+OPERATION = {
     Operation.State.QUEUED: Status("Waiting", "progress", "pending"),
     Operation.State.RUNNING: Status("In progress", "progress", "progress", spins=True),
     Operation.State.SUCCEEDED: Status("Done", "running", "done"),
@@ -55,6 +55,7 @@ DOING = {
     Operation.Kind.STOP: "Stopping",
     Operation.Kind.RESTART: "Restarting",
     Operation.Kind.REPAIR: "Putting right",
+    Operation.Kind.BACKUP: "Backing up",
     Operation.Kind.DELETE: "Deleting",
 }
 CALLED = {
@@ -63,6 +64,7 @@ CALLED = {
     Operation.Kind.STOP: "Stop",
     Operation.Kind.RESTART: "Restart",
     Operation.Kind.REPAIR: "Repair",
+    Operation.Kind.BACKUP: "Back up",
     Operation.Kind.DELETE: "Delete",
 }
 
@@ -176,7 +178,7 @@ def show_operation(
     return OperationView(
         operation=operation,
         title=_title(operation),
-        status=_OPERATION[Operation.State(operation.state)],
+        status=OPERATION[Operation.State(operation.state)],
         steps=[_show_step(step) for step in steps],
         current=running.title if running else "",
         done=done,
@@ -194,7 +196,7 @@ def show_past(operation: Operation) -> PastView:
     return PastView(
         operation=operation,
         title=_title(operation),
-        status=_OPERATION[Operation.State(operation.state)],
+        status=OPERATION[Operation.State(operation.state)],
         took=_between(operation.started_at, operation.finished_at),
         author=author(operation.requested_by_label),
     )

@@ -13,9 +13,14 @@ _WORDS = {
     "instance.stop_requested": "asked to stop",
     "instance.restart_requested": "asked to restart",
     "instance.repair_requested": "began to put right",
+    "instance.backup_requested": "asked to back up",
     "instance.delete_requested": "asked to delete",
     "instance.degraded": "could not put right",
     "instance.recovered": "saw well again",
+    "backup.downloaded": "downloaded a backup of",
+    "backup.pinned": "chose to keep a backup of",
+    "backup.unpinned": "let go of a kept backup of",
+    "backup_store.destroyed": "removed all backups of",
     "operation.cancel_requested": "called off a change of",
     "client.created": "created the client",
     "client.updated": "changed the settings of",
@@ -30,6 +35,7 @@ _ENDED = {
         "stop": "stopped",
         "restart": "restarted",
         "repair": "put right",
+        "backup": "backed up",
         "delete": "deleted",
     },
     "operation.failed": {
@@ -38,6 +44,7 @@ _ENDED = {
         "stop": "failed to stop",
         "restart": "failed to restart",
         "repair": "failed to put right",
+        "backup": "failed to back up",
         "delete": "failed to delete",
     },
     "operation.cancelled": {
@@ -46,6 +53,7 @@ _ENDED = {
         "stop": "called off stopping",
         "restart": "called off restarting",
         "repair": "stopped putting right",
+        "backup": "stopped backing up",
         "delete": "called off deleting",
     },
 }

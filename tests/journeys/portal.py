@@ -99,6 +99,7 @@ def environment() -> dict[str, str]:
         "DATABASE_URL": database._replace(path=f"/{name}").geturl(),
         "BERTH_OWNER": settings.BERTH_OWNER,
         "BERTH_CATALOG_DIRS": ",".join(str(each) for each in directories),
+        "BERTH_BACKUP_TARGET": settings.BERTH_BACKUP_TARGET,
         "BERTH_EDGE": str(settings.BERTH_EDGE),
         "BERTH_EDGE_DIR": str(settings.BERTH_EDGE_DIR),
         "BERTH_EDGE_PORT": str(settings.BERTH_EDGE_PORT),

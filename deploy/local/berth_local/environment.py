@@ -12,11 +12,14 @@ def development_environment(layout: Layout) -> dict[str, str]:
 
     The keys are made once: the database is of no use without its master key.
     """
+    backups = layout.var / "backups"
+    backups.mkdir(parents=True, exist_ok=True, mode=0o700)
     master_key = f"local1:{base64.b64encode(secrets.token_bytes(32)).decode()}"
     values = {
         "DJANGO_SETTINGS_MODULE": "hosting.config.settings",
         "BERTH_DEBUG": "1",
         "BERTH_VAR_DIR": str(layout.var),
+        "BERTH_BACKUP_TARGET": str(backups),
         "BERTH_MASTER_KEY": layout.secret("master.key", master_key),
         "BERTH_SECRET_KEY": layout.secret("secret.key", secrets.token_urlsafe(50)),
     }

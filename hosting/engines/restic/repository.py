@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _PASSWORD = "RESTIC_PASSWORD_FILE"  # noqa: S105
 _OTHER_PASSWORD = "RESTIC_FROM_PASSWORD_FILE"  # noqa: S105
+Watch = Callable[[Iterator[bytes]], Iterator[bytes]]
 _ID = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -109,10 +110,13 @@ class Repository:
             except Damaged as error:
                 raise Damaged(f"{path} of snapshot {snapshot} is not whole: {error}") from None
 
-    def verify(self, written: Written) -> None:
-        """Read all of it back. Raises ``Damaged`` where size or SHA-256 are others."""
+    def verify(self, written: Written, *, watch: Watch = iter) -> None:
+        """Read all of it back. Raises ``Damaged`` where size or SHA-256 are others.
+
+        ``watch`` is handed the stream and hands it on: what it raises comes out.
+        """
         digest, size = sha256(), 0
-        for chunk in self.read(written.snapshot, written.path):
+        for chunk in watch(self.read(written.snapshot, written.path)):
             digest.update(chunk)
             size += len(chunk)
         if (size, digest.hexdigest()) != (written.size, written.sha256):

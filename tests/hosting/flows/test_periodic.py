@@ -146,7 +146,9 @@ def test_chores_are_done_once_a_night_and_one_that_fails_keeps_no_other_back(
     def fail() -> None:
         raise ValueError("no")
 
-    monkeypatch.setattr(periodic, "CHORES", {"bad": fail, "good": lambda: done.append("good")})
+    night = periodic.NIGHTLY
+    listed = {"bad": (night, fail), "good": (night, lambda: done.append("good"))}
+    monkeypatch.setattr(periodic, "CHORES", listed)
     periodic.do_chores()
     tasks.do_chores()
     assert done == ["good"]

@@ -43,10 +43,10 @@ def test_the_database_itself_holds_one_active_operation_an_instance(
     ("state", "kinds"),
     [
         ("new", {"provision", "delete"}),
-        ("running", {"stop", "restart", "delete"}),
-        ("stopped", {"start", "delete"}),
-        ("degraded", {"provision", "stop", "restart", "delete"}),
-        ("failed", {"provision", "stop", "restart", "delete"}),
+        ("running", {"stop", "restart", "backup", "delete"}),
+        ("stopped", {"start", "backup", "delete"}),
+        ("degraded", {"provision", "stop", "restart", "backup", "delete"}),
+        ("failed", {"provision", "stop", "restart", "backup", "delete"}),
     ],
 )
 def test_it_allows_what_fits_the_state(

@@ -1,0 +1,262 @@
+"""Saving an instance into a repository of its own, and proving that it is there.
+
+The manifest is written last: a backup without one does not exist. It counts only once all of it
+was read back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from functools import partial, wraps
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from hosting.engines.drift import RUNNING
+from hosting.engines.errors import EngineError, GiveUp
+from hosting.engines.restic import Repository, Written
+from hosting.flows import parts, repositories, stacks, upkeep
+from hosting.flows.base import Flow, Step, Work
+from hosting.flows.parts import Part
+from hosting.models import Backup, Incident, InstanceSecret, Operation
+from hosting.services import backups, incidents
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SECRETS = "secrets.json"
+CHECK_EVERY_SECONDS = 2.0
+CHECK_TIMEOUT = timedelta(minutes=2)
+_MB = 10**6
+
+
+def telling_damage(step: Callable[[Work], None]) -> Callable[[Work], None]:
+    """The step, with an incident where it finds the repository damaged."""
+
+    @wraps(step)
+    def told(work: Work) -> None:
+        try:
+            step(work)
+        except EngineError as error:
+            upkeep.tell_if_broken(work.instance, error)
+            raise
+
+    return told
+
+
+@telling_damage
+def open_store(work: Work) -> None:
+    """Reach the target. A repository is made once: one that was lost must not come back empty."""
+    store = repositories.primary(work.instance)
+    second = repositories.copy(work.instance)
+    if backups.store_of(instance=work.instance).made_at is None:
+        store.ensure()
+        work.report("the repository was made")
+        with work.writing():
+            backups.record_made(instance=work.instance)
+    if second is not None:
+        second.ensure()
+    work.report("the repository is there")
+
+
+@telling_damage
+def save(work: Work) -> None:
+    """Save every part, from the beginning: parts of two attempts would be of two moments."""
+    backup, store = _backup(work), repositories.primary(work.instance)
+    _forget(store, backup)  # also refuses a store that was lost, before anything is paused
+    taken_at = timezone.now()
+    rests = _is_at_rest(work)
+    with _held_still(work, rests):
+        before = {} if rests else run_checks(work)
+        saved = [(part, _save(work, store, backup, part)) for part in _parts(work, rests)]
+        after = {} if rests else run_checks(work)
+    secrets = {each.name: each.reveal() for each in _needed_secrets(work)}
+    keys = store.write(SECRETS, [_json(secrets)], tags=[tag(backup)])
+    manifest = _manifest(work, backup) | {
+        "taken_at": taken_at.isoformat(),
+        "at_rest": rests,
+        # The app went on meanwhile: a restored one has to say something in between.
+        "checks": {name: [said, after[name]] for name, said in before.items()},
+        "parts": [part.dump() | {"written": asdict(written)} for part, written in saved],
+        "secrets": asdict(keys),
+    }
+    last = store.write(MANIFEST, [_json(manifest)], tags=[tag(backup)])
+    stored = (*(written for _, written in saved), keys, last)
+    with work.writing():
+        backups.record(
+            backup=backup,
+            manifest=manifest,
+            secrets=secrets,
+            stored=[asdict(each) for each in stored],
+            taken_at=taken_at,
+            size_bytes=sum(each.size for each in stored),
+            stored_bytes=sum(each.stored_bytes for each in stored),
+        )
+
+
+@telling_damage
+def prove(work: Work) -> None:
+    """Read all of it back. Raises ``Damaged`` where it is not what was written."""
+    backup, store = _backup(work), repositories.primary(work.instance)
+    for written in written_of(backup):
+        work.report(f"reading back {written.path}")
+        store.verify(written, watch=partial(_watched, work))
+    with work.writing():
+        backups.record_proven(backup=backup)
+    incidents.close(kind=Incident.Kind.BACKUP_DAMAGED, instance=work.instance)
+    incidents.close(kind=Incident.Kind.BACKUP_OVERDUE, instance=work.instance)
+    work.report("all of it is as it was written")
+
+
+@telling_damage
+def copy(work: Work) -> None:
+    """Bring it to the second place, where there is one."""
+    backup, second = _backup(work), repositories.copy(work.instance)
+    if second is None:
+        work.report("no second place is configured here")
+        return
+    work.report("copying to the second place")
+    snapshots = [each.snapshot for each in written_of(backup)]
+    repositories.primary(work.instance).copy_to(second, snapshots)
+    with work.writing():
+        backups.record_copied(backup=backup)
+
+
+@telling_damage
+def expire(work: Work) -> None:
+    """Let go of what retention does not keep. The space is given back by the next prune."""
+    old = backups.dispensable(instance=work.instance)
+    if not old:
+        work.report("nothing is old enough to be let go")
+        return
+    for backup in old:
+        at = backup.taken_at or backup.created_at
+        work.report(f"letting go of the backup of {at:%Y-%m-%d %H:%M} UTC")
+        for store in repositories.everywhere(work.instance):
+            _forget(store, backup)
+    with work.writing():
+        backups.record_removed(backups=old)
+
+
+def tag(backup: Backup) -> str:
+    """What the snapshots of one backup have in common."""
+    return f"backup:{backup.pk}"
+
+
+def written_of(backup: Backup) -> tuple[Written, ...]:
+    """Every stream that was written for it, the manifest last."""
+    return tuple(Written(**each) for each in backup.stored)
+
+
+def run_checks(work: Work) -> dict[str, str]:
+    """What the catalog's queries say now: a restored backup has to say the same."""
+    declared = stacks.definition(work.instance).berth.backup
+    users = {each.database: each.user for each in declared.postgres}
+    said = {}
+    for check in declared.checks:
+        user = users[check.database]
+        command = ("psql", "-AtX", "-U", user, "-d", check.database, "-c", check.sql)
+        result = work.engine.run(work.stack.instance, check.service, command, timeout=CHECK_TIMEOUT)
+        if result.exit_code != 0:
+            raise GiveUp(f"the check “{check.name}” failed: {result.output.strip()[:200]}")
+        said[check.name] = result.output.strip()
+    return said
+
+
+def _backup(work: Work) -> Backup:
+    return Backup.objects.get(operation_id=work.lease.operation_id)
+
+
+def _forget(store: Repository, backup: Backup) -> None:
+    store.forget([each.id for each in store.snapshots(tags=[tag(backup)])])
+
+
+def _is_at_rest(work: Work) -> bool:
+    """Whether nothing of it runs: then its files are what there is, and they lie still."""
+    seen = work.engine.observe(work.stack.instance).services
+    return not any(each.state in RUNNING for each in seen)
+
+
+def _parts(work: Work, rests: bool) -> Iterator[Part]:
+    app = stacks.definition(work.instance)
+    return parts.at_rest(app) if rests else parts.running(app)
+
+
+def _save(work: Work, store: Repository, backup: Backup, part: Part) -> Written:
+    work.report(f"saving {part.title}")
+    with closing(part.read(work.engine, work.stack)) as chunks:
+        written = store.write(part.path, _watched(work, chunks), tags=[tag(backup)])
+    work.report(f"saved {part.title}: {written.size / _MB:.1f} MB")
+    return written
+
+
+@contextmanager
+def _held_still(work: Work, rests: bool) -> Iterator[None]:
+    """Pause what the catalog says, and let it go on whatever happens.
+
+    A worker that dies in between leaves it paused: the next one resumes it at its end, and where
+    the operation has ended otherwise the reconciler does.
+    """
+    names = () if rests else stacks.definition(work.instance).berth.backup.pause
+    try:
+        for name in names:
+            work.report(f"pausing {name}")
+            work.engine.pause(work.stack.instance, name)
+        yield
+    finally:
+        for name in names:
+            work.engine.resume(work.stack.instance, name)
+
+
+def _watched(work: Work, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, with a look at the lease and the clock every two seconds."""
+    looked_at = time.monotonic()
+    for chunk in chunks:
+        if time.monotonic() - looked_at > CHECK_EVERY_SECONDS:
+            work.report("")
+            looked_at = time.monotonic()
+        yield chunk
+
+
+def _needed_secrets(work: Work) -> QuerySet[InstanceSecret]:
+    needed = stacks.definition(work.instance).berth.backup.secrets
+    return work.instance.secrets.filter(name__in=needed)
+
+
+def _manifest(work: Work, backup: Backup) -> dict[str, Any]:
+    """What bringing the app back needs, beside its data and its keys."""
+    instance = work.instance
+    return {
+        "format": FORMAT,
+        "backup": str(backup.pk),
+        "client": str(instance.client_id),
+        "instance": str(instance.pk),
+        "app": instance.app,
+        "version": instance.version,
+        "definition": instance.definition,
+        "images": instance.image_pins,
+        "plan": instance.plan.slug,
+    }
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True).encode()
+
+
+BACKUP = Flow(
+    kind=Operation.Kind.BACKUP,
+    steps=(
+        Step("store", "Open the backup store", open_store, timedelta(minutes=5)),
+        Step("save", "Save databases and files", save, timedelta(hours=6)),
+        Step("prove", "Read everything back", prove, timedelta(hours=6)),
+        Step("copy", "Copy to a second place", copy, timedelta(hours=6)),
+        Step("expire", "Let old backups go", expire, timedelta(hours=1)),
+    ),
+    succeeded_as=None,
+    failed_as=None,
+)

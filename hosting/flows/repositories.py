@@ -1,0 +1,42 @@
+"""Where the backups of an instance are: at the target, and at a second place by setting."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from hosting.engines.restic import Repository, Target
+from hosting.models import Instance
+from hosting.services import backups
+
+
+def primary(instance: Instance) -> Repository:
+    """The instance's repository."""
+    target = Target(
+        location=settings.BERTH_BACKUP_TARGET,
+        environment=settings.BERTH_BACKUP_TARGET_ENVIRONMENT,
+        options=tuple(settings.BERTH_BACKUP_TARGET_OPTIONS),
+    )
+    return _repository(target, instance)
+
+
+def copy(instance: Instance) -> Repository | None:
+    """Its copy at the second place; None where there is no such setting."""
+    if not settings.BERTH_BACKUP_COPY:
+        return None
+    target = Target(
+        location=settings.BERTH_BACKUP_COPY,
+        environment=settings.BERTH_BACKUP_COPY_ENVIRONMENT,
+        options=tuple(settings.BERTH_BACKUP_COPY_OPTIONS),
+    )
+    return _repository(target, instance)
+
+
+def everywhere(instance: Instance) -> tuple[Repository, ...]:
+    """Both, or the one that there is."""
+    second = copy(instance)
+    return (primary(instance), second) if second else (primary(instance),)
+
+
+def _repository(target: Target, instance: Instance) -> Repository:
+    store = backups.store_of(instance=instance)
+    return target.repository(store.path, str(store.password))

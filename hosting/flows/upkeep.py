@@ -1,0 +1,66 @@
+"""Looking after the backups: what comes back, beside the backups themselves."""
+
+from __future__ import annotations
+
+import logging
+import urllib.request
+
+from django.conf import settings
+from django.utils import timezone
+
+from hosting.engines.errors import EngineError
+from hosting.engines.restic import Damaged, RepositoryMissing, WrongPassword
+from hosting.flows import repositories
+from hosting.models import BackupStore, Incident, Instance
+from hosting.services import backup_stores, incidents
+
+PING_TIMEOUT_SECONDS = 10
+BROKEN = (Damaged, RepositoryMissing, WrongPassword)
+logger = logging.getLogger(__name__)
+
+
+def prune() -> None:
+    """Give back the space of backups that were let go, where that is due."""
+    now = timezone.now()
+    for store in backup_stores.take_prunable(now=now):
+        try:
+            for repository in repositories.everywhere(store.instance):
+                repository.prune()
+        except EngineError as error:
+            logger.warning("the repository %s could not be pruned: %s", store, error)
+            tell_if_broken(store.instance, error)
+        else:
+            backup_stores.record_pruned(store=store, now=now)
+
+
+def destroy() -> None:
+    """Remove the repositories of instances that were deleted long enough ago."""
+    for store in backup_stores.destroyable(now=timezone.now()):
+        _destroy(store)
+
+
+def watch() -> None:
+    """Raise the alarm where the last proven backup is too old; else tell the outside."""
+    late = backup_stores.watch_ages(now=timezone.now())
+    broken = Incident.objects.filter(kind=Incident.Kind.BACKUP_DAMAGED, closed_at=None)
+    if settings.BERTH_DEAD_MANS_URL and not late and not broken.exists():
+        request = urllib.request.Request(settings.BERTH_DEAD_MANS_URL)  # noqa: S310  (a setting)
+        with urllib.request.urlopen(request, timeout=PING_TIMEOUT_SECONDS):  # noqa: S310
+            pass
+
+
+def tell_if_broken(instance: Instance, error: EngineError) -> None:
+    """An incident where the repository itself is the trouble, not the way to it."""
+    if isinstance(error, BROKEN):
+        kind = Incident.Kind.BACKUP_DAMAGED
+        incidents.open_for(kind=kind, instance=instance, summary=f"{instance}: {error}")
+
+
+def _destroy(store: BackupStore) -> None:
+    try:
+        for repository in repositories.everywhere(store.instance):
+            repository.destroy()
+    except EngineError as error:
+        logger.warning("the repository %s could not be removed: %s", store, error)
+    else:
+        backup_stores.record_destroyed(store=store)
