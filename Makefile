@@ -11,11 +11,11 @@ WITH_SERVICES := $(LOCAL)/services.py run
 WITH_TEST_SERVICES := $(WITH_SERVICES) --scope test
 
 # A file's tests stay on one worker, in order: some share a network, a port or rules of the host.
-# The journeys come after them, one at a time: they bring up whole apps and look at the clock.
-# The chaos tests kill whole installations for half an hour: `make test ARGS=tests/chaos`.
+# The journeys come after them, one at a time: they bring up whole apps and look at the clock. Last
+# are the chaos tests, which kill whole installations of their own.
 ALL_TESTS := pytest --numprocesses 2 --dist loadfile --cov --cov-report= \
 		--ignore tests/journeys --ignore tests/chaos; \
-	exec pytest --cov --cov-append tests/journeys
+	exec pytest --cov --cov-append tests/journeys tests/chaos
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clean test up lint format images bench chaos install requirements

@@ -50,9 +50,10 @@ from django.utils import timezone  # noqa: E402
 
 from bench.lists.answers import Answers, Multiplied, served  # noqa: E402
 from bench.lists.stacks import guestbook, guestbook_app, sleepers  # noqa: E402
-from hosting.engines.base import LABEL_OWNER, Engine  # noqa: E402
+from hosting.engines.base import Engine  # noqa: E402
 from hosting.engines.docker import DockerEngine  # noqa: E402
 from hosting.engines.drift import Expected  # noqa: E402
+from hosting.engines.labels import LABEL_OWNER  # noqa: E402
 from hosting.flows import engines, reconcile  # noqa: E402
 from hosting.models import Instance, Operation, Plan, Server  # noqa: E402
 from tenants.services import clients  # noqa: E402

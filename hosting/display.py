@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.safestring import SafeString
 
 from hosting.models import (
+    Backup,
     FleetAction,
     FleetActionItem,
     Incident,
@@ -106,6 +107,17 @@ def fleet_action_state(action: FleetAction) -> SafeString:
 def fleet_item_state(item: FleetActionItem) -> SafeString:
     """How it stands with one instance of an action."""
     return badge(item.get_state_display(), FLEET_ITEM[item.state])
+
+
+def backup_state(backup: Backup) -> SafeString:
+    """What it is worth; an attempt that ended otherwise counts for nothing."""
+    if backup.removed_at is not None:
+        return badge("Let go", "idle")
+    if backup.verified_at is not None:
+        return badge("Proven", "ok")
+    if backup.operation is None:
+        return badge("Not proven", "idle")
+    return operation_state(backup.operation)
 
 
 def stray_state(stray: Stray) -> SafeString:

@@ -8,8 +8,12 @@ from celery import shared_task
 
 from hosting.flows import periodic, runner
 
+# The broker hands a message out again after an hour. Whoever takes it finds the lease held, so that
+# a backup of a large instance may take longer; its steps have deadlines of their own.
+LONGEST_OPERATION_SECONDS = 12 * 60 * 60
 
-@shared_task(name="hosting.tasks.run_operation")
+
+@shared_task(name="hosting.tasks.run_operation", time_limit=LONGEST_OPERATION_SECONDS)
 def run_operation(operation_id: str) -> None:
     """Work on one operation."""
     runner.run(uuid.UUID(operation_id))

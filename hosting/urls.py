@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from hosting.views import audit, instances, operations, orders
+from hosting.views import audit, backups, downloads, instances, operations, orders
 from tenants.views.home import home
 
 in_client = [
@@ -16,6 +16,15 @@ in_client = [
     path("instances/<slug:name>/restart", instances.restart, name="instance_restart"),
     path("instances/<slug:name>/retry", instances.retry, name="instance_retry"),
     path("instances/<slug:name>/delete", instances.delete, name="instance_delete"),
+    path(
+        "instances/<slug:name>/backups/<uuid:backup_id>/download",
+        downloads.backup,
+        name="backup_download",
+    ),
+    path("instances/<slug:name>/backup", instances.back_up, name="instance_back_up"),
+    path("instances/<slug:name>/backups/", backups.index, name="backups"),
+    path("backups/<uuid:backup_id>/keep", backups.keep, name="backup_keep"),
+    path("backups/<uuid:backup_id>/let-go", backups.let_go, name="backup_let_go"),
     path("operations/<uuid:operation_id>/", operations.page, name="operation"),
     path("operations/<uuid:operation_id>/cancel", operations.cancel, name="operation_cancel"),
     path("audit/", audit.index, name="audit"),

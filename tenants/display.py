@@ -66,6 +66,16 @@ def mebibytes(value: int) -> str:
     return number(Decimal(value) / 1024, "GiB") if value >= 1024 else number(value, "MiB")
 
 
+def byte_size(value: int) -> str:
+    """How much data that is: 412 B, 1.2 MB, 10 GB."""
+    size = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if round(size, 1) < 1000:
+            return f"{size:.1f}".removesuffix(".0") + f" {unit}"
+        size /= 1000
+    return f"{size:.1f}".removesuffix(".0") + " TB"
+
+
 def span(value: timedelta | None) -> str:
     """A length of time: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
     if value is None:

@@ -17,6 +17,8 @@ class Permission(StrEnum):
     ORDER_INSTANCE = "order instances"
     OPERATE_INSTANCE = "start, stop or restart instances"
     DELETE_INSTANCE = "delete instances"
+    DOWNLOAD_BACKUP = "download backups"  # with every secret of the instance in it
+    MAKE_BACKUP = "make or keep backups"
     VIEW_AUDIT = "see the audit log"
     VIEW_MEMBERS = "see the members"
     MANAGE_MEMBERS = "manage members"
@@ -28,11 +30,11 @@ class Permission(StrEnum):
 
 P = Permission
 LOOKING = frozenset(
-    {P.VIEW_INSTANCES, P.VIEW_AUDIT, P.VIEW_MEMBERS, P.VIEW_BILLING},
+    {P.VIEW_INSTANCES, P.DOWNLOAD_BACKUP, P.VIEW_AUDIT, P.VIEW_MEMBERS, P.VIEW_BILLING},
 )
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
-    Role.ADMIN: frozenset(Permission) - {P.MANAGE_OWNERS, P.MANAGE_BILLING},
+    Role.ADMIN: frozenset(Permission) - {P.DOWNLOAD_BACKUP, P.MANAGE_OWNERS, P.MANAGE_BILLING},
     Role.BILLING: frozenset(
         {P.VIEW_INSTANCES, P.VIEW_MEMBERS, P.VIEW_BILLING, P.MANAGE_BILLING},
     ),

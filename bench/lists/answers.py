@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import docker
 
 from bench.lists.stacks import project
-from hosting.engines.base import LABEL_INSTANCE
+from hosting.engines.labels import LABEL_INSTANCE
 
 
 @dataclass(frozen=True, slots=True)

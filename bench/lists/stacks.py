@@ -11,7 +11,7 @@ from hosting.catalog.builder import StackContext, build_stack
 from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.loader import load_catalog
 from hosting.catalog.schema import App
-from hosting.engines.base import Attachment, Limits, Mount, Network, Service, Stack, Volume
+from hosting.engines.wanted import Attachment, Limits, Mount, Network, Service, Stack, Volume
 from hosting.models.server import SUBNET_PREFIX
 
 CATALOG = Path(__file__).resolve().parents[2] / "tests" / "catalog"

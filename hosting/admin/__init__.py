@@ -1,6 +1,7 @@
 """The staff's pages about what runs."""
 
 from hosting.admin import (
+    backups,
     chores,
     clients,
     fleet,
@@ -14,6 +15,7 @@ from hosting.admin import (
 )
 
 __all__ = [
+    "backups",
     "chores",
     "clients",
     "fleet",

@@ -14,13 +14,14 @@ from hosting.admin.acting import on_each
 from hosting.admin.asking import Question, ask
 from hosting.display import instance_state
 from hosting.models import Instance
-from hosting.services import instances
+from hosting.services import backups, instances
 
 ACTIONS = (
     "start_selected",
     "restart_selected",
     "retry_selected",
     "stop_selected",
+    "back_up_selected",
     "delete_instances",
 )
 
@@ -47,6 +48,11 @@ class BulkVerbs:
     def stop_selected(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
         """Stop those that run."""
         on_each(request, queryset, instances.stop, name="instance", said="Stopping {}.")
+
+    @admin.action(description="Back up", permissions=["backup"])
+    def back_up_selected(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
+        """Back up those that have data."""
+        on_each(request, queryset, backups.request, name="instance", said="Backing up {}.")
 
     @admin.action(description="Delete with all data …", permissions=["remove"])
     def delete_instances(

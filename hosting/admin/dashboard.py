@@ -6,14 +6,15 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from hosting.admin import rows, server_page
-from hosting.admin.tables import NUMBER, Column, Table, bar, link
-from hosting.display import INSTANCE
+from hosting.admin.tables import NUMBER, Column, Table, bar, beside, link
+from hosting.display import INSTANCE, instance_state
 from hosting.models import Instance, Server
 from hosting.selectors import overview
 from hosting.selectors.meters import meters
-from tenants.display import badge
+from tenants.display import badge, moment
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -24,6 +25,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if user.has_perm("hosting.view_incident"):
         context["incidents"] = rows.incidents(request, found.incidents, empty="")
         context["incident_count"] = found.incident_count
+    if user.has_perm("hosting.view_backup"):
+        context["unsaved"] = Table(_UNSAVED, found.unsaved, empty="")
+        context["unsaved_count"] = found.unsaved_count
     if user.has_perm("hosting.view_server"):
         context["servers"] = Table(_SERVER, found.servers, empty="There is no server yet.")
     if user.has_perm("hosting.view_instance"):
@@ -37,7 +41,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nothing() -> dict[str, None]:
-    return dict.fromkeys(("incidents", "servers", "states", "active", "failed"))
+    return dict.fromkeys(("incidents", "unsaved", "servers", "states", "active", "failed"))
 
 
 def _operations(found: overview.Overview) -> dict[str, Any]:
@@ -53,6 +57,18 @@ def _operations(found: overview.Overview) -> dict[str, Any]:
 
 def _state_badge(state: str) -> str:
     return badge(Instance.State(state).label, INSTANCE[state])
+
+
+def _instance(instance: Instance) -> SafeString:
+    return beside(link(instance.name, "hosting_instance_change", instance.pk), instance.client)
+
+
+_UNSAVED = (
+    Column("Instance", _instance),
+    Column("State", instance_state),
+    Column("App", lambda each: each.app),
+    Column("Last proven backup", lambda each: moment(each.proven_at, missing="None")),
+)
 
 
 def _name(server: Server) -> str:

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from hosting.admin import acting, rows
+from hosting.admin.live import LiveAdmin
 from hosting.admin.tables import Column, Table, beside, link, with_note
 from hosting.display import fleet_action_state, fleet_item_state
 from hosting.models import FleetAction, FleetActionItem, Operation
 from hosting.selectors import fleet as reading
 from hosting.services import fleet
-from tenants.admin.base import ReadOnlyAdmin, actor
+from tenants.admin.base import actor
 from tenants.display import badge, moment, span
 
 STOP = "hosting.change_fleetaction"
@@ -31,7 +31,7 @@ _Item = FleetActionItem.State
 
 
 @admin.register(FleetAction)
-class FleetActionAdmin(ReadOnlyAdmin[FleetAction]):
+class FleetActionAdmin(LiveAdmin[FleetAction]):
     """Begun on a server's page; here it is watched, and stopped."""
 
     has_history = True
@@ -58,36 +58,17 @@ class FleetActionAdmin(ReadOnlyAdmin[FleetAction]):
         """With how far they are."""
         return reading.with_progress(super().get_queryset(request))
 
-    def get_fieldsets(self, request: HttpRequest, obj: FleetAction | None = None) -> Any:
-        """None: an action has a page of its own."""
-        return ()
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The action's page."""
-        action = self.get_object(request, object_id)
-        page = live(action.pk, request) if action else {}
-        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+    def live(self, pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
+        """The waves as they stand."""
+        return _as_of_now(pk, request)
 
     def get_urls(self) -> list[URLPattern]:
-        """With the part of the page that renews itself, and with stopping it."""
-        view = self.admin_site.admin_view
+        """With stopping it."""
+        view = self.admin_site.admin_view(self.stop)
         return [
-            path("<uuid:pk>/live/", view(self.live_view), name="hosting_fleetaction_live"),
-            path("<uuid:pk>/stop/", view(self.stop), name="hosting_fleetaction_stop"),
+            path("<uuid:pk>/stop/", view, name="hosting_fleetaction_stop"),
             *super().get_urls(),
         ]
-
-    def live_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """The waves as they stand, for the page that is open."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return render(request, "admin/hosting/fleetaction/live.html", live(pk, request))
 
     def stop(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """Begin no further wave."""
@@ -155,7 +136,7 @@ def title(action: FleetAction) -> str:
     return f"{Operation.Kind(action.kind).label} all on {action.server}"
 
 
-def live(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
+def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
     """What the action's page shows, as of now."""
     action = get_object_or_404(reading.with_progress(FleetAction.objects.all()), pk=pk)
     waves = reading.waves(action)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -21,7 +21,7 @@ from hosting.admin import rows
 from hosting.display import incident_state
 from hosting.models import Incident
 from hosting.selectors import incidents, reasons
-from tenants.admin.base import ReadOnlyAdmin
+from tenants.admin.base import ReadOnlyPageAdmin
 from tenants.admin.filters import DayFilter
 from tenants.display import moment, span
 
@@ -81,7 +81,7 @@ class OpenFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
 
 
 @admin.register(Incident)
-class IncidentAdmin(ReadOnlyAdmin[Incident]):
+class IncidentAdmin(ReadOnlyPageAdmin[Incident]):
     """Berth opens and closes them; people look."""
 
     list_display = ("kind", "state", "about", "what", "since", "lasted")
@@ -102,21 +102,9 @@ class IncidentAdmin(ReadOnlyAdmin[Incident]):
         """The open ones first."""
         return (F("closed_at").desc(nulls_first=True), "-opened_at")
 
-    def get_fieldsets(self, request: HttpRequest, obj: Incident | None = None) -> Any:
-        """None: an incident has a page of its own."""
-        return ()
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The incident's page."""
-        incident = self.get_object(request, object_id)
-        page = _page(incident, request) if incident else {}
-        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+    def page(self, obj: Incident, request: HttpRequest) -> dict[str, Any]:
+        """What it is about and what to do."""
+        return _page(obj, request)
 
     @admin.display(description="State", ordering="closed_at")
     def state(self, incident: Incident) -> SafeString:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from hosting.models import ACTIVE_STATES, Instance, Operation
-from hosting.services import instances, operations
+from hosting.services import backups, instances, operations
 
-START, OPERATE, DELETE = (
+START, OPERATE, BACKUP, DELETE = (
     "hosting.start_instance",
     "hosting.operate_instance",
+    "hosting.make_backup",
     "hosting.delete_instance",
 )
 
@@ -26,7 +27,7 @@ class Verb:
     icon: str
     permission: str
     kind: Operation.Kind
-    run: Callable[..., Operation]
+    run: Callable[..., object]
     meaning: str
     asks: bool = False
 
@@ -76,6 +77,15 @@ VERBS: dict[str, Verb] = {
             asks=True,
         ),
         Verb(
+            "backup",
+            "Back up now",
+            "backup",
+            BACKUP,
+            Operation.Kind.BACKUP,
+            backups.request,
+            "Its data is saved and read back. It runs on, but for what its app has to pause.",
+        ),
+        Verb(
             "delete",
             "Delete",
             "delete",
@@ -95,5 +105,6 @@ def possible(instance: Instance, request: HttpRequest) -> list[Verb]:
         return []
     kinds = operations.allowed_kinds(instance)
     if not instance.client.is_active:
-        kinds = tuple(kind for kind in kinds if kind in instances.WHEN_INACTIVE)
+        allowed = (*instances.WHEN_INACTIVE, Operation.Kind.BACKUP)  # its data is still in our care
+        kinds = tuple(kind for kind in kinds if kind in allowed)
     return [verb for verb in VERBS.values() if verb.kind in kinds and verb.allowed(request)]

@@ -21,12 +21,13 @@ from hosting.admin import bulk, catalog, rows
 from hosting.admin.asking import Question, ask
 from hosting.admin.instance_verbs import VERBS, Verb, possible
 from hosting.admin.order import OrderForm
+from hosting.admin.tables import link
 from hosting.display import instance_state
 from hosting.models import Instance, Operation
-from hosting.selectors import drifts, incidents, overview, reasons
+from hosting.selectors import backups, drifts, incidents, overview, reasons
 from hosting.selectors.instances import detailed, hostname, public_url
 from hosting.services import instances
-from tenants.admin.base import ServiceAdmin, actor, show_refused
+from tenants.admin.base import PageAdmin, ServiceAdmin, actor, show_refused
 from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment
 from tenants.errors import Refused
@@ -73,7 +74,7 @@ class AppFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
 
 
 @admin.register(Instance)
-class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
+class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance]):
     """Nobody edits an instance: it is ordered, and then operated."""
 
     form = OrderForm
@@ -107,6 +108,10 @@ class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Stop and try again."""
         return VERBS["stop"].allowed(request)
+
+    def has_backup_permission(self, request: HttpRequest) -> bool:
+        """Back up."""
+        return VERBS["backup"].allowed(request)
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         """Delete, by an operation."""
@@ -156,17 +161,9 @@ class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
             {**context, "show_save_and_add_another": False, **(extra_context or {})},
         )
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The instance's page."""
-        instance = self.get_object(request, object_id)
-        page = page_of(instance, request) if instance else {}
-        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+    def page(self, obj: Instance, request: HttpRequest) -> dict[str, Any]:
+        """What it runs as and what happened to it."""
+        return page_of(obj, request)
 
     def get_urls(self) -> list[URLPattern]:
         """With the verbs."""
@@ -195,7 +192,7 @@ class InstanceAdmin(bulk.BulkVerbs, ServiceAdmin[Instance]):
                 return self._ask(request, instance, chosen, error=refused.message)
             show_refused(request, refused)
             return HttpResponseRedirect(_page(instance))
-        messages.success(request, f"{chosen.label} {instance.name}: asked for.")
+        messages.success(request, f"{instance.name}: “{chosen.label}” is asked for.")
         return HttpResponseRedirect(_newest_operation_page(instance, request))
 
     def _ask(
@@ -250,6 +247,7 @@ def page_of(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         "reason": reasons.taken_apart(instance.state_reason),
         "expected": expected_words(instance),
         **_troubles(instance, request),
+        **_saved(instance, request),
     }
 
 
@@ -262,6 +260,16 @@ def _troubles(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         newest = drifts.newest(instance)
         found["drifts"] = rows.drifts(request, newest, empty="It was always as it should be.")
     return found
+
+
+def _saved(instance: Instance, request: HttpRequest) -> dict[str, Any]:
+    """Its last proven backup, for whoever may look at backups."""
+    if not request.user.has_perm("hosting.view_backup"):
+        return {}
+    newest = backups.newest_proven(instance)
+    if newest is None:
+        return {"saved": "None"}
+    return {"saved": link(moment(newest.taken_at), "hosting_backup_change", newest.pk)}
 
 
 def next_attempt(instance: Instance) -> str:

@@ -14,6 +14,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Instances", "deployed_code", "hosting_instance_changelist", "hosting.view_instance"),
             ("Operations", "sync", "hosting_operation_changelist", "hosting.view_operation"),
+            ("Backups", "backup", "hosting_backup_changelist", "hosting.view_backup"),
             ("Servers", "dns", "hosting_server_changelist", "hosting.view_server"),
             (
                 "Fleet actions",

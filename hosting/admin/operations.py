@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -22,12 +21,13 @@ from unfold.contrib.filters.admin import (
 )
 
 from hosting.admin import acting
+from hosting.admin.live import LiveAdmin
 from hosting.display import STEP, operation_state
 from hosting.models import Operation, OperationStep
 from hosting.selectors import overview
 from hosting.selectors.operations import usual_duration
 from hosting.services import operations
-from tenants.admin.base import ReadOnlyAdmin, actor
+from tenants.admin.base import actor
 from tenants.admin.filters import DayFilter
 from tenants.display import Tone, moment, span
 
@@ -35,7 +35,7 @@ CANCEL = "hosting.cancel_operation"
 
 
 @admin.register(Operation)
-class OperationAdmin(ReadOnlyAdmin[Operation]):
+class OperationAdmin(LiveAdmin[Operation]):
     """Nothing is written here but the wish to call one off."""
 
     list_display = (
@@ -68,36 +68,17 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
         """With what the list shows, in a fixed number of queries."""
         return overview.operations_with_steps()
 
-    def get_fieldsets(self, request: HttpRequest, obj: Operation | None = None) -> Any:
-        """None: an operation has a page of its own."""
-        return ()
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The operation's page."""
-        operation = self.get_object(request, object_id)
-        page = live(operation.pk, request) if operation else {}
-        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+    def live(self, pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
+        """The steps as they stand."""
+        return _as_of_now(pk, request)
 
     def get_urls(self) -> list[URLPattern]:
-        """With the part of the page that renews itself, and with calling it off."""
-        view = self.admin_site.admin_view
+        """With calling it off."""
+        view = self.admin_site.admin_view(self.cancel)
         return [
-            path("<uuid:pk>/live/", view(self.live_view), name="hosting_operation_live"),
-            path("<uuid:pk>/cancel/", view(self.cancel), name="hosting_operation_cancel"),
+            path("<uuid:pk>/cancel/", view, name="hosting_operation_cancel"),
             *super().get_urls(),
         ]
-
-    def live_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """The steps as they stand, for the page that is open."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return render(request, "admin/hosting/operation/live.html", live(pk, request))
 
     def cancel(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """Call it off."""
@@ -162,7 +143,7 @@ class StepLine:
         return self.step.state in (OperationStep.State.RUNNING, OperationStep.State.FAILED)
 
 
-def live(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
+def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
     """What the operation's page shows, as of now."""
     rows = Operation.objects.select_related("instance__client", "instance__server")
     operation = get_object_or_404(rows.prefetch_related("steps"), pk=pk)

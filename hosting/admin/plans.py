@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from hosting.models import Instance, Plan
 from hosting.services import plans
-from hosting.services.plans import LIMITS
+from hosting.services.plans import KEPT, LIMITS
 from tenants.admin.base import ServiceAdmin
 from tenants.display import mebibytes, number
 from tenants.services.actors import Actor
@@ -24,6 +24,7 @@ FIELDS = (
     "memory_mb",
     "disk_gb",
     "processes",
+    *KEPT,
     "is_active",
     "position",
 )
@@ -39,6 +40,7 @@ class PlanAdmin(ServiceAdmin[Plan]):
     fieldsets = (
         (None, {"fields": ("name", "slug", "description")}),
         ("Limits", {"fields": LIMITS}),
+        ("Backups kept", {"fields": KEPT}),
         ("Offer", {"fields": ("is_active", "position")}),
     )
 

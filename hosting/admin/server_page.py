@@ -122,7 +122,7 @@ def _all_of_them(server: Server) -> list[AllOfThem]:
             kind,
             f"{Operation.Kind(kind).label} all …",
             _ICONS[kind],
-            reading.concerned(server, states=states),
+            reading.concerned(server, states=states).count(),
         )
         for kind, states in fleet.OFFERED.items()
         if server.availability != _Availability.DRAINING or kind == Operation.Kind.STOP

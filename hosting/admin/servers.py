@@ -22,7 +22,7 @@ from hosting.selectors.capacity import with_reserved
 from hosting.selectors.meters import meters
 from hosting.selectors.servers import with_work
 from hosting.services import servers
-from tenants.admin.base import ServiceAdmin, actor
+from tenants.admin.base import PageAdmin, ServiceAdmin, actor
 from tenants.services.actors import Actor
 
 CAPACITY = ("cpus", "memory_mb", "disk_gb", "parallel_operations")
@@ -34,7 +34,7 @@ VERBS: dict[str, tuple[Callable[..., Server], str]] = {
 
 
 @admin.register(Server)
-class ServerAdmin(ServiceAdmin[Server]):
+class ServerAdmin(PageAdmin[Server], ServiceAdmin[Server]):
     """Capacity is what Berth may give away; beside it stands what it has."""
 
     list_display = ("name", "state", "work", "cpu", "memory", "disk", "instances")
@@ -73,19 +73,9 @@ class ServerAdmin(ServiceAdmin[Server]):
         """Through the service."""
         servers.update(server=obj, actor=actor, **_fields(form))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """With what the server has given away, and what goes on there."""
-        server = self.get_object(request, object_id)
-        context = server_page.context(server, request) if server else {}
-        return super().change_view(
-            request, object_id, form_url, {**context, **(extra_context or {})}
-        )
+    def page(self, obj: Server, request: HttpRequest) -> dict[str, Any]:
+        """What the server has given away, and what goes on there."""
+        return server_page.context(obj, request)
 
     def get_urls(self) -> list[URLPattern]:
         """With the verbs: posted at once, or asked for once more where they reach instances."""

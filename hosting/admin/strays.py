@@ -19,7 +19,7 @@ from hosting.admin.tables import link
 from hosting.display import stray_state
 from hosting.models import Stray
 from hosting.services import strays
-from tenants.admin.base import ReadOnlyAdmin, actor, show_refused
+from tenants.admin.base import ReadOnlyPageAdmin, actor, show_refused
 from tenants.display import moment
 from tenants.errors import Refused
 
@@ -47,7 +47,7 @@ GONE: dict[str, str] = {
 
 
 @admin.register(Stray)
-class StrayAdmin(ReadOnlyAdmin[Stray]):
+class StrayAdmin(ReadOnlyPageAdmin[Stray]):
     """Reported by the reconciler; removed only when someone of the staff has looked."""
 
     has_history = True
@@ -69,21 +69,9 @@ class StrayAdmin(ReadOnlyAdmin[Stray]):
         """With the server."""
         return super().get_queryset(request).select_related("server")
 
-    def get_fieldsets(self, request: HttpRequest, obj: Stray | None = None) -> Any:
-        """None: an object has a page of its own."""
-        return ()
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The object's page."""
-        stray = self.get_object(request, object_id)
-        page = _page(stray, request) if stray else {}
-        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+    def page(self, obj: Stray, request: HttpRequest) -> dict[str, Any]:
+        """What it is about and what to do."""
+        return _page(obj, request)
 
     def get_urls(self) -> list[URLPattern]:
         """With the removal."""

@@ -102,7 +102,7 @@ def drain(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _question(server: Server, kind: str, form: WavesForm) -> Question:
     verb = Operation.Kind(kind).label
-    count = reading.concerned(server, states=fleet.OFFERED[kind])
+    count = reading.concerned(server, states=fleet.OFFERED[kind]).count()
     return Question(
         title=f"{verb} all instances on {server}?",
         meaning=(_reaches(count), MEANING[kind], "Each is asked for by itself, in your name."),

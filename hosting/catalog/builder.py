@@ -13,7 +13,7 @@ from hosting.catalog.credentials import render_secrets
 from hosting.catalog.errors import BuildError
 from hosting.catalog.interpolation import interpolate, variables
 from hosting.catalog.schema import App
-from hosting.engines.base import (
+from hosting.engines.wanted import (
     Attachment,
     Limits,
     Mount,
@@ -36,6 +36,7 @@ class StackContext:
     name; ``subnet`` a /27 in CIDR; ``settings`` the operator's values for x-berth.settings;
     ``images`` replaces an image, by the name it has with its prefix, by a pinned one;
     ``generation`` says which of its sets of data volumes it runs on.
+    ``variables`` replaces what Berth would set, by name.
     """
 
     instance: str
@@ -53,6 +54,7 @@ class StackContext:
     image_prefix: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
     generation: int = 1
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_stack(app: App, *, version: str, context: StackContext) -> Stack:
@@ -120,7 +122,8 @@ class _Builder:
     def __init__(self, app: App, version: str, context: StackContext) -> None:
         self._app = app
         self._context = context
-        self._values = {**context.settings, **berth_variables(version, context)}
+        own = berth_variables(version, context)
+        self._values = {**context.settings, **own, **context.variables}
         self._secrets = render_secrets(app, context.secrets)
         self._subnets = network_subnets(app, context.subnet)
         self._addresses = service_addresses(app, self._subnets)

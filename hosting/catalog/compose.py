@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hosting.catalog.fields import duration_text
-from hosting.engines.base import Attachment, Limits, Mount, Network, Readiness, Service, Stack
+from hosting.engines.wanted import Attachment, Limits, Mount, Network, Readiness, Service, Stack
 
 
 def to_compose(
@@ -18,14 +18,16 @@ def to_compose(
     *,
     fixed_addresses: bool = False,
     ports: Mapping[str, str] | None = None,
+    limits: bool = True,
 ) -> tuple[dict[str, Any], Mapping[str, str]]:
     """The Compose file as plain values, and the files that belong beside it by path.
 
     With ``fixed_addresses`` the networks keep the stack's subnets and addresses; ``ports``
-    publishes services, such as ``{"web": "127.0.0.1:5678:5678"}``. The containers' users must
-    be able to read the secret files. Compose's project names the objects, not the stack's.
+    publishes services, such as ``{"web": "127.0.0.1:5678:5678"}``. Without ``limits`` it runs on a
+    machine of any size. The containers' users must be able to read the secret files. Compose's
+    project names the objects, not the stack's.
     """
-    writer = _Writer(stack, fixed_addresses, ports or {})
+    writer = _Writer(stack, fixed_addresses, ports or {}, limits=limits)
     document: dict[str, Any] = {
         "services": {each.name: writer.service(each) for each in stack.services},
         "networks": writer.networks(),
@@ -42,9 +44,12 @@ def to_compose(
 class _Writer:
     """Writes the parts of one stack and collects the secret files on the way."""
 
-    def __init__(self, stack: Stack, fixed: bool, ports: Mapping[str, str]) -> None:
+    def __init__(
+        self, stack: Stack, fixed: bool, ports: Mapping[str, str], *, limits: bool
+    ) -> None:
         self._stack = stack
         self._fixed = fixed
+        self._limited = limits
         self._ports = ports
         self._ambiguous = _ambiguous_secrets(stack)
         self.files: dict[str, str] = {}
@@ -85,7 +90,7 @@ class _Writer:
             "init": service.init,
             "stop_grace_period": duration_text(service.stop_grace),
             "restart": "unless-stopped",
-            **_limits(service.limits),
+            **(_limits(service.limits) if self._limited else {}),
         }
         return {key: value for key, value in written.items() if value not in (None, [], {}, False)}
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from hosting.engines.base import (
+from hosting.engines.observed import (
     ALTERED_NETWORKS,
     ContainerState,
     Health,
     Observed,
     ObservedService,
-    Stack,
 )
 from hosting.engines.refusals import VOLUME_SERVICE
+from hosting.engines.wanted import Stack
 
 RUNNING = (ContainerState.RUNNING, ContainerState.RESTARTING, ContainerState.PAUSED)
 

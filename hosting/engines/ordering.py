@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hosting.engines.base import GiveUp, Service, Stack
+from hosting.engines.errors import GiveUp
+from hosting.engines.wanted import Service, Stack
 
 
 def levels(stack: Stack) -> tuple[tuple[Service, ...], ...]:

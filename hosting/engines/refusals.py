@@ -10,8 +10,10 @@ import re
 from ipaddress import ip_address, ip_network
 from pathlib import PurePosixPath
 
-from hosting.engines.base import Attachment, GiveUp, Limits, ObjectKind, Service, Stack
+from hosting.engines.errors import GiveUp
+from hosting.engines.observed import ObjectKind
 from hosting.engines.ordering import levels
+from hosting.engines.wanted import Attachment, Limits, Service, Stack
 
 # The set Docker grants by default, less those that forge packets, devices and audit records
 # (MKNOD, NET_RAW, AUDIT_WRITE).

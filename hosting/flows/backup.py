@@ -18,8 +18,8 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from hosting.engines.base import EngineError, GiveUp
 from hosting.engines.drift import RUNNING
+from hosting.engines.errors import EngineError, GiveUp
 from hosting.engines.restic import Repository, Written
 from hosting.flows import generations, parts, repositories, stacks, upkeep
 from hosting.flows.base import Flow, Step, Work
@@ -60,7 +60,6 @@ def open_store(work: Work) -> None:
         work.report("the repository was made")
         with work.writing():
             backups.record_made(instance=work.instance)
-    store.snapshots()  # refuses a lost one, and a wrong password, before anything is saved
     if second is not None:
         second.ensure()
     work.report("the repository is there")
@@ -78,7 +77,7 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
     Of one that ``rests`` all files are saved as they lie.
     """
     store = repositories.primary(work.instance)
-    _forget(store, backup)
+    _forget(store, backup)  # also refuses a store that was lost, before anything is paused
     taken_at = timezone.now()
     with _held_still(work, rests):
         before = {} if rests else run_checks(work)

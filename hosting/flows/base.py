@@ -16,7 +16,9 @@ from functools import partial
 
 from django.db import transaction
 
-from hosting.engines.base import Engine, GiveUp, Stack
+from hosting.engines.base import Engine
+from hosting.engines.errors import GiveUp
+from hosting.engines.wanted import Stack
 from hosting.flows import engines, stacks
 from hosting.flows.moments import Moment, reached
 from hosting.models import Instance, Operation

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from hosting.engines.base import (
-    Engine,
-    EngineError,
-    EngineUnavailable,
-    Health,
-    Observed,
-    ObservedService,
-    Secret,
-)
+from hosting.engines.base import Engine
 from hosting.engines.docker.secret_files import redacted
 from hosting.engines.drift import Finding, Kind
+from hosting.engines.errors import EngineError, EngineUnavailable
+from hosting.engines.observed import Health, Observed, ObservedService
+from hosting.engines.wanted import Secret
 from hosting.flows import stacks
 from hosting.models import Instance
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from hosting.engines import nginx, probe
-from hosting.engines.base import GiveUp, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 from hosting.flows import stacks
 from hosting.flows.base import Work
 from hosting.models import EdgeState

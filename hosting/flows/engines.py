@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 
-from hosting.engines.base import Engine, GiveUp
+from hosting.engines.base import Engine
 from hosting.engines.docker.engine import DockerEngine
+from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
 from hosting.models import Server
 

@@ -10,8 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 from hosting.catalog.builder import volume_name
-from hosting.engines.base import GiveUp, RunResult, Service, Stack, TryLater
+from hosting.engines.errors import GiveUp, TryLater
+from hosting.engines.observed import RunResult
 from hosting.engines.restic import Damaged, Written
+from hosting.engines.wanted import Service, Stack
 from hosting.flows import repositories
 from hosting.flows.backup import watched
 from hosting.flows.base import Work

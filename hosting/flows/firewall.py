@@ -6,7 +6,7 @@ import logging
 
 from django.conf import settings
 
-from hosting.engines.base import EngineError
+from hosting.engines.errors import EngineError
 from hosting.engines.firewall import Firewall
 from hosting.flows.base import Work
 from hosting.models import Incident, Server

@@ -14,8 +14,9 @@ from functools import wraps
 from django.conf import settings
 from django.utils import timezone
 
-from hosting.engines.base import EngineUnavailable, GiveUp, ObjectKind, TryLater
 from hosting.engines.drift import Expected
+from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
+from hosting.engines.observed import ObjectKind
 from hosting.flows import edge, firewall, stack, stacks
 from hosting.flows.base import Step, Undone, Work, as_before
 from hosting.models import Instance, Operation, Restore

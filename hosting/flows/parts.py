@@ -5,16 +5,16 @@ Nothing is written to the server's disk on the way, and nothing is held in memor
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 from hosting.catalog.builder import volume_name
 from hosting.catalog.schema import App
-from hosting.engines.base import Engine, Stack
+from hosting.engines.base import Engine
+from hosting.engines.wanted import Stack
+from hosting.flows import rdb
 
 SILENCE = timedelta(minutes=5)  # a dump that says nothing for so long is stuck
 # The password is where the catalog's convention puts it: in a file, never in a command.
@@ -23,9 +23,6 @@ f=/run/secrets/redis_password
 test -r $f && export REDISCLI_AUTH="$(cat $f)"
 exec redis-cli --rdb -
 """
-_END_BYTES = 9
-_TAIL_BYTES = _END_BYTES + 40
-_MARK = re.compile(rb"[0-9a-f]{40}")
 
 
 class Kind(StrEnum):
@@ -89,28 +86,12 @@ class Part:
             case Kind.REDIS:
                 # A snapshot as a replica gets it: Redis forks for it and goes on serving.
                 script = ("sh", "-c", _REDIS_DUMP)
-                said = engine.read(stack.instance, self.service, script, silence=SILENCE)
-                return without_mark(said)
+                return rdb.without_mark(
+                    engine.read(stack.instance, self.service, script, silence=SILENCE)
+                )
             case Kind.VOLUME:
                 volume = volume_name(stack.project, self.name, generation)
                 return engine.read_volume(stack, volume, silence=SILENCE)
-
-
-def without_mark(snapshot: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
-    """The snapshot of a Redis up to its own end: an opcode and a checksum of eight bytes.
-
-    Where Redis streams it, a mark of 40 hexadecimal digits follows, which redis-cli takes off what
-    it writes to files and leaves on what it prints. An append-only log can't begin with that.
-    """
-    held = b""
-    with closing(snapshot) as chunks:
-        for chunk in chunks:
-            held += chunk
-            ready, held = held[:-_TAIL_BYTES], held[-_TAIL_BYTES:]
-            if ready:
-                yield ready
-    is_marked = held[:1] == b"\xff" and _MARK.fullmatch(held[_END_BYTES:])
-    yield held[:_END_BYTES] if is_marked else held
 
 
 def running(app: App) -> Iterator[Part]:

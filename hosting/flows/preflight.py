@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.flows.base import Work
 from hosting.selectors import disk
 from hosting.services import servers

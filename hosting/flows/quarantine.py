@@ -10,7 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 from django.conf import settings
 
-from hosting.engines.base import Engine, EngineError, EngineUnavailable, ObjectKind, Observed
+from hosting.engines.base import Engine
+from hosting.engines.errors import EngineError, EngineUnavailable
+from hosting.engines.observed import ObjectKind, Observed
 from hosting.models import Server, Stray
 from hosting.services import repairs, strays
 

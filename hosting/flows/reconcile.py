@@ -20,8 +20,10 @@ from django.db import Error as DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
-from hosting.engines.base import Engine, EngineError, EngineUnavailable, Health, Observed
+from hosting.engines.base import Engine
 from hosting.engines.drift import Expected, Finding, Kind, compare, compare_stopped
+from hosting.engines.errors import EngineError, EngineUnavailable
+from hosting.engines.observed import Health, Observed
 from hosting.flows import diagnosis, firewall, quarantine, stack, stacks
 from hosting.flows.engines import engine_for
 from hosting.models import Drift, Instance, Operation, Server
@@ -185,10 +187,7 @@ def _watch_loop(
     counts = [each.restarts or 0 for each in seen.services if each.name in looping]
     hopeless = max(counts, default=0) >= RESTARTS_THAT_MAKE_A_LOOP
     if hopeless or any(each.text == DIES_AGAIN.format(each.subject) for each in findings):
-        reason = diagnosis.explain(
-            engine=engine, instance=instance, findings=findings, observed=seen
-        )
-        repairs.degrade(instance=instance, reason=reason, seen_at=seen_at)
+        _degrade(engine, instance, findings, seen, seen_at)
         logger.warning("instance %s: %s keep ending", instance.pk, ", ".join(looping))
 
 
@@ -201,11 +200,20 @@ def _repair(
 ) -> None:
     """Have it put right, and say so to a person where that keeps not holding."""
     if instance.repairs >= repairs.ATTEMPTS:
-        reason = diagnosis.explain(
-            engine=engine, instance=instance, findings=findings, observed=seen
-        )
-        repairs.degrade(instance=instance, reason=reason, seen_at=seen_at)
+        _degrade(engine, instance, findings, seen, seen_at)
     _put_right(instance, findings, Operation.Kind.REPAIR)
+
+
+def _degrade(
+    engine: Engine,
+    instance: Instance,
+    findings: tuple[Finding, ...],
+    seen: Observed,
+    seen_at: datetime,
+) -> None:
+    """Say to a person that it does not come back by itself, and the likely cause."""
+    reason = diagnosis.explain(engine=engine, instance=instance, findings=findings, observed=seen)
+    repairs.degrade(instance=instance, reason=reason, seen_at=seen_at)
 
 
 def _put_right(instance: Instance, findings: tuple[Finding, ...], kind: Operation.Kind) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hosting.engines.base import ContainerState, Health, ObservedService
+from hosting.engines.observed import ContainerState, Health, ObservedService
 from hosting.flows import edge, firewall, stack
 from hosting.flows.base import Flow, Step, Work
 from hosting.models import Instance, Operation

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.restic import Damaged
 from hosting.flows import backup as saving
 from hosting.flows import edge, filling, firewall, generations, repositories, stack, stacks

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.utils import timezone
 
-from hosting.engines.base import EngineError, EngineUnavailable, GiveUp, TryLater
+from hosting.engines.errors import EngineError, EngineUnavailable, GiveUp, TryLater
 from hosting.flows.backup import BACKUP
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.delete import DELETE
@@ -44,6 +44,7 @@ DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 MAX_ATTEMPTS = 8
 MAX_WAIT_FOR_SERVER = timedelta(hours=24)
 SERVER_PAUSE = timedelta(seconds=5)
+MOMENT_SECONDS = 1.0  # between an operation's end and the end of its worker's heartbeat
 
 
 def run(operation_id: uuid.UUID) -> bool:
@@ -261,7 +262,8 @@ def _beat(lease: leases.Lease, over: threading.Event) -> None:
         while not over.wait(interval):
             _extend(lease)
     except leases.LeaseLost:
-        logger.warning("the lease of operation %s is gone", lease.operation_id)
+        if not over.wait(MOMENT_SECONDS):  # else it has just ended, as it should
+            logger.warning("the lease of operation %s is gone", lease.operation_id)
     finally:
         connection.close()
 

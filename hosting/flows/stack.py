@@ -7,8 +7,8 @@ from functools import partial
 
 from django.conf import settings
 
-from hosting.engines.base import GiveUp, SubnetTaken, TryLater
 from hosting.engines.drift import RUNNING, Expected
+from hosting.engines.errors import GiveUp, SubnetTaken, TryLater
 from hosting.flows.base import Work
 from hosting.services import instances, subnets
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -10,15 +12,21 @@ from pydantic import ValidationError
 from hosting.catalog.builder import StackContext, build_stack, web_address
 from hosting.catalog.errors import BuildError
 from hosting.catalog.schema import App
-from hosting.engines.base import GiveUp, Stack
+from hosting.engines.errors import GiveUp
+from hosting.engines.wanted import Stack
 from hosting.models import Instance
 from hosting.selectors.instances import public_url
 
 
 def definition(instance: Instance) -> App:
     """The catalog entry that the instance was ordered with. Raises ``GiveUp``."""
+    return read_definition(instance.definition)
+
+
+def read_definition(written: Mapping[str, Any]) -> App:
+    """A catalog entry as an instance or a backup keeps it. Raises ``GiveUp``."""
     try:
-        return App.model_validate(instance.definition)
+        return App.model_validate(written)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(each) for each in first["loc"])

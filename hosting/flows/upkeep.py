@@ -8,7 +8,7 @@ import urllib.request
 from django.conf import settings
 from django.utils import timezone
 
-from hosting.engines.base import EngineError
+from hosting.engines.errors import EngineError
 from hosting.engines.restic import Damaged, RepositoryMissing, WrongPassword
 from hosting.flows import repositories
 from hosting.models import BackupStore, Incident, Instance

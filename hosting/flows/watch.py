@@ -19,7 +19,8 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from hosting.engines.base import EngineError, Event
+from hosting.engines.errors import EngineError
+from hosting.engines.observed import Event
 from hosting.flows import reconcile
 from hosting.flows.engines import engine_for
 from hosting.models import Server

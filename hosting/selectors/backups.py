@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Max, Q, QuerySet
 
-from hosting.models import Backup, Instance
+from hosting.models import Backup, Incident, Instance, Operation
+from tenants.models import Client
 
 _PROVEN = Q(verified_at__isnull=False, removed_at=None)
+_UNSHOWN = ("secrets", "manifest", "stored")  # large or secret, and on no list
+_KINDS = (Incident.Kind.BACKUP_DAMAGED, Incident.Kind.BACKUP_OVERDUE)  # the worse one first
 
 
 def of_instance(instance: Instance) -> QuerySet[Backup]:
@@ -18,13 +22,52 @@ def of_instance(instance: Instance) -> QuerySet[Backup]:
     return (
         Backup.objects.filter(there, instance=instance, removed_at=None)
         .select_related("operation")
+        .defer(*_UNSHOWN)
         .order_by("-created_at")
     )
+
+
+def get_of_client(client: Client, name: str, backup_id: uuid.UUID) -> Backup:
+    """A backup of the client's instance of that name, which may be deleted by now.
+
+    Raises ``Backup.DoesNotExist``, for others' too.
+    """
+    known = Backup.objects.select_related("instance__client", "operation")
+    return known.get(pk=backup_id, instance__name=name, instance__client=client)
+
+
+def of_client(client: Client) -> QuerySet[Backup]:
+    """Those of the client's instances that exist."""
+    found = Backup.objects.filter(instance__client=client)
+    return found.exclude(instance__state=Instance.State.DELETED).select_related("instance")
+
+
+def for_staff() -> QuerySet[Backup]:
+    """All there ever were, with what a list shows of them."""
+    return Backup.objects.select_related("instance__client", "operation").defer(*_UNSHOWN)
 
 
 def newest_proven(instance: Instance) -> Backup | None:
     """The last one that was read back and is there."""
     return Backup.objects.filter(_PROVEN, instance=instance).order_by("-taken_at").first()
+
+
+def last_failed(instance: Instance) -> Backup | None:
+    """The last attempt that ended, where it failed; None where it was proven or called off."""
+    ended = Backup.objects.filter(instance=instance, operation__finished_at__isnull=False)
+    last = ended.select_related("operation").defer(*_UNSHOWN).order_by("-created_at").first()
+    if last is None or last.operation is None or last.verified_at is not None:
+        return None
+    return last if last.operation.state == Operation.State.FAILED else None
+
+
+def incident_of(instance: Instance) -> Incident | None:
+    """What is wrong with the instance's backups; the worst where it is more than one thing."""
+    found = {
+        each.kind: each
+        for each in Incident.objects.filter(instance=instance, kind__in=_KINDS, closed_at=None)
+    }
+    return next((found[kind] for kind in _KINDS if kind in found), None)
 
 
 def overdue(*, now: datetime) -> QuerySet[Instance]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from hosting.models import Instance, Operation
 from hosting.selectors import instances
@@ -26,8 +26,9 @@ def last_deleted(client: Client, name: str) -> Instance | None:
 
 
 def history(instance: Instance) -> QuerySet[Operation]:
-    """The instance's newest operations."""
-    return instance.operations.order_by("-requested_at")[:HISTORY]
+    """The instance's newest operations, without backups that went well: those are listed apart."""
+    saved = Q(kind=Operation.Kind.BACKUP, state=Operation.State.SUCCEEDED)
+    return instance.operations.exclude(saved).order_by("-requested_at")[:HISTORY]
 
 
 def past_and_present(client: Client) -> Iterable[tuple[uuid.UUID, str]]:

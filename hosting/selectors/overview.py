@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, F, Prefetch, QuerySet
 
 from hosting.models import ACTIVE_STATES, Incident, Instance, Operation, OperationStep, Server
-from hosting.selectors import incidents
+from hosting.selectors import backups, incidents
 from hosting.selectors.capacity import with_reserved
 from hosting.selectors.servers import with_work
 
@@ -31,15 +31,18 @@ class Overview:
     failed_count: int
     incidents: Sequence[Incident]
     incident_count: int
+    unsaved: Sequence[Instance]
+    unsaved_count: int
 
 
 def overview(*, now: datetime) -> Overview:
-    """As of that moment; failures of the last day."""
+    """As of that moment; failures of the last day. ``unsaved`` have no proven backup in time."""
     counts = dict(Instance.objects.order_by().values_list("state").annotate(Count("pk")))
     active = operations_with_steps().filter(state__in=ACTIVE_STATES).order_by("requested_at")
     failed = operations_with_steps().filter(
         state=Operation.State.FAILED, finished_at__gt=now - timedelta(days=1)
     )
+    unsaved = backups.overdue(now=now)
     return Overview(
         servers=list(with_work(with_reserved(Server.objects.order_by("name")))),
         states=[
@@ -53,6 +56,8 @@ def overview(*, now: datetime) -> Overview:
         failed_count=failed.count(),
         incidents=list(incidents.going_on()[:SHOWN]),
         incident_count=incidents.going_on().count(),
+        unsaved=list(unsaved.order_by(F("proven_at").asc(nulls_first=True), "pk")[:SHOWN]),
+        unsaved_count=unsaved.count(),
     )
 
 

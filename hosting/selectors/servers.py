@@ -29,12 +29,12 @@ def with_work(servers: QuerySet[Server]) -> QuerySet[Server]:
     )
 
 
-def concerned(server: Server, *, states: tuple[str, ...]) -> int:
-    """How many of its instances an action would reach that goes to those states."""
+def concerned(server: Server, *, states: tuple[str, ...]) -> QuerySet[Instance]:
+    """Those of its instances that an action reaches that goes to those states."""
     reached = server.instances.filter(
         state__in=states, delete_requested_at=None, client__is_active=True
     )
-    return reached.count()
+    return reached.order_by("client__slug", "name")
 
 
 def running(server: Server) -> int:

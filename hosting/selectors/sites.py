@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from django.conf import settings
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.nginx import Listen, Settings, Site, SiteState
 from hosting.models import Hostname, Instance, Server
 

@@ -93,6 +93,25 @@ def last_due_at(*, instance: Instance, now: datetime) -> datetime:
     return moment if moment <= local else moment - timedelta(days=1)
 
 
+def next_at(*, instance: Instance, now: datetime) -> datetime | None:
+    """When Berth asks for the instance's next backup by itself; None where it never will.
+
+    A moment that is past means: as soon as nothing else is going on with the instance.
+    """
+    first_running_at = instance.first_running_at
+    if first_running_at is None or instance.delete_requested_at is not None:
+        return None
+    moment = last_due_at(instance=instance, now=now)
+    nightly = instance.backups.filter(trigger=Backup.Trigger.NIGHTLY).aggregate(
+        tried_at=Max("created_at"),
+        done_at=Max("created_at", filter=Q(verified_at__isnull=False)),
+    )
+    tried_at, done_at = nightly["tried_at"], nightly["done_at"]
+    if first_running_at >= moment or (done_at is not None and done_at >= moment):
+        return moment + timedelta(days=1)  # by the client's clock
+    return tried_at + RETRY_AFTER if tried_at is not None else moment
+
+
 def store_of(*, instance: Instance) -> BackupStore:
     """The instance's repository, with a password made at the first call."""
     store = BackupStore.objects.filter(instance=instance).first()
@@ -204,4 +223,31 @@ def set_pinned(*, backup: Backup, is_pinned: bool, actor: Actor) -> None:
         client=locked.instance.client,
         obj=locked.instance,
         after={"backup": str(locked.pk)},
+    )
+
+
+def refuse_download(*, backup: Backup) -> None:
+    """Raise ``Refused`` for one that is not whole, or not there any more."""
+    if backup.removed_at is not None:
+        raise Refused("This backup was let go, so it can't be downloaded any more.")
+    if backup.is_good:
+        return
+    if backup.operation is not None and backup.operation.state in ACTIVE_STATES:
+        raise Refused("This backup is still being made; it can be downloaded once it is proven.")
+    raise Refused("This backup failed, so there is nothing whole to download.")
+
+
+@transaction.atomic
+def record_downloaded(*, backup: Backup, actor: Actor) -> None:
+    """Someone takes it out, with every secret in it: to be called before the first byte.
+
+    Raises ``Refused`` as ``refuse_download`` does.
+    """
+    refuse_download(backup=Backup.objects.select_related("operation").get(pk=backup.pk))
+    audit.record(
+        action="backup.downloaded",
+        actor=actor,
+        client=backup.instance.client,
+        obj=backup.instance,
+        after={"backup": str(backup.pk), "taken_at": str(backup.taken_at)},
     )

@@ -22,6 +22,7 @@ from hosting.models import (
     Operation,
     Server,
 )
+from hosting.selectors.servers import concerned
 from hosting.services import operations
 from tenants.errors import Refused
 from tenants.services import audit
@@ -45,13 +46,10 @@ def begin_on_server(
     """Ask every instance of the server that can be asked for it. Raises ``Refused``."""
     if kind not in OFFERED:
         raise Refused("That can't be asked of a whole server.", field="kind")
-    concerned = server.instances.filter(
-        state__in=OFFERED[kind], delete_requested_at=None, client__is_active=True
-    )
     return begin(
         server=server,
         kind=kind,
-        instances=list(concerned.order_by("client__slug", "name")),
+        instances=list(concerned(server, states=OFFERED[kind])),
         wave_size=wave_size,
         most_failures=most_failures,
         actor=actor,
@@ -73,7 +71,9 @@ def begin(
 
     Raises ``Refused`` where another action is going on there, or there is nothing to do.
     """
-    Server.objects.select_for_update(no_key=True).get(pk=server.pk)
+    locked = Server.objects.select_for_update(no_key=True).get(pk=server.pk)
+    if kind in operations.BRINGS_UP and locked.availability == Server.Availability.DRAINING:
+        raise Refused(f"Server {locked} is being emptied; reopen it before anything is started.")
     refuse_while_running(server=server)
     if not instances:
         raise Refused(f"No instance on server {server} can be asked for that now.")

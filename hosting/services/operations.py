@@ -24,7 +24,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     _Kind.START: (_State.STOPPED,),
     _Kind.STOP: (_State.RUNNING, _State.DEGRADED, _State.FAILED),
     _Kind.RESTART: (_State.RUNNING, _State.DEGRADED, _State.FAILED),
-    _Kind.BACKUP: (_State.RUNNING, _State.DEGRADED, _State.STOPPED),
+    _Kind.BACKUP: (_State.RUNNING, _State.DEGRADED, _State.STOPPED, _State.FAILED),
     _Kind.RESTORE: (_State.RUNNING, _State.DEGRADED, _State.STOPPED, _State.FAILED),
     _Kind.REVERT: (_State.RUNNING, _State.DEGRADED, _State.STOPPED, _State.FAILED),
     _Kind.DELETE: (_State.NEW, _State.RUNNING, _State.STOPPED, _State.DEGRADED, _State.FAILED),
@@ -51,10 +51,15 @@ _RAN = (  # make sense only once it has run
     *(_Kind.START, _Kind.STOP, _Kind.RESTART),
     *(_Kind.BACKUP, _Kind.RESTORE, _Kind.REVERT),
 )
-_BRINGS_UP = (
+BRINGS_UP = (
     *(_Kind.PROVISION, _Kind.START, _Kind.RESTART, _Kind.REPAIR),
     *(_Kind.RESTORE, _Kind.REVERT),
 )
+# What Berth asks for and takes back, until somebody works on it, and in whose name.
+GIVES_WAY: dict[str, Actor] = {
+    _Kind.REPAIR: Actor.system("reconciler"),
+    _Kind.BACKUP: Actor.system("backups"),
+}
 
 
 def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
@@ -64,7 +69,7 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
     operation that is going on, or not in a state for it.
     """
     locked = Instance.objects.select_for_update(no_key=True).get(pk=instance.pk)
-    _refuse_busy(locked, kind)
+    _refuse_busy(locked, kind, is_own=kind in GIVES_WAY and not actor.id)
     if kind not in allowed_kinds(locked) and not _is_by_itself(locked, kind, actor):
         raise Refused(
             f"{locked.name} is {locked.get_state_display().lower()}:"
@@ -91,12 +96,12 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
     return operation
 
 
-def _refuse_busy(instance: Instance, kind: str) -> None:
-    """Raise ``Refused`` naming what is going on. A repair that has not begun gives way."""
+def _refuse_busy(instance: Instance, kind: str, *, is_own: bool) -> None:
+    """Raise ``Refused`` naming what is going on. What Berth wants by itself gives way."""
     busy = Operation.objects.filter(instance=instance, state__in=ACTIVE_STATES).first()
     if busy is None:
         return
-    if kind != _Kind.REPAIR and _gave_way(busy, kind):
+    if not is_own and _gave_way(busy, kind):
         return
     raise Refused(
         f"{instance.name} is busy: “{busy.get_kind_display()}” was asked for by"
@@ -105,23 +110,23 @@ def _refuse_busy(instance: Instance, kind: str) -> None:
 
 
 def _gave_way(busy: Operation, kind: str) -> bool:
-    """Call off a repair that nobody works on: what a person asks for comes first."""
+    """Call off what Berth asked for and nobody works on: what a person asks for comes first."""
     waiting = Operation.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-        pk=busy.pk, kind=_Kind.REPAIR, state=Operation.State.QUEUED
+        pk=busy.pk, kind__in=GIVES_WAY, requested_by_id=None, state=Operation.State.QUEUED
     )
-    repair = waiting.first()
-    if repair is None:
+    given = waiting.first()
+    if given is None:
         return False
-    repair.state = Operation.State.CANCELLED
-    repair.reason = f"Gave way to “{_Kind(kind).label}”."
-    repair.finished_at = timezone.now()
-    repair.save(update_fields=["state", "reason", "finished_at"])
+    given.state = Operation.State.CANCELLED
+    given.reason = f"Gave way to “{_Kind(kind).label}”."
+    given.finished_at = timezone.now()
+    given.save(update_fields=["state", "reason", "finished_at"])
     audit.record(
         action="operation.cancelled",
-        actor=Actor.system("reconciler"),
-        client=repair.instance.client,
-        obj=repair.instance,
-        after={"operation": str(repair.pk), "kind": repair.kind, "reason": repair.reason},
+        actor=GIVES_WAY[given.kind],
+        client=given.instance.client,
+        obj=given.instance,
+        after={"operation": str(given.pk), "kind": given.kind, "reason": given.reason},
     )
     return True
 
@@ -134,7 +139,7 @@ def _is_by_itself(instance: Instance, kind: str, actor: Actor) -> bool:
 
 def _refuse_on_server(server: Server, instance: Instance, kind: str) -> None:
     """Raise ``Refused`` where the server must not bring anything up now."""
-    if server.availability == Server.Availability.DRAINING and kind in _BRINGS_UP:
+    if server.availability == Server.Availability.DRAINING and kind in BRINGS_UP:
         raise Refused(
             f"{instance.name}'s server is being emptied for maintenance;"
             f" “{_Kind(kind).label}” is possible again when it is back."

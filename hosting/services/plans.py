@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
 
@@ -14,10 +14,11 @@ from tenants.services.actors import Actor
 from tenants.services.validation import refuse_invalid
 
 LIMITS = ("cpus", "memory_mb", "disk_gb", "processes")
+KEPT = ("keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
 
 
 class PlanFields(TypedDict, total=False):
-    """What can be said of a plan; memory in MiB, disk in GiB."""
+    """What can be said of a plan; memory in MiB, disk in GiB, backups kept in periods."""
 
     name: str
     description: str
@@ -25,6 +26,10 @@ class PlanFields(TypedDict, total=False):
     memory_mb: int
     disk_gb: int
     processes: int
+    keep_daily: int
+    keep_weekly: int
+    keep_monthly: int
+    keep_yearly: int
     is_active: bool
     position: int
 
@@ -46,7 +51,8 @@ def update(*, plan: Plan, actor: Actor, **fields: Unpack[PlanFields]) -> Plan:
     """Change what is given.
 
     Refused for the limits of a plan that is in use: its instances were placed by them, and what
-    was promised to a client does not change by itself.
+    was promised to a client does not change by itself. More backups may be kept, never fewer: the
+    next night would delete those that were promised.
     """
     locked = Plan.objects.select_for_update(no_key=True).get(pk=plan.pk)
     after = {name: value for name, value in fields.items() if value != getattr(locked, name)}
@@ -66,16 +72,22 @@ def update(*, plan: Plan, actor: Actor, **fields: Unpack[PlanFields]) -> Plan:
 
 def _keep_limits(plan: Plan, after: dict[str, object]) -> None:
     changed = next((name for name in LIMITS if name in after), None)
-    if changed is None:
+    fewer = next((name for name in KEPT if _is_less(plan, after, name)), None)
+    field = changed or fewer
+    if field is None:
         return
     in_use = plan.instances.exclude(state=Instance.State.DELETED).count()
     if in_use:
         instances = "1 instance runs" if in_use == 1 else f"{in_use} instances run"
+        what = "its limits stay" if changed else "it keeps no fewer backups"
         raise Refused(
-            f"{instances} on this plan, so its limits stay:"
-            " make a new plan and stop offering this one.",
-            field=changed,
+            f"{instances} on this plan, so {what}: make a new plan and stop offering this one.",
+            field=field,
         )
+
+
+def _is_less(plan: Plan, after: dict[str, Any], name: str) -> bool:
+    return name in after and after[name] < getattr(plan, name)
 
 
 def _plain(fields: PlanFields | dict[str, object]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 from django.db import transaction
 from django.db.models.functions import Now
 
-from hosting.engines.base import Capacity
+from hosting.engines.observed import Capacity
 from hosting.models import FleetAction, Incident, Operation, Server
 from hosting.selectors import disk
 from hosting.services import breaker, fleet, incidents

@@ -49,6 +49,12 @@ def mebibytes(value: int) -> str:
 
 
 @register.filter
+def byte_size(value: int) -> str:
+    """How much data that is."""
+    return display.byte_size(value)
+
+
+@register.filter
 def file_name(path: str) -> str:
     """The last part of a path."""
     return Path(path).name

@@ -12,6 +12,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from tenants.display import byte_size
+
 register = Library()
 
 APP_ICONS = frozenset({"workflow", "flow", "agents", "book"})  # what static/img/icons.svg draws
@@ -51,6 +53,15 @@ def exactly(moment: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
+def to_the_minute(moment: datetime | None) -> SafeString | str:
+    """Date and time of day in the client's zone: 21 Nov 2026, 02:13."""
+    if moment is None:
+        return "–"
+    local = timezone.localtime(moment)
+    return _time(moment, "data-exact", date_format(local, "j M Y, H:i"))
+
+
+@register.simple_tag
 def clock(moment: datetime) -> SafeString | str:
     """The time of day in the client's zone: 14:05."""
     return _time(moment, "data-exact", f"{timezone.localtime(moment):%H:%M}")
@@ -85,6 +96,12 @@ def megabytes(value: int) -> str:
     if value < 1024:
         return f"{value} MB"
     return f"{plain(Decimal(value) / 1024)} GB"
+
+
+@register.filter
+def size(value: int) -> str:
+    """How much data that is: 412 B, 1.2 MB."""
+    return byte_size(value)
 
 
 @register.filter

@@ -7,25 +7,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from hosting.models import Instance, Operation
 from hosting.selectors import dashboard, drifts, maintenance
 from hosting.selectors import instances as reading
-from hosting.services import instances, operations
+from hosting.services import backups, instances, operations
 from hosting.views.healing import show_drift, trouble
 from hosting.views.live import QUICK, SLOW, render_live, what_shows
 from hosting.views.presentation import DOING, InstanceView, show_instance, show_past
+from hosting.views.proof import proof_of, show_newest
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
 
-Verb = Callable[..., Operation]
+Verb = Callable[..., object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ def show(request: ClientRequest, instance: Instance) -> HttpResponse:
     context = _context(request, instance)
     past = [(each.operation.pk, each.operation.state) for each in context["history"]]
     found = [(each.drift.pk, each.found, each.done, each.status.word) for each in context["drifts"]]
-    state = (what_shows(context["shown"]), past, found, context["trouble"])
+    saved = (context["proof"].what_shows(), [each.what_shows() for each in context["backups"]])
+    state = (what_shows(context["shown"]), past, found, context["trouble"], saved)
     return render_live(request, "hosting/instance.html", context, state=state)
 
 
@@ -105,6 +109,13 @@ def restart(request: ClientRequest, name: str) -> HttpResponse:
 def retry(request: ClientRequest, name: str) -> HttpResponse:
     """Try again to bring up an instance whose provisioning failed."""
     return _ask(request, name, instances.retry)
+
+
+@require_POST
+@client_view(Permission.MAKE_BACKUP)
+def back_up(request: ClientRequest, name: str) -> HttpResponse:
+    """Make a backup now."""
+    return _ask(request, name, backups.request)
 
 
 @require_POST
@@ -162,16 +173,24 @@ def _page(
 def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
     shown = show_instance(instance, with_usual=True)
     found = drifts.newest(instance)
+    saved, has_more = show_newest(instance)
     return {
         "section": "instances",
         "shown": shown,
         "instance": instance,
         "buttons": _buttons(request, shown),
         "may_operate": request.may(Permission.OPERATE_INSTANCE),
+        "may_keep": request.may(Permission.MAKE_BACKUP),
+        "may_download": request.may(Permission.DOWNLOAD_BACKUP),
+        "kept_days": settings.BERTH_BACKUPS_AFTER_DELETION.days if saved else 0,
         "may_delete": request.may(Permission.DELETE_INSTANCE),
         "is_deleting": bool(shown.active and shown.active.operation.kind == Operation.Kind.DELETE),
         "history": [show_past(each) for each in dashboard.history(instance)],
         "drifts": [show_drift(each) for each in found],
+        "proof": proof_of(shown, now=timezone.now()),
+        "backups": saved,
+        "has_more_backups": has_more,
+        "back_up": _back_up_button(request, shown),
         "trouble": None if shown.active else trouble(instance, found),
         "will_be_stopped": maintenance.will_be_stopped_for_it(instance),
         "every": QUICK if shown.active else SLOW,
@@ -212,6 +231,15 @@ def _buttons(request: ClientRequest, shown: InstanceView) -> list[Button]:
         for kind, label, icon, view in _VERBS
         if kind in allowed
     ]
+
+
+def _back_up_button(request: ClientRequest, shown: InstanceView) -> Button | None:
+    kind = Operation.Kind.BACKUP
+    allowed = kind in operations.allowed_kinds(shown.instance)
+    if not allowed or not request.may(Permission.MAKE_BACKUP):
+        return None
+    url = reverse("instance_back_up", args=[request.client.slug, shown.instance.name])
+    return Button(kind, "Back up now", "backup", url, _why_not(shown))
 
 
 def _why_not(shown: InstanceView) -> str:

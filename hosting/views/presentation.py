@@ -35,7 +35,7 @@ _INSTANCE = {
     Instance.State.DELETED: Status("Deleted", "stopped", "cancelled"),
 }
 MAINTAINED = Status("Stopped for maintenance", "stopped", "stopped")
-_OPERATION = {
+OPERATION = {
     Operation.State.QUEUED: Status("Waiting", "progress", "pending"),
     Operation.State.RUNNING: Status("In progress", "progress", "progress", spins=True),
     Operation.State.SUCCEEDED: Status("Done", "running", "done"),
@@ -57,6 +57,7 @@ DOING = {
     Operation.Kind.REPAIR: "Putting right",
     Operation.Kind.RESTORE: "Restoring",
     Operation.Kind.REVERT: "Going back",
+    Operation.Kind.BACKUP: "Backing up",
     Operation.Kind.DELETE: "Deleting",
 }
 CALLED = {
@@ -67,6 +68,7 @@ CALLED = {
     Operation.Kind.REPAIR: "Repair",
     Operation.Kind.RESTORE: "Restore",
     Operation.Kind.REVERT: "Go back",
+    Operation.Kind.BACKUP: "Back up",
     Operation.Kind.DELETE: "Delete",
 }
 
@@ -181,7 +183,7 @@ def show_operation(
     return OperationView(
         operation=operation,
         title=_title(operation),
-        status=_OPERATION[Operation.State(operation.state)],
+        status=OPERATION[Operation.State(operation.state)],
         steps=[_show_step(step) for step in steps],
         current=running.title if running else "",
         done=done,
@@ -199,7 +201,7 @@ def show_past(operation: Operation) -> PastView:
     return PastView(
         operation=operation,
         title=_title(operation),
-        status=_OPERATION[Operation.State(operation.state)],
+        status=OPERATION[Operation.State(operation.state)],
         took=_between(operation.started_at, operation.finished_at),
         author=author(operation.requested_by_label),
     )

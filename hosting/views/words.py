@@ -15,9 +15,14 @@ _WORDS = {
     "instance.restore_requested": "asked to restore",
     "instance.revert_requested": "asked to go back on",
     "instance.repair_requested": "began to put right",
+    "instance.backup_requested": "asked to back up",
     "instance.delete_requested": "asked to delete",
     "instance.degraded": "could not put right",
     "instance.recovered": "saw well again",
+    "backup.downloaded": "downloaded a backup of",
+    "backup.pinned": "chose to keep a backup of",
+    "backup.unpinned": "let go of a kept backup of",
+    "backup_store.destroyed": "removed all backups of",
     "operation.cancel_requested": "called off a change of",
     "client.created": "created the client",
     "client.updated": "changed the settings of",
@@ -34,6 +39,7 @@ _ENDED = {
         "repair": "put right",
         "restore": "restored",
         "revert": "went back on",
+        "backup": "backed up",
         "delete": "deleted",
     },
     "operation.failed": {
@@ -44,6 +50,7 @@ _ENDED = {
         "repair": "failed to put right",
         "restore": "failed to restore",
         "revert": "failed to go back on",
+        "backup": "failed to back up",
         "delete": "failed to delete",
     },
     "operation.cancelled": {
@@ -54,6 +61,7 @@ _ENDED = {
         "repair": "stopped putting right",
         "restore": "called off restoring",
         "revert": "called off going back on",
+        "backup": "stopped backing up",
         "delete": "called off deleting",
     },
 }

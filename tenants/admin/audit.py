@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter
 
-from tenants.admin.base import ReadOnlyAdmin
+from tenants.admin.base import ReadOnlyPageAdmin
 from tenants.admin.filters import DayFilter
 from tenants.display import moment
 from tenants.models import AuditEvent, Client
@@ -79,7 +79,7 @@ class Difference:
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
+class AuditEventAdmin(ReadOnlyPageAdmin[AuditEvent]):
     """Read-only for superusers too; the database refuses changes besides."""
 
     list_display = ("when", "actor_label", "action", "subject", "client_name", "changed")
@@ -105,21 +105,9 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
         name = Client.objects.filter(pk=OuterRef("client_id")).values("name")
         return super().get_queryset(request).annotate(client_name=Subquery(name))
 
-    def get_fieldsets(self, request: HttpRequest, obj: AuditEvent | None = None) -> Any:
-        """None: an event has a page of its own."""
-        return ()
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The event's page."""
-        event = self.get_object(request, object_id)
-        page = {"event": event, "differences": differences(event)} if event else {}
-        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+    def page(self, obj: AuditEvent, request: HttpRequest) -> dict[str, Any]:
+        """What was changed."""
+        return {"event": obj, "differences": differences(obj)}
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -124,6 +124,34 @@ class ReadOnlyAdmin(StaffAdmin[M]):
         return False
 
 
+class PageAdmin(StaffAdmin[M]):
+    """An object's page shows more than its fields: what ``page`` gives goes to its template."""
+
+    def page(self, obj: M, request: HttpRequest) -> dict[str, Any]:
+        """What the template is given besides."""
+        raise NotImplementedError
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The object's page."""
+        obj = self.get_object(request, object_id)
+        page = self.page(obj, request) if obj else {}
+        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+
+
+class ReadOnlyPageAdmin(PageAdmin[M], ReadOnlyAdmin[M]):
+    """A page to look at that its template draws whole, without a form."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: M | None = None) -> Any:
+        """None."""
+        return ()
+
+
 class ServiceAdmin(StaffAdmin[M]):
     """A form whose content goes to a service. What the service refuses stands at its field."""
 

@@ -8,11 +8,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter
 
-from tenants.admin.base import ModelForm, ServiceAdmin, TabularInline, actor
+from tenants.admin.base import ModelForm, PageAdmin, ServiceAdmin, TabularInline, actor
 from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment
 from tenants.errors import Refused
@@ -70,7 +70,7 @@ class MemberInline(TabularInline[Member, Client]):
 
 
 @admin.register(Client)
-class ClientAdmin(ServiceAdmin[Client]):
+class ClientAdmin(PageAdmin[Client], ServiceAdmin[Client]):
     """A client is never deleted here: it is set inactive, and keeps what it has."""
 
     list_display = ("name", "slug", "status", "member_count", "timezone", "since")
@@ -95,19 +95,9 @@ class ClientAdmin(ServiceAdmin[Client]):
         """The short name is for good."""
         return ("slug",) if obj else ()
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """With what rooms above know of the client."""
-        client = self.get_object(request, object_id)
-        panels = [panel(client, request) for panel in PANELS] if client else []
-        return super().change_view(
-            request, object_id, form_url, {"panels": panels, **(extra_context or {})}
-        )
+    def page(self, obj: Client, request: HttpRequest) -> dict[str, Any]:
+        """What rooms above know of the client."""
+        return {"panels": [panel(obj, request) for panel in PANELS]}
 
     def create(self, *, form: forms.ModelForm[Client], actor: Actor) -> Client:
         """Through the service, which makes its data key."""

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
@@ -43,19 +43,21 @@ class ClientRequest(HtmxRequest):
     may: Callable[[Permission], bool]  # whether the role is enough at this client
 
 
-View = Callable[Concatenate[ClientRequest, P], HttpResponse]
+View = Callable[Concatenate[ClientRequest, P], HttpResponseBase]
 
 
-def client_view(permission: Permission) -> Callable[[View[P]], Callable[..., HttpResponse]]:
+def client_view(permission: Permission) -> Callable[[View[P]], Callable[..., HttpResponseBase]]:
     """A view of one client's: logged in, a member, and allowed; times are in the client's zone.
 
     The address names the client by its slug, as ``client``. Others' clients are a 404; what the
     role does not allow is a 403 with one sentence.
     """
 
-    def decorate(view: View[P]) -> Callable[..., HttpResponse]:
+    def decorate(view: View[P]) -> Callable[..., HttpResponseBase]:
         @functools.wraps(view)
-        def wrapped(request: HtmxRequest, client: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        def wrapped(
+            request: HtmxRequest, client: str, *args: Any, **kwargs: Any
+        ) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return ask_to_log_in(request)
             try:

@@ -10,9 +10,10 @@ from typing import Any
 
 from bench.lists.answers import Answers, Multiplied, served
 from bench.lists.stacks import project
-from hosting.engines.base import LABEL_INSTANCE, LABEL_OWNER, LABEL_SERVICE, ContainerState
 from hosting.engines.docker import DockerEngine
 from hosting.engines.docker.observing import observed_service
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_OWNER, LABEL_SERVICE
+from hosting.engines.observed import ContainerState
 
 OWNER = "bench"
 FIRST = uuid.UUID(int=1)

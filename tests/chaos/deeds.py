@@ -15,7 +15,7 @@ from typing import TypeVar
 from django.db import connections
 from docker.errors import APIError
 
-from hosting.engines.base import EngineError
+from hosting.engines.errors import EngineError
 from hosting.models import ACTIVE_STATES, Instance, Operation
 from hosting.services import operations
 from tenants.errors import Refused
@@ -193,6 +193,7 @@ DEEDS: tuple[tuple[int, Deed], ...] = (  # how often, compared with the others
     (6, ask(Operation.Kind.START)),
     (6, ask(Operation.Kind.STOP)),
     (10, ask(Operation.Kind.RESTART)),
+    (5, ask(Operation.Kind.BACKUP)),
     (4, ask(Operation.Kind.DELETE)),
     (4, retry),
     (2, cancel),

@@ -11,7 +11,7 @@ from typing import Any
 import docker
 from docker.errors import NotFound
 
-from hosting.engines.base import LABEL_INSTANCE, LABEL_OWNER, LABEL_SERVICE, LABEL_SPEC
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_OWNER, LABEL_SERVICE, LABEL_SPEC
 
 LOCAL = "unix:///var/run/docker.sock"
 

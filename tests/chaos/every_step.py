@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 from collections.abc import Iterable, Sequence
-
-from django.db import connections
+from itertools import chain
 
 from hosting.flows.moments import Moment
 from tests.chaos import evidence
 from tests.chaos.all_kinds import die_with_all_kinds
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
+from tests.chaos.lanes import side_by_side
 from tests.chaos.lives import SURVIVED, Death, Trial, all_deaths, live, lives_for
 
 LANES = 4  # each mostly waits for a lease to run out
@@ -36,13 +35,8 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
 
 def try_all(world: Fleet, deaths: Sequence[Death]) -> list[Trial]:
     """All of them, some instances side by side."""
-    lives = [(world, life) for life in lives_for(deaths)]
-    connections.close_all()  # a forked process must not share one
-    trials: list[Trial] = []
-    with multiprocessing.get_context("fork").Pool(LANES) as pool:
-        for several in pool.imap_unordered(live, lives):
-            trials.extend(several)
-    return trials
+    several = side_by_side(live, [(world, life) for life in lives_for(deaths)], lanes=LANES)
+    return list(chain.from_iterable(several))
 
 
 def table(deaths: Iterable[Death], trials: Iterable[Trial]) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from hosting.engines.base import Stack
 from hosting.engines.docker.spec import container_name, needs_secrets_volume, secrets_volume
-from hosting.flows import runner, stacks
+from hosting.engines.wanted import Stack
+from hosting.flows import repositories, runner, stacks
+from hosting.flows.backup import tag, written_of
 from hosting.flows.engines import engine_for
-from hosting.models import Instance, Operation, OperationStep, Subnet
+from hosting.models import Backup, Instance, Operation, OperationStep, Subnet
 from tenants.models import AuditEvent
 from tenants.selectors import audit_chain
 from tests.chaos import engine
@@ -112,7 +113,7 @@ def wrong_with_operation(operation: Operation) -> Iterator[str]:
     flow = runner.FLOWS[operation.kind]
     if operation.state != Operation.State.SUCCEEDED:
         yield f"{operation.kind} is {operation.state}: {operation.reason}"
-    if operation.instance.state != flow.succeeded_as:
+    if flow.succeeded_as not in (None, operation.instance.state):
         yield f"the instance is {operation.instance.state} after {operation.kind}"
     steps = list(operation.steps.order_by("position"))
     if [each.name for each in steps] != [each.name for each in flow.steps]:
@@ -120,7 +121,19 @@ def wrong_with_operation(operation: Operation) -> Iterator[str]:
     for step in steps:
         if step.state != OperationStep.State.DONE or step.finished_at is None:
             yield f"its step {step.name} is {step.state}"
+    if operation.kind == Operation.Kind.BACKUP:
+        yield from wrong_with_backup(operation.backup)
     yield from wrong_with_audit(operation)
+
+
+def wrong_with_backup(backup: Backup) -> Iterator[str]:
+    """It is proven, and the repository holds what Berth knows of it, once."""
+    if not backup.is_good:
+        yield "the backup is not proven"
+    stored = repositories.primary(backup.instance).snapshots(tags=[tag(backup)])
+    there = sorted((each.id, each.path) for each in stored)
+    if there != sorted((each.snapshot, each.path) for each in written_of(backup)):
+        yield f"the repository holds {there} of the backup"
 
 
 def wrong_with_audit(operation: Operation) -> Iterator[str]:

@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection, transaction
 from berth_local.processes import die_with_parent
 from hosting.flows import runner
 from hosting.models import Instance, Operation, Plan, Server, Subnet
-from hosting.services import instances, operations, servers
+from hosting.services import backups, instances, operations, servers
 from tenants.models import Client
 from tenants.services import clients
 from tenants.services.actors import Actor
@@ -73,6 +73,8 @@ def ask(instance: Instance, kind: str) -> Operation:
         return instances.delete(instance=instance, confirmation=instance.name, actor=ACTOR)
     if kind in verbs:
         return verbs[Operation.Kind(kind)](instance=instance, actor=ACTOR)
+    if kind == Operation.Kind.BACKUP:
+        return Operation.objects.get(backup=backups.request(instance=instance, actor=ACTOR))
     with transaction.atomic():
         return operations.request(instance=instance, kind=kind, actor=ACTOR)
 

@@ -148,6 +148,7 @@ def installation() -> Iterator[Installation]:
     # Not below a closed directory: PostgreSQL runs as a user of its own.
     directory = Path(tempfile.mkdtemp(prefix="berth-chaos-"))
     directory.chmod(0o755)
+    (directory / "backups").mkdir()
     owner = f"chaos-{secrets.token_hex(4)}"
     with ExitStack() as cleaning:
         cleaning.callback(shutil.rmtree, directory, ignore_errors=True)
@@ -175,6 +176,7 @@ def _environment(directory: Path, owner: str, database: Database, broker: Broker
         "BERTH_OWNER": owner,
         "BERTH_CATALOG_DIRS": str(BASE / "tests" / "catalog"),
         "BERTH_IMAGE_PREFIX": "berth.local",
+        "BERTH_BACKUP_TARGET": str(directory / "backups"),
         "BERTH_EDGE": "0",
         "BERTH_LEASE_SECONDS": str(LEASE_SECONDS),
         "BERTH_LOG_LEVEL": "INFO",

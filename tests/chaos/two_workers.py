@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-
-from django.db import connections
 
 from tests.chaos import evidence, pauses
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
+from tests.chaos.lanes import side_by_side
 from tests.chaos.pauses import HELD, TOO_LATE
 
-LANES = 4
+LANES = 4  # each mostly waits for a lease to run out
 
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
@@ -20,9 +18,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     world = Fleet.found()
     wanted = [each for each in pauses.all_pauses() if options.only in ("", each.kind)]
     trials = [(world, number, pause) for number, pause in enumerate(wanted)]
-    connections.close_all()  # a forked process must not share one
-    with multiprocessing.get_context("fork").Pool(LANES) as pool:
-        outcomes = list(pool.imap(pauses.try_pause, trials))
+    outcomes = side_by_side(pauses.try_pause, trials, lanes=LANES)
     for pause, outcome in outcomes:
         print(f"{pause!s:<40}{outcome}")
     faults = [f"{pause}: {said}" for pause, said in outcomes if said not in (HELD, TOO_LATE)]

@@ -32,6 +32,13 @@ def one_round(server: Server) -> reconcile.Round | None:
     return reconcile.whole(Server.objects.get(pk=server.pk))
 
 
+def state_after_a_round(server: Server, instance: Instance) -> str:
+    """The instance's state, which the instance that is given shows as well."""
+    one_round(server)
+    instance.refresh_from_db()
+    return instance.state
+
+
 def work_all() -> list[Operation]:
     """Work on every operation that is due, as the workers do; return those that were worked on."""
     due = list(Operation.objects.filter(state=Operation.State.QUEUED).order_by("requested_at"))

@@ -12,7 +12,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from hosting.engines.base import LABEL_INSTANCE, LABEL_SERVICE, Engine
+from hosting.engines.base import Engine
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_SERVICE
 from hosting.flows.engines import engine_for
 from hosting.models import Instance
 

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
 
-from hosting.engines.base import LABEL_OWNER
+from hosting.engines.labels import LABEL_OWNER
 from hosting.models import Instance, OperationStep
 from tenants.models import AuditEvent
 from tests.journeys.inside import Inside, docker

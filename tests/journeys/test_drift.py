@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hosting.engines.base import LABEL_INSTANCE, LABEL_OWNER, Engine, Health
+from hosting.engines.base import Engine
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_OWNER
+from hosting.engines.observed import Health
 from hosting.flows import reconcile
 from hosting.models import Drift, Incident, Instance, Operation, Server, Stray
 from hosting.services import instances, strays

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from hosting import tasks
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.models import EdgeState, Hostname, Instance, Operation
 from hosting.services import instances
 from hosting.services.edge import want_publish

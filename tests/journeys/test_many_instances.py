@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from hosting.engines.base import Engine, SubnetTaken
+from hosting.engines.base import Engine
+from hosting.engines.errors import SubnetTaken
 from hosting.flows import stacks
 from hosting.models import Instance, Operation, Plan, Server
 from hosting.services import subnets

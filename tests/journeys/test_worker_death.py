@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from hosting.engines.base import LABEL_INSTANCE
+from hosting.engines.labels import LABEL_INSTANCE
 from hosting.models import Instance, Operation, OperationStep, Server
 from tenants.models import AuditEvent
 from tests.journeys.inside import docker

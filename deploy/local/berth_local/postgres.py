@@ -30,6 +30,11 @@ log_timezone = 'UTC'
 """
 
 
+# What a scope holds is made anew when it is lost: only the machine's own death could cost it. That
+# of PostgreSQL costs nothing, for what was committed is in the kernel's hands.
+UNSCOPED_ONLY = ("fsync", "full_page_writes")
+
+
 @dataclass
 class Postgres:
     """PostgreSQL of one scope; as root it runs as the user `postgres`, otherwise as we do."""
@@ -57,7 +62,10 @@ class Postgres:
         (self._data / "pg_hba.conf").write_text(ACCESS_RULES)
         with self.layout.log(self.name).open("ab") as log:
             return start_service(
-                [binaries / "postgres", "-D", self._data, "-p", str(self._settings["port"])],
+                [
+                    *(binaries / "postgres", "-D", self._data, "-p", str(self._settings["port"])),
+                    *(f"--{each}=off" for each in UNSCOPED_ONLY if self.layout.scope),
+                ],
                 log=log,
                 user=_server_user(),
                 end_signal=signal.SIGINT,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from hosting.engines.base import Report, Stack
+from hosting.engines.base import Report
 from hosting.engines.docker import containers, fabric
 from hosting.engines.docker.client import Client
 from hosting.engines.docker.convergence import Plan, plan
@@ -16,6 +16,7 @@ from hosting.engines.docker.observing import Found, find_instance, looked_at
 from hosting.engines.docker.rollout import WORKERS, Rollout
 from hosting.engines.docker.spec import needs_secrets_volume, secrets_volume
 from hosting.engines.ordering import levels
+from hosting.engines.wanted import Stack
 
 
 def prepare(client: Client, stack: Stack, report: Report) -> None:

@@ -1,11 +1,8 @@
-"""The connection to one Docker Engine, and the one place where its errors get their meaning."""
+"""The connection to one Docker Engine."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -14,13 +11,12 @@ from urllib.parse import urlsplit
 
 import requests
 from docker import APIClient
-from docker.errors import APIError, DockerException
+from docker.errors import APIError
 from docker.tls import TLSConfig
-from urllib3.exceptions import HTTPError as TransportError
-from urllib3.exceptions import ReadTimeoutError
 
-from hosting.engines.base import EngineError, EngineUnavailable, GiveUp, SubnetTaken, TryLater
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.limits import unenforced
+from hosting.engines.errors import GiveUp
 
 CALL_TIMEOUT_SECONDS = 60
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -160,16 +156,9 @@ class Client:
         params: Mapping[str, str] | None = None,
     ) -> Any:
         """Send one request with a JSON body; return the decoded answer, None where it is empty."""
-        api = self.api
-        response = api.request(
-            method,
-            f"{api.base_url}/v{api.api_version}{path}",
-            params=params,
-            json=body,
-            timeout=self.timeout_seconds,
+        response = self._request(
+            method, path, params=params, json=body, timeout=self.timeout_seconds
         )
-        if response.status_code >= 400:
-            raise _refused(response)
         return response.json() if response.content else None
 
     def stream(
@@ -186,19 +175,15 @@ class Client:
 
         docker-py's own streams (pull, events, exec) wait for ever on an engine that died quietly.
         """
-        api = self.api
-        response = api.request(
+        answer: Response = self._request(
             method,
-            f"{api.base_url}/v{api.api_version}{path}",
+            path,
             params=params,
             json=body,
             headers=headers,
             stream=True,
             timeout=silence_seconds,
         )
-        if response.status_code >= 400:
-            raise _refused(response)
-        answer: Response = response
         return answer
 
     def send(
@@ -210,17 +195,22 @@ class Client:
         params: Mapping[str, str] | None = None,
     ) -> None:
         """``PUT`` a body that is sent as it comes, and never held whole."""
-        api = self.api
-        response = api.request(
+        self._request(
             "PUT",
-            f"{api.base_url}/v{api.api_version}{path}",
+            path,
             params=params,
             data=chunks,
             headers={"Content-Type": "application/x-tar"},
             timeout=silence_seconds,
         )
+
+    def _request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Ask under the version that was agreed on. Raises ``APIError`` where it is refused."""
+        api = self.api
+        response = api.request(method, f"{api.base_url}/v{api.api_version}{path}", **options)
         if response.status_code >= 400:
             raise _refused(response)
+        return response
 
 
 def _refused(response: requests.Response) -> APIError:
@@ -243,95 +233,3 @@ def _refuse_endpoint(endpoint: str, tls: TlsFiles | None) -> None:
     for path in (tls.ca, tls.certificate, tls.key) if tls else ():
         if not Path(path).is_file():
             raise GiveUp(f"the TLS file {path} of the endpoint {endpoint} does not exist")
-
-
-@contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Turn whatever docker-py raises inside into Berth's words; ``what`` names the object.
-
-    An ``EngineError`` passes through untouched.
-    """
-    try:
-        yield
-    except EngineError:
-        raise
-    except APIError as error:
-        raise meaning(error, what) from error
-    except (requests.exceptions.Timeout, ReadTimeoutError, TimeoutError) as error:
-        raise TryLater(f"the server did not answer in time about {what}") from error
-    except (requests.exceptions.RequestException, TransportError, OSError) as error:
-        if "timed out" in str(error).lower():
-            raise TryLater(f"the server did not answer in time about {what}") from error
-        raise EngineUnavailable("the server does not answer") from error
-    except json.JSONDecodeError as error:
-        raise TryLater(f"the server's answer about {what} broke off") from error
-    except DockerException as error:
-        raise GiveUp(f"{what} is impossible: {error}") from error
-
-
-def status_of(error: APIError) -> int:
-    """The HTTP status the engine answered with, 0 where it said none."""
-    return int(error.status_code or 0)
-
-
-def meaning(error: APIError, what: str) -> EngineError:
-    """What an error of the engine means for Berth: wait, or ask a person.
-
-    The texts are those of Docker Engine 20.10 to 28; the statuses alone do not tell cases apart.
-    """
-    text = str(error.explanation or error).strip()
-    for pattern, kind, sentence in _MEANINGS:
-        found = re.search(pattern, text, re.IGNORECASE)
-        if found:
-            return kind(sentence.format(what=what, text=text, found=found))
-    if status_of(error) in (409, 429) or status_of(error) >= 500:
-        return TryLater(f"the server could not do {what}: {text}")
-    return GiveUp(f"the server refused {what}: {text}")
-
-
-def subnet_error(error: APIError, subnet: str) -> EngineError | None:
-    """``SubnetTaken`` where the engine says that the address range is in use, else None."""
-    text = str(error.explanation or error)
-    if re.search("pool overlaps|overlapping ipv4|conflicts with network", text, re.IGNORECASE):
-        return SubnetTaken(subnet)
-    return None
-
-
-_MEANINGS: tuple[tuple[str, type[EngineError], str], ...] = (
-    (r"no such image: (?P<image>\S+)", GiveUp, "the image {found[image]} does not exist"),
-    (
-        r"no space left on device",
-        TryLater,
-        "the server's disk is full: {what} needs space under its Docker directory",
-    ),
-    (
-        r"non-overlapping IPv4 address pool",
-        GiveUp,
-        "the server has no address range left for {what}",
-    ),
-    (
-        r"container name \"/?(?P<name>[^\"]+)\" is already in use",
-        TryLater,
-        "a container named {found[name]} is already on the server",
-    ),
-    (
-        r"network with name (?P<name>\S+) already exists",
-        TryLater,
-        "a network named {found[name]} is already on the server",
-    ),
-    (
-        r"OCI runtime create failed.*(executable file not found|no such file|permission denied)",
-        GiveUp,
-        "{what} cannot start: {text}",
-    ),
-    (r"address already in use", TryLater, "the address of {what} is still in use"),
-    (r"removal .* already in progress", TryLater, "{what} is just being removed"),
-    (r"volume is in use", TryLater, "{what} is still used by a container"),
-    (r"has active endpoints", TryLater, "{what} still has containers attached"),
-    (r"is restarting, wait", TryLater, "{what} is just restarting"),
-    (r"is paused", TryLater, "{what} is paused"),
-    (r"is not running", TryLater, "{what} is not running"),
-    (r"no such exec", TryLater, "{what}: the server no longer knows the command"),
-    (r"no such container", TryLater, "{what} is gone from the server"),
-    (r"network \S+ not found", TryLater, "a network of {what} is gone from the server"),
-)

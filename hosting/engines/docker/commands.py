@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from hosting.engines.base import EngineError
-from hosting.engines.docker.client import Client, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import translated
+from hosting.engines.errors import EngineError
 
 _MARK = "BERTH_COMMAND"
 # For an engine on another machine: whatever has the command's mark in its environment. All of it

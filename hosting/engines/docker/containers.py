@@ -11,16 +11,8 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from hosting.engines.base import (
-    LABEL_INSTANCE,
-    LABEL_SERVICE,
-    ContainerState,
-    ObservedService,
-    Service,
-    Stack,
-    TryLater,
-)
-from hosting.engines.docker.client import Client, status_of, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import status_of, translated
 from hosting.engines.docker.fabric import create_secrets_volume, remove_volume
 from hosting.engines.docker.secret_files import archive
 from hosting.engines.docker.spec import (
@@ -31,7 +23,11 @@ from hosting.engines.docker.spec import (
     needs_secrets_volume,
     secrets_volume,
 )
+from hosting.engines.errors import TryLater
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_SERVICE
+from hosting.engines.observed import ContainerState, ObservedService
 from hosting.engines.refusals import held_name
+from hosting.engines.wanted import Service, Stack
 
 FREEZE_PAUSES = (0.1, 0.5, 1.0, 2.0)  # seconds
 

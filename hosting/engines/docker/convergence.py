@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 
-from hosting.engines.base import (
-    ALTERED_NAME,
-    ContainerState,
-    Network,
-    ObservedService,
-    Service,
-    Stack,
-)
 from hosting.engines.docker.observing import Found, FoundNetwork
+from hosting.engines.observed import ALTERED_NAME, ContainerState, ObservedService
+from hosting.engines.wanted import Network, Service, Stack
 
 
 class Action(StrEnum):

@@ -10,22 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
-from hosting.engines.base import (
-    LABEL_OWNER,
-    VOLUME_SILENCE,
-    Capacity,
-    ContainerState,
-    Event,
-    GiveUp,
-    ObjectKind,
-    Observed,
-    Report,
-    RunResult,
-    Stack,
-    TryLater,
-    Usage,
-    silent,
-)
+from hosting.engines.base import VOLUME_SILENCE, Report, silent
 from hosting.engines.docker import (
     applying,
     containers,
@@ -37,11 +22,24 @@ from hosting.engines.docker import (
     streaming,
     volumes,
 )
-from hosting.engines.docker.client import CALL_TIMEOUT_SECONDS, Client, TlsFiles, translated
+from hosting.engines.docker.client import CALL_TIMEOUT_SECONDS, Client, TlsFiles
 from hosting.engines.docker.convergence import container_of
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.execution import execute
 from hosting.engines.docker.observing import find, find_instance, looked_at
+from hosting.engines.errors import GiveUp, TryLater
+from hosting.engines.labels import LABEL_OWNER
+from hosting.engines.observed import (
+    Capacity,
+    ContainerState,
+    Event,
+    ObjectKind,
+    Observed,
+    RunResult,
+    Usage,
+)
 from hosting.engines.refusals import VOLUME_SERVICE, refuse_unsafe
+from hosting.engines.wanted import Stack
 
 BUILT_HERE = ("berth.local/",)
 

@@ -7,15 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hosting.engines.base import (
-    LABEL_INSTANCE,
-    LABEL_OWNER,
-    LABEL_SERVICE,
-    EngineUnavailable,
-    Event,
-    TryLater,
-)
-from hosting.engines.docker.client import Client, Response, translated
+from hosting.engines.docker.client import Client, Response
+from hosting.engines.docker.errors import translated
+from hosting.engines.errors import EngineUnavailable, TryLater
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_OWNER, LABEL_SERVICE
+from hosting.engines.observed import Event
 from hosting.engines.refusals import VOLUME_SERVICE
 
 SILENCE_SECONDS = 60.0

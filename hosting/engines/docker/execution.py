@@ -9,9 +9,11 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError as TransportError
 
-from hosting.engines.base import RunResult, TryLater
-from hosting.engines.docker.client import Client, Response, translated
+from hosting.engines.docker.client import Client, Response
 from hosting.engines.docker.commands import Command
+from hosting.engines.docker.errors import translated
+from hosting.engines.errors import TryLater
+from hosting.engines.observed import RunResult
 
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 _SETTLE_SECONDS = 2.0

@@ -6,9 +6,11 @@ import time
 
 from docker.errors import APIError, NotFound
 
-from hosting.engines.base import Network, Service, Stack, TryLater
-from hosting.engines.docker.client import Client, status_of, subnet_error, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import status_of, subnet_error, translated
 from hosting.engines.docker.spec import network_body, secrets_volume_body, volume_body
+from hosting.engines.errors import TryLater
+from hosting.engines.wanted import Network, Service, Stack
 
 APPEARANCE_PAUSES = (0.0, 0.3, 0.7)  # seconds
 

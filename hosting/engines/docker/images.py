@@ -12,8 +12,10 @@ from docker.auth import get_config_header, resolve_repository_name
 from docker.errors import APIError, ImageNotFound
 from docker.utils import parse_repository_tag
 
-from hosting.engines.base import EngineError, GiveUp, Report, TryLater
-from hosting.engines.docker.client import Client, meaning, translated
+from hosting.engines.base import Report
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import meaning, translated
+from hosting.engines.errors import EngineError, GiveUp, TryLater
 
 SILENCE_SECONDS = 180  # a layer may take long to unpack, without a word
 PROGRESS_EVERY_SECONDS = 1.0

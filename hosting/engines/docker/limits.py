@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from hosting.engines.base import ALTERED_LIMITS, ALTERED_RESTART_POLICY, LABEL_LIMITS, Limits
+from hosting.engines.labels import LABEL_LIMITS
+from hosting.engines.observed import ALTERED_LIMITS, ALTERED_RESTART_POLICY
+from hosting.engines.wanted import Limits
 
 NANOSECONDS = 1_000_000_000
 RESTART_POLICY = {"Name": "unless-stopped"}

@@ -11,10 +11,12 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from hosting.engines.base import LABEL_INSTANCE, LABEL_SERVICE, Usage
 from hosting.engines.docker import cgroups
 from hosting.engines.docker.cgroups import Counters
-from hosting.engines.docker.client import Client, status_of, translated
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import status_of, translated
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_SERVICE
+from hosting.engines.observed import Usage
 
 READERS = 8  # one stats call takes a second on Engine 20.10; eight at once, 0.15 s each
 

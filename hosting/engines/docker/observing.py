@@ -10,20 +10,19 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from hosting.engines.base import (
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import translated
+from hosting.engines.docker.limits import altered_limits
+from hosting.engines.docker.spec import LABEL_PROJECT, LABEL_SECRETS_OF, container_name
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_SERVICE, LABEL_SPEC
+from hosting.engines.observed import (
     ALTERED_NAME,
     ALTERED_NETWORKS,
-    LABEL_INSTANCE,
-    LABEL_SERVICE,
-    LABEL_SPEC,
     ContainerState,
     Health,
     Observed,
     ObservedService,
 )
-from hosting.engines.docker.client import Client, translated
-from hosting.engines.docker.limits import altered_limits
-from hosting.engines.docker.spec import LABEL_PROJECT, LABEL_SECRETS_OF, container_name
 
 NO_NETWORKS = frozenset({"none", "host"})  # Docker calls them networks; nobody meets anybody there
 # "dead" and "removing" are containers on their way out: nothing can be done with them any more.

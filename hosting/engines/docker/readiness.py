@@ -9,11 +9,13 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from hosting.engines.base import EngineUnavailable, GiveUp, Service, TryLater
-from hosting.engines.docker.client import Client, translated
+from hosting.engines.docker.client import Client
 from hosting.engines.docker.containers import log_tail
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.execution import execute
 from hosting.engines.docker.secret_files import redacted
+from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
+from hosting.engines.wanted import Service
 
 FIRST_PAUSE_SECONDS = 0.15
 LONGEST_PAUSE_SECONDS = 1.0

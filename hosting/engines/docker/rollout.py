@@ -10,23 +10,22 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 
-from hosting.engines.base import (
-    ALTERED_LIMITS,
-    ALTERED_NAME,
-    ALTERED_NETWORKS,
-    ALTERED_RESTART_POLICY,
-    ObservedService,
-    Report,
-    Service,
-    Stack,
-)
+from hosting.engines.base import Report
 from hosting.engines.docker import containers, readiness
 from hosting.engines.docker.client import Client
 from hosting.engines.docker.convergence import Action, Plan
 from hosting.engines.docker.limits import RESTART_POLICY, resources
 from hosting.engines.docker.observing import Found
 from hosting.engines.docker.spec import container_name
+from hosting.engines.observed import (
+    ALTERED_LIMITS,
+    ALTERED_NAME,
+    ALTERED_NETWORKS,
+    ALTERED_RESTART_POLICY,
+    ObservedService,
+)
 from hosting.engines.ordering import levels
+from hosting.engines.wanted import Service, Stack
 
 WORKERS = 4  # the daemon serialises starts: more threads gain next to nothing
 ROUND_SECONDS = 1.0

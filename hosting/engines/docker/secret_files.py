@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 
-from hosting.engines.base import Secret
+from hosting.engines.wanted import Secret
 
 
 def archive(secrets: tuple[Secret, ...], directory: str) -> bytes:

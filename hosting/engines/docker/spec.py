@@ -10,20 +10,16 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from hosting.engines.base import (
+from hosting.engines.docker.limits import RESTART_POLICY, limits_label, resources
+from hosting.engines.labels import (
     LABEL_INSTANCE,
     LABEL_LIMITS,
     LABEL_OWNER,
     LABEL_SERVICE,
     LABEL_SPEC,
-    Attachment,
-    Network,
-    Readiness,
-    Service,
-    Stack,
 )
-from hosting.engines.docker.limits import RESTART_POLICY, limits_label, resources
 from hosting.engines.refusals import VOLUME_SERVICE
+from hosting.engines.wanted import Attachment, Network, Readiness, Service, Stack
 
 SECRETS_DIRECTORY = "/run/secrets"
 LABEL_PROJECT = "com.docker.compose.project"

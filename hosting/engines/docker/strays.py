@@ -9,8 +9,11 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from hosting.engines.base import LABEL_OWNER, ObjectKind, Report
-from hosting.engines.docker.client import Client, translated
+from hosting.engines.base import Report
+from hosting.engines.docker.client import Client
+from hosting.engines.docker.errors import translated
+from hosting.engines.labels import LABEL_OWNER
+from hosting.engines.observed import ObjectKind
 from hosting.engines.refusals import not_owned
 
 GRACE_SECONDS = 10

@@ -10,11 +10,13 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from hosting.engines.base import CommandFailed, RunResult, TryLater
-from hosting.engines.docker.client import Client, translated
+from hosting.engines.docker.client import Client
 from hosting.engines.docker.commands import Command
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.frames import STDERR, Frames, Tail
 from hosting.engines.docker.wire import Ended, Silent, Wire
+from hosting.engines.errors import CommandFailed, TryLater
+from hosting.engines.observed import RunResult
 
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 LAST_WORDS_BYTES = 4 * 1024

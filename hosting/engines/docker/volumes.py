@@ -16,24 +16,20 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from hosting.engines.base import (
-    LABEL_INSTANCE,
-    LABEL_OWNER,
-    LABEL_SERVICE,
-    GiveUp,
-    ObjectKind,
-    Stack,
-    TryLater,
-)
-from hosting.engines.docker.client import Client, Response, translated
+from hosting.engines.docker.client import Client, Response
+from hosting.engines.docker.errors import translated
 from hosting.engines.docker.spec import (
     LABEL_SECRETS_OF,
     container_name,
     volume_container_body,
     volume_service,
 )
+from hosting.engines.errors import GiveUp, TryLater
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_OWNER, LABEL_SERVICE
+from hosting.engines.observed import ObjectKind
 from hosting.engines.refusals import foreign_volume, full_volume, missing_volume, not_owned
 from hosting.engines.tar_stream import NoTar, TarWatch, of_root, watched
+from hosting.engines.wanted import Stack
 
 PLACE = "berth-volume"  # below the root of the container
 PIECE_BYTES = 256 * 1024

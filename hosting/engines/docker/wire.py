@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import requests
 from docker.errors import APIError
 
-from hosting.engines.base import EngineUnavailable
 from hosting.engines.docker.client import Client, TlsFiles
+from hosting.engines.errors import EngineUnavailable
 
 RECEIVE_BYTES = 256 * 1024
 RECORD_BYTES = 64 * 1024  # encrypted at once

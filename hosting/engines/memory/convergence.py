@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from hosting.engines.base import (
+from hosting.engines.base import Report
+from hosting.engines.errors import GiveUp, SubnetTaken, TryLater
+from hosting.engines.memory.world import RESTART_POLICY, Container, HeldNetwork, Labelled, World
+from hosting.engines.observed import (
     ALTERED_LIMITS,
     ALTERED_NAME,
     ALTERED_NETWORKS,
     ALTERED_RESTART_POLICY,
     ContainerState,
-    GiveUp,
-    Network,
-    Report,
-    Service,
-    Stack,
-    SubnetTaken,
-    TryLater,
 )
-from hosting.engines.memory.world import RESTART_POLICY, Container, HeldNetwork, Labelled, World
 from hosting.engines.refusals import held_name
+from hosting.engines.wanted import Network, Service, Stack
 
 RESTARTS_THAT_MAKE_A_LOOP = 3
 

@@ -5,50 +5,29 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hosting.engines.base import (
-    VOLUME_SILENCE,
+from hosting.engines.base import VOLUME_SILENCE, Report, silent
+from hosting.engines.errors import GiveUp
+from hosting.engines.memory import convergence, execution, observing, strays, volumes
+from hosting.engines.memory.execution import FeedCommand, ReadCommand, RunCommand
+from hosting.engines.memory.hands import Hands
+from hosting.engines.memory.world import World
+from hosting.engines.observed import (
     Capacity,
     ContainerState,
-    EngineUnavailable,
     Event,
-    GiveUp,
     ObjectKind,
     Observed,
-    ObservedService,
-    Report,
     RunResult,
-    Stack,
-    TryLater,
     Usage,
-    silent,
 )
-from hosting.engines.memory import convergence, strays, volumes
-from hosting.engines.memory.hands import Hands
-from hosting.engines.memory.world import Container, Labelled, World
 from hosting.engines.ordering import levels
 from hosting.engines.refusals import refuse_unsafe
+from hosting.engines.wanted import Stack
 
-# What a command does, by instance, service and words.
-RunCommand = Callable[[str, str, tuple[str, ...]], RunResult]
-ReadCommand = Callable[[str, str, tuple[str, ...]], Iterable[bytes]]
-FeedCommand = Callable[[str, str, tuple[str, ...], bytes], RunResult]
 GIB = 1024**3
-ENDED = (ContainerState.EXITED, ContainerState.RESTARTING)
-
-
-def _succeed(instance: str, service: str, command: tuple[str, ...]) -> RunResult:
-    return RunResult(exit_code=0, output="")
-
-
-def _say_nothing(instance: str, service: str, command: tuple[str, ...]) -> Iterable[bytes]:
-    return ()
-
-
-def _swallow(instance: str, service: str, command: tuple[str, ...], fed: bytes) -> RunResult:
-    return RunResult(exit_code=0, output="")
 
 
 def _always() -> None:
@@ -62,9 +41,9 @@ class MemoryEngine:
         self,
         *,
         capacity: Capacity | None = None,
-        run_command: RunCommand = _succeed,
-        read_command: ReadCommand = _say_nothing,
-        feed_command: FeedCommand = _swallow,
+        run_command: RunCommand = execution.succeed,
+        read_command: ReadCommand = execution.say_nothing,
+        feed_command: FeedCommand = execution.swallow,
     ) -> None:
         """The commands stand for what programs in containers do.
 
@@ -156,15 +135,12 @@ class MemoryEngine:
     def observe(self, instance: str) -> Observed:
         """What exists of the instance."""
         self._world.answer()
-        return self._observed(instance, self._looked_at)
+        return observing.observed(self._world, instance)
 
     def observe_all(self, owner: str) -> Mapping[str, Observed]:
         """What exists of every instance of that owner."""
         self._world.answer()
-        world = self._world
-        everything = (*world.containers, *world.networks, *world.volumes)
-        instances = {each.instance for each in everything if each.owner == owner}
-        return {each: self._observed(each, world.listed, owner) for each in sorted(instances)}
+        return observing.observed_all(self._world, owner)
 
     def stop(self, stack: Stack, *, report: Report = silent) -> None:
         """Stop the containers, dependants first."""
@@ -206,7 +182,7 @@ class MemoryEngine:
     ) -> RunResult:
         """Answer with what ``run_command`` makes of it."""
         self._world.answer()
-        self._refuse_still(instance, service)
+        execution.refuse_still(self._world, instance, service)
         return self._run_command(instance, service, command)
 
     def read(
@@ -214,12 +190,12 @@ class MemoryEngine:
     ) -> Generator[bytes, None, None]:
         """Yield what ``read_command`` makes of it."""
         self._world.answer()
-        self._refuse_still(instance, service)
+        execution.refuse_still(self._world, instance, service)
         self._permit()
         for chunk in self._read_command(instance, service, command):
             yield chunk
             self._world.answer()
-            self._refuse_still(instance, service)
+            execution.refuse_still(self._world, instance, service)
 
     def feed(
         self,
@@ -232,25 +208,25 @@ class MemoryEngine:
     ) -> RunResult:
         """Answer with what ``feed_command`` makes of all the chunks together."""
         self._world.answer()
-        self._refuse_still(instance, service)
+        execution.refuse_still(self._world, instance, service)
         fed = b"".join(self._with_leave(chunks))
         self._world.answer()
-        self._refuse_still(instance, service)
+        execution.refuse_still(self._world, instance, service)
         return self._feed_command(instance, service, command, fed)
 
     def pause(self, instance: str, service: str) -> None:
         """Freeze the service's container."""
         self._world.answer()
-        container = self._present(instance, service)
+        container = execution.present(self._world, instance, service)
         if container.state is not ContainerState.PAUSED:
-            self._refuse_still(instance, service)
+            execution.refuse_still(self._world, instance, service)
             self._permit()
             self._world.pause(container)
 
     def resume(self, instance: str, service: str) -> None:
         """Let a paused container go on."""
         self._world.answer()
-        container = self._present(instance, service)
+        container = execution.present(self._world, instance, service)
         self._permit()
         self._world.resume(container)
 
@@ -288,78 +264,16 @@ class MemoryEngine:
         """Counters that grow by one with each reading."""
         self._world.answer()
         self._readings += 1
-        count, now = self._readings, datetime.now(UTC)
-        return {
-            instance: tuple(
-                Usage(each.service_name, now, float(count), 1024**2, count, count, count, count, 1)
-                for each in self._world.containers.of(instance).values()
-                if each.is_running
-            )
-            for instance in instances
-        }
+        return observing.usage(self._world, instances, self._readings)
 
     def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:
         """What has happened, and what happens while this is read; then the stream breaks."""
         self._world.answer()
-        return self._follow(owner, since, 0 if since else len(self._world.events))
-
-    def _follow(self, owner: str, since: datetime | None, at: int) -> Iterator[Event]:
-        told = self._world.events
-        while at < len(told):
-            of, event = told[at]
-            at += 1
-            if of == owner and (since is None or event.occurred_at >= since):
-                yield event
-        raise EngineUnavailable("the server ended its event stream")
+        at = 0 if since else len(self._world.events)
+        return observing.follow(self._world, owner, since, at)
 
     def _with_leave(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         self._permit()
         for chunk in chunks:
             self._permit()
             yield chunk
-
-    def _refuse_still(self, instance: str, service: str) -> None:
-        """Raise where no command can run."""
-        container = self._world.container(instance, service)
-        if container is None:
-            raise GiveUp(f"the service {service} has no container on the server")
-        if not container.is_running:
-            is_paused = container.state is ContainerState.PAUSED
-            state = "paused" if is_paused else "not running"
-            raise TryLater(f"the service {service} is {state}")
-
-    def _present(self, instance: str, service: str) -> Container:
-        container = self._world.container(instance, service)
-        if container is None:
-            raise TryLater(f"the service {service} has no container on the server just now")
-        return container
-
-    def _observed(
-        self,
-        instance: str,
-        show: Callable[[Container], ObservedService],
-        owner: str | None = None,
-    ) -> Observed:
-        """What carries the instance's label, and the owner's where one is given."""
-        world = self._world
-        containers = world.containers.of(instance).values()
-        seen = [show(each) for each in containers if owner in (None, each.owner)]
-        return Observed(
-            instance=instance,
-            services=tuple(sorted(seen, key=lambda each: (each.name, each.container_id))),
-            networks=_names(world.networks.of(instance), owner),
-            volumes=_names(world.volumes.of(instance), owner),
-        )
-
-    def _looked_at(self, container: Container) -> ObservedService:
-        return replace(
-            self._world.listed(container),
-            exit_code=container.exit_code if container.state in ENDED else None,
-            oom_killed=container.oom_killed,
-            restarts=container.restarts,
-            altered=container.altered(),
-        )
-
-
-def _names(objects: Mapping[str, Labelled], owner: str | None) -> tuple[str, ...]:
-    return tuple(sorted(name for name, each in objects.items() if owner in (None, each.owner)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hosting.engines.base import ContainerState, ObjectKind
 from hosting.engines.memory.world import Container, HeldNetwork, Labelled, Loop, World
+from hosting.engines.observed import ContainerState, ObjectKind
 
 OOM_EXIT_CODE = 137
 

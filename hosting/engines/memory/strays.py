@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from hosting.engines.base import ContainerState, ObjectKind, Report, TryLater
+from hosting.engines.base import Report
+from hosting.engines.errors import TryLater
 from hosting.engines.memory.world import Container, World
+from hosting.engines.observed import ContainerState, ObjectKind
 from hosting.engines.refusals import not_owned
 
 

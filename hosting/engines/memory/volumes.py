@@ -6,10 +6,12 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable
 
-from hosting.engines.base import GiveUp, ObjectKind, Stack, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.memory.world import Labelled, World
+from hosting.engines.observed import ObjectKind
 from hosting.engines.refusals import foreign_volume, full_volume, missing_volume, not_owned
 from hosting.engines.tar_stream import TarWatch, watched
+from hosting.engines.wanted import Stack
 
 PIECE_BYTES = 64 * 1024
 

@@ -6,24 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from hosting.engines.base import (
+from hosting.engines.base import Report, silent
+from hosting.engines.errors import EngineUnavailable
+from hosting.engines.memory.shelf import Shelf, Subnets
+from hosting.engines.observed import (
     ALTERED_LIMITS,
     ALTERED_NAME,
     ALTERED_NETWORKS,
     ALTERED_RESTART_POLICY,
     ContainerState,
-    EngineUnavailable,
     Event,
     Health,
-    Limits,
-    Network,
     ObservedService,
-    Report,
-    Service,
-    Stack,
-    silent,
 )
-from hosting.engines.memory.shelf import Shelf, Subnets
+from hosting.engines.wanted import Limits, Network, Service, Stack
 
 RESTART_POLICY = "unless-stopped"
 SHOWN_IN_A_LIST = (ALTERED_NAME, ALTERED_NETWORKS)

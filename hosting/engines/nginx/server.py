@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
-from hosting.engines.base import GiveUp, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.nginx.pages import PAGES
 from hosting.engines.nginx.render import generation_of
 

@@ -13,7 +13,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 from pathlib import Path
 from typing import Literal, get_args
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 
 SiteState = Literal["serving", "holding", "stopped", "starting", "failed"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from hosting.engines.base import EngineError, GiveUp, TryLater
+from hosting.engines.errors import EngineError, GiveUp, TryLater
 
 
 class WrongPassword(GiveUp):

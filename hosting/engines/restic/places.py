@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 
 
 class Kind(StrEnum):

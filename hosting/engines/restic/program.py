@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 
-from hosting.engines.base import GiveUp, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 
 MINIMUM = (0, 14)  # compression, and `copy` with --from-repo
 

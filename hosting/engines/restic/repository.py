@@ -10,7 +10,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from hosting.engines.base import EngineError, GiveUp, Report, silent
+from hosting.engines.base import Report, silent
+from hosting.engines.errors import EngineError, GiveUp
 from hosting.engines.restic import storage, writing
 from hosting.engines.restic.errors import (
     Damaged,

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.restic.errors import TargetRefused, TargetUnavailable
 
 _ALGORITHM = "AWS4-HMAC-SHA256"

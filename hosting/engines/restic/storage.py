@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.restic import s3
 from hosting.engines.restic.errors import Damaged, TargetUnavailable, explain
 from hosting.engines.restic.places import Kind, sftp_parts

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.restic.errors import TargetUnavailable
 from hosting.engines.restic.places import Kind, sftp_parts
 from hosting.engines.restic.repository import Repository

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.nginx import Holder, Limits
 
 

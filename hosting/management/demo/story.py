@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.db.models import Q
 
-from hosting.engines.base import ContainerState
+from hosting.engines.observed import ContainerState
 from hosting.flows import stacks
 from hosting.flows.engines import engine_for
 from hosting.management.demo.surroundings import Surroundings

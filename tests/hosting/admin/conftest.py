@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hosting.models import (
+    Backup,
     Chore,
     FleetAction,
     Hostname,
@@ -24,6 +26,7 @@ from hosting.models import (
     Stray,
     Subnet,
 )
+from tenants.crypto import create_data_key
 from tenants.models import Client, User
 
 Staff = Callable[[str], Browser]
@@ -69,6 +72,7 @@ def fill(db: None) -> Callable[[int], None]:
 
 def _one_of_everything(tag: str) -> None:
     client = Client.objects.create(name=f"Client {tag}", slug=f"c{tag}")
+    create_data_key(client=client)
     user = User.objects.create_user(f"{tag}@example.com")
     client.members.create(user=user, role="owner")
     plan = Plan.objects.create(
@@ -110,6 +114,11 @@ def _reliability(tag: str, server: Server, failed: Instance) -> None:
     Incident.objects.create(kind="instance_degraded", instance=failed, summary="Degraded.")
     failed.drifts.create(kind="stopped", subject="web", found="web", operation=operation)
     Stray.objects.create(server=server, kind="volume", reference=tag, name=tag)
+    Backup.objects.create(instance=failed, operation=operation, trigger="nightly")
+    failed.backups.create(
+        trigger="asked", taken_at=now, verified_at=now, manifest={"app": "guestbook"}
+    )
+    Instance.objects.filter(pk=failed.pk).update(first_running_at=now - timedelta(days=3))
     Chore.objects.create(name=f"chore-{tag}", due_at=now, last_ended_at=now)
 
 

@@ -20,6 +20,8 @@ PAGES: dict[str, frozenset[str]] = {
     "hosting_catalog": frozenset(GROUPS),
     "hosting_operation_changelist": frozenset({OPERATIONS, SUPPORT}),
     "hosting_operation_add": frozenset(),
+    "hosting_backup_changelist": frozenset({OPERATIONS, SUPPORT}),
+    "hosting_backup_add": frozenset(),
     "hosting_server_changelist": frozenset({OPERATIONS}),
     "hosting_server_add": frozenset(),
     "hosting_fleetaction_changelist": frozenset({OPERATIONS}),
@@ -48,6 +50,7 @@ VERBS: dict[str, frozenset[str]] = {
     "restart": frozenset({OPERATIONS, SUPPORT}),
     "retry": frozenset({OPERATIONS}),
     "stop": frozenset({OPERATIONS}),
+    "backup": frozenset({OPERATIONS, SUPPORT}),
     "delete": frozenset({OPERATIONS}),
 }
 BULK: dict[str, frozenset[str]] = {
@@ -55,6 +58,7 @@ BULK: dict[str, frozenset[str]] = {
     "restart_selected": frozenset({OPERATIONS, SUPPORT}),
     "retry_selected": frozenset({OPERATIONS}),
     "stop_selected": frozenset({OPERATIONS}),
+    "back_up_selected": frozenset({OPERATIONS, SUPPORT}),
     "delete_instances": frozenset({OPERATIONS}),
     "delete_selected": frozenset(),
 }

@@ -19,6 +19,7 @@ PAGES = (
     "index",
     "hosting_instance_changelist",
     "hosting_operation_changelist",
+    "hosting_backup_changelist",
     "hosting_server_changelist",
     "hosting_fleetaction_changelist",
     "hosting_incident_changelist",

@@ -30,6 +30,10 @@ PLAN = {
     "memory_mb": "8192",
     "disk_gb": "80",
     "processes": "1024",
+    "keep_daily": "7",
+    "keep_weekly": "4",
+    "keep_monthly": "3",
+    "keep_yearly": "0",
     "is_active": "on",
     "position": "3",
 }

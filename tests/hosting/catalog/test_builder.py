@@ -23,7 +23,7 @@ from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.errors import BuildError
 from hosting.catalog.loader import BUILT_IN, load_app, load_catalog
 from hosting.catalog.schema import App
-from hosting.engines.base import (
+from hosting.engines.wanted import (
     Attachment,
     Limits,
     Mount,

@@ -13,7 +13,7 @@ from hosting.catalog.compose import to_compose
 from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.loader import BUILT_IN, load_app
 from hosting.catalog.schema import App
-from hosting.engines.base import Secret, Stack
+from hosting.engines.wanted import Secret, Stack
 
 
 @pytest.fixture

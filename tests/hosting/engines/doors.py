@@ -14,17 +14,13 @@ from docker import APIClient
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from hosting.engines.base import (
-    LABEL_INSTANCE,
-    LABEL_OWNER,
-    CommandFailed,
-    Engine,
-    ObjectKind,
-    RunResult,
-    Stack,
-)
+from hosting.engines.base import Engine
 from hosting.engines.docker import DockerEngine
+from hosting.engines.errors import CommandFailed
+from hosting.engines.labels import LABEL_INSTANCE, LABEL_OWNER
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ObjectKind, RunResult
+from hosting.engines.wanted import Stack
 from tests.hosting.engines.stacks import IMAGE, Subnets
 
 SOCKET = "unix:///var/run/docker.sock"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hosting.engines.base import ContainerState, Engine, ObservedService, Stack
+from hosting.engines.base import Engine
+from hosting.engines.observed import ContainerState, ObservedService
+from hosting.engines.wanted import Stack
 
 
 def ids(engine: Engine, stack: Stack) -> dict[str, str]:

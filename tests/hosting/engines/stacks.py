@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from hosting.engines.base import Attachment, Limits, Network, Readiness, Service, Stack, Volume
+from hosting.engines.wanted import Attachment, Limits, Network, Readiness, Service, Stack, Volume
 
 IMAGE = "berth.local/guestbook:1"  # has a shell and Python
 OTHER_IMAGE = "berth.local/guestbook:2"

@@ -7,18 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hosting.engines.base import (
-    ContainerState,
-    Engine,
-    GiveUp,
-    Mount,
-    Network,
-    Readiness,
-    SubnetTaken,
-    TryLater,
-    Volume,
-)
+from hosting.engines.base import Engine
+from hosting.engines.errors import GiveUp, SubnetTaken, TryLater
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState
+from hosting.engines.wanted import Mount, Network, Readiness, Volume
 from tests.hosting.engines.doors import Backdoor
 from tests.hosting.engines.looking import all_run, changed, ids, states
 from tests.hosting.engines.stacks import ABSENT_IMAGE, OTHER_IMAGE, Stacks, service

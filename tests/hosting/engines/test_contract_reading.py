@@ -9,13 +9,9 @@ from functools import partial
 
 import pytest
 
-from hosting.engines.base import (
-    Engine,
-    EngineUnavailable,
-    GiveUp,
-    ObjectKind,
-    TryLater,
-)
+from hosting.engines.base import Engine
+from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
+from hosting.engines.observed import ObjectKind
 from tests.hosting.engines.doors import Backdoor
 from tests.hosting.engines.stacks import Stacks, service
 

@@ -8,15 +8,10 @@ from itertools import repeat
 
 import pytest
 
-from hosting.engines.base import (
-    CommandFailed,
-    ContainerState,
-    Engine,
-    EngineUnavailable,
-    GiveUp,
-    Stack,
-    TryLater,
-)
+from hosting.engines.base import Engine
+from hosting.engines.errors import CommandFailed, EngineUnavailable, GiveUp, TryLater
+from hosting.engines.observed import ContainerState
+from hosting.engines.wanted import Stack
 from tests.hosting.engines.doors import COUNT, FAIL, MANY, SAY, TALK, Backdoor
 from tests.hosting.engines.looking import all_run, states
 from tests.hosting.engines.stacks import Stacks, service

@@ -7,17 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from hosting.engines.base import (
-    Engine,
-    EngineUnavailable,
-    GiveUp,
-    Mount,
-    ObjectKind,
-    Stack,
-    Volume,
-)
+from hosting.engines.base import Engine
 from hosting.engines.drift import Expected, compare
+from hosting.engines.errors import EngineUnavailable, GiveUp
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ObjectKind
+from hosting.engines.wanted import Mount, Stack, Volume
 from tests.hosting.engines import tars
 from tests.hosting.engines.doors import Backdoor
 from tests.hosting.engines.looking import all_run, changed

@@ -10,20 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hosting.engines.base import (
-    Attachment,
-    ContainerState,
-    Health,
-    Limits,
-    Network,
-    Observed,
-    ObservedService,
-    Secret,
-    Service,
-    Stack,
-    Volume,
-)
 from hosting.engines.drift import Expected, Finding, Kind, compare, compare_stopped
+from hosting.engines.observed import ContainerState, Health, Observed, ObservedService
+from hosting.engines.wanted import Attachment, Limits, Network, Secret, Service, Stack, Volume
 
 STACK = Stack(
     instance="i",

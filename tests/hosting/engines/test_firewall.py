@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hosting.engines import firewall as module
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.firewall import (
     Firewall,
     FirewallUnavailable,

@@ -8,18 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hosting.engines.base import (
-    Attachment,
-    ContainerState,
-    EngineUnavailable,
-    GiveUp,
-    Health,
-    Network,
-    ObjectKind,
-    Stack,
-    SubnetTaken,
-)
+from hosting.engines.errors import EngineUnavailable, GiveUp, SubnetTaken
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState, Health, ObjectKind
+from hosting.engines.wanted import Attachment, Network, Stack
 from tests.hosting.engines.looking import all_run, changed, ids, seen
 from tests.hosting.engines.stacks import READY, Stacks, service
 

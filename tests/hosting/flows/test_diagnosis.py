@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from hosting.engines.base import ContainerState, GiveUp, Health, Observed, ObservedService
 from hosting.engines.drift import Finding, Kind
+from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState, Health, Observed, ObservedService
 from hosting.flows import diagnosis
 from hosting.models import Drift, Incident, Instance, InstanceSecret, Operation, Server
 from tenants.models import AuditEvent
 from tests.hosting.rounds import one_round, pass_time, work_all
 
-Order = Callable[..., Instance]
-WorkOff = Callable[[Instance], Operation]
 pytestmark = pytest.mark.django_db
 
 ENDED = ObservedService(
@@ -28,13 +26,6 @@ ENDED = ObservedService(
     image="web",
     exit_code=1,
 )
-
-
-@pytest.fixture
-def book(order: Order, memory_engine: MemoryEngine, work_off: WorkOff) -> Instance:
-    instance = order("book")
-    work_off(instance)
-    return instance
 
 
 @pytest.mark.parametrize(

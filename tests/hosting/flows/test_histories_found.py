@@ -9,8 +9,8 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from hosting.engines.base import ContainerState, ObjectKind
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState, ObjectKind
 from hosting.flows import base, reconcile, runner
 from hosting.flows.moments import Moment
 from hosting.models import Instance, Operation, OperationStep, Server

@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from hosting.engines.base import GiveUp, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.memory import MemoryEngine
 from hosting.models import Instance, Operation, OperationStep, Server
 from hosting.selectors import sites

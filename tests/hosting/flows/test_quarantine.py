@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from hosting.engines.base import ContainerState, ObjectKind
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState, ObjectKind
 from hosting.models import Incident, Instance, Operation, Server, Stray
 from hosting.services import instances, strays
 from tenants.models import AuditEvent, User

@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from hosting.engines.base import ContainerState, GiveUp, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState
 from hosting.engines.restic import Damaged
 from hosting.flows import filling, restore, runner, stacks
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation, Restore, Server

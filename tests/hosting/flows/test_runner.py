@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from hosting import tasks
-from hosting.engines.base import TryLater
+from hosting.engines.errors import TryLater
 from hosting.engines.memory import MemoryEngine
 from hosting.flows import runner
 from hosting.models import Instance, Operation, OperationStep, Server

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from django.utils import timezone
 
-from hosting.engines.base import EngineUnavailable, GiveUp, TryLater
+from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
 from hosting.flows import runner
 from hosting.flows.base import Step, Undone, Work
 from hosting.models import Instance, Operation, OperationStep, Server

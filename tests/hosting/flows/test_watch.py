@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import OperationalError
 
-from hosting.engines.base import Event, ObjectKind
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import Event, ObjectKind
 from hosting.flows import reconcile, watch
 from hosting.flows.watch import Deaths, ServerWatch
 from hosting.models import Drift, Instance, Operation, Server

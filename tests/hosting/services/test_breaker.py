@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from hosting.engines.base import GiveUp, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.memory import MemoryEngine
 from hosting.flows import runner
 from hosting.models import Incident, Instance, Operation, Server

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from django.db import transaction
 
-from hosting.engines.base import ContainerState
 from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import ContainerState
 from hosting.models import FleetAction, Instance, Operation, Server
 from hosting.services import fleet, instances, servers
 from tenants.errors import Refused
@@ -99,6 +99,8 @@ def test_nothing_is_brought_up_while_it_is_drained(
         "book-0's server is being emptied for maintenance; “Start” is possible again when it is"
         " back."
     )
+    with pytest.raises(Refused, match="Server memory is being emptied; reopen it before"):
+        fleet.begin_on_server(server=memory_server, kind="start", actor=actor)
     with pytest.raises(Refused, match="No server is open for new instances"):
         order("new")
     instances.delete(instance=books[0], confirmation="book-0", actor=actor)
@@ -109,7 +111,7 @@ def test_nothing_is_brought_up_while_it_is_drained(
 def test_one_that_will_not_stop_is_no_reason_to_leave_the_others_running(
     books: list[Instance], memory_engine: MemoryEngine, memory_server: Server, actor: Actor
 ) -> None:
-    from hosting.engines.base import GiveUp
+    from hosting.engines.errors import GiveUp
 
     left = ["stopping web"]
 

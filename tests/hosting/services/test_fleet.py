@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
 from hosting.models import FleetAction, FleetActionItem, Instance, Operation, Server
 from hosting.services import fleet, instances, leases, operations

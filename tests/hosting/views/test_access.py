@@ -16,12 +16,13 @@ RULERS = {Role.OWNER, Role.ADMIN}
 PAGES = {
     "/c/acme/": ALL,
     "/c/acme/instances/book/": ALL,
+    "/c/acme/instances/book/backups/": ALL,
     "/c/acme/instances/new": RULERS,
     "/c/acme/instances/new/plans": RULERS,
     "/c/acme/instances/new/name": RULERS,
     "/c/acme/audit/": RULERS,
 }
-VERBS = ("start", "stop", "restart", "retry", "delete")
+VERBS = ("start", "stop", "restart", "retry", "backup", "delete")
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -31,7 +31,7 @@ def test_an_empty_list_names_the_one_thing_to_do(acme: Client, browser: Browser)
     assert 'href="/c/acme/instances/new"' in page
 
 
-@pytest.mark.parametrize("path", ["/c/acme/", PAGE, "/c/acme/audit/"])
+@pytest.mark.parametrize("path", ["/c/acme/", PAGE, f"{PAGE}backups/", "/c/acme/audit/"])
 def test_the_number_of_queries_does_not_grow(
     path: str, order: Order, work_off: WorkOff, browser: Browser
 ) -> None:
@@ -122,7 +122,7 @@ def test_buttons_wait_with_a_reason_while_something_goes_on(
     work_off(order())
     browser.post(f"{PAGE}stop")
     page = browser.get(PAGE).content.decode()
-    assert page.count('disabled title="Not while it is stopping."') == 2
+    assert page.count('disabled title="Not while it is stopping."') == 3
     assert 'disabled title="Not while something else is going on."' in page
 
 

@@ -29,6 +29,13 @@ ACCOUNT = (
 )
 OWN_ACCOUNT = ("logout/", "password/change/", "email/")
 ERRORS = ("400.html", "403.html", "403_csrf.html", "404.html", "429.html", "500.html")
+PAGES = (
+    "/c/acme/",
+    "/c/acme/instances/book/",
+    "/c/acme/instances/book/backups/",
+    "/c/acme/instances/new",
+    "/c/acme/audit/",
+)
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 OURS = [
     path
@@ -79,7 +86,7 @@ def test_pages_obey_their_own_security_policy(
     order: Callable[..., Instance], browser: Browser
 ) -> None:
     order()
-    for path in ("/c/acme/", "/c/acme/instances/book/", "/c/acme/instances/new", "/c/acme/audit/"):
+    for path in PAGES:
         response = browser.get(path)
         policy = response["Content-Security-Policy"]
         assert "script-src 'self'" in policy
@@ -107,7 +114,7 @@ def test_each_page_has_its_landmarks_and_one_heading(
     order: Callable[..., Instance], browser: Browser
 ) -> None:
     order()
-    for path in ("/c/acme/", "/c/acme/instances/book/", "/c/acme/instances/new", "/c/acme/audit/"):
+    for path in PAGES:
         page = browser.get(path).content.decode()
         assert page.count("<h1>") == 1
         for part in ('<main id="main"', "<header", "<nav", "<footer", 'href="#main"', "<html lang"):

@@ -6,18 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from hosting.engines.base import (
-    Attachment,
-    ContainerState,
-    Health,
-    Network,
-    Observed,
-    ObservedService,
-    Stack,
-    Volume,
-)
 from hosting.engines.docker.convergence import Action, plan
 from hosting.engines.docker.observing import Found, FoundNetwork
+from hosting.engines.observed import ContainerState, Health, Observed, ObservedService
+from hosting.engines.wanted import Attachment, Network, Stack, Volume
 from tests.hosting.engines.stacks import service
 
 WEB = service("web", networks=(Attachment("net"),))

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from hosting.engines.base import EngineUnavailable, Event
 from hosting.engines.docker import DockerEngine, events
 from hosting.engines.docker.client import Response
+from hosting.engines.errors import EngineUnavailable
+from hosting.engines.observed import Event
 from tests.hosting.engines.docker.relay import Relay, relayed
 from tests.hosting.engines.doors import DockerBackdoor, cli
 from tests.hosting.engines.stacks import Stacks, service

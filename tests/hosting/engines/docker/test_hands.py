@@ -9,17 +9,12 @@ from dataclasses import replace
 import pytest
 from docker.errors import NotFound
 
-from hosting.engines.base import (
-    LABEL_LIMITS,
-    LABEL_OWNER,
-    ContainerState,
-    GiveUp,
-    ObjectKind,
-    Observed,
-    Stack,
-)
 from hosting.engines.docker.client import Client
 from hosting.engines.docker.limits import limits_label
+from hosting.engines.errors import GiveUp
+from hosting.engines.labels import LABEL_LIMITS, LABEL_OWNER
+from hosting.engines.observed import ContainerState, ObjectKind, Observed
+from hosting.engines.wanted import Stack
 from tests.hosting.engines.doors import SOCKET, DockerBackdoor, cli
 from tests.hosting.engines.looking import all_run, ids, seen
 from tests.hosting.engines.stacks import IMAGE, LIMITS, Stacks, service

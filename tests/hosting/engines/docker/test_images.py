@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hosting.engines.base import GiveUp, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 from tests.hosting.engines.docker.registry import Registry, serve
 from tests.hosting.engines.doors import DockerBackdoor, sweep
 from tests.hosting.engines.stacks import Stacks, service

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import pytest
 
-from hosting.engines.base import Attachment, Network, Service, Stack
+from hosting.engines.wanted import Attachment, Network, Service, Stack
 from tests.hosting.engines.doors import DockerBackdoor
 from tests.hosting.engines.stacks import Stacks, service
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hosting.engines.base import GiveUp, Limits, Readiness
+from hosting.engines.errors import GiveUp
+from hosting.engines.wanted import Limits, Readiness
 from tests.hosting.engines.doors import DockerBackdoor
 from tests.hosting.engines.stacks import LIMITS, READY, Stacks, service
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from hosting.engines.base import LABEL_LIMITS, Limits
 from hosting.engines.docker.limits import altered_limits, limits_label, resources, unenforced
+from hosting.engines.labels import LABEL_LIMITS
+from hosting.engines.wanted import Limits
 
 MIB = 1024 * 1024
 LIMITS = Limits(cpus=Decimal("0.5"), memory_bytes=64 * MIB, pids=50)

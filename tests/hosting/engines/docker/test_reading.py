@@ -9,27 +9,18 @@ import pytest
 import requests
 from docker.errors import APIError
 
-from hosting.engines.base import (
-    ContainerState,
-    EngineError,
-    EngineUnavailable,
-    Event,
-    GiveUp,
-    Health,
-    Observed,
-    Secret,
-    SubnetTaken,
-    TryLater,
-)
 from hosting.engines.docker import DockerEngine, TlsFiles, cgroups
 from hosting.engines.docker.cgroups import Counters
-from hosting.engines.docker.client import meaning, subnet_error, translated
+from hosting.engines.docker.errors import meaning, subnet_error, translated
 from hosting.engines.docker.events import parsed
 from hosting.engines.docker.execution import unframed
 from hosting.engines.docker.images import Progress, split
 from hosting.engines.docker.metering import from_stats
 from hosting.engines.docker.observing import grouped, observed_service
 from hosting.engines.docker.secret_files import redacted
+from hosting.engines.errors import EngineError, EngineUnavailable, GiveUp, SubnetTaken, TryLater
+from hosting.engines.observed import ContainerState, Event, Health, Observed
+from hosting.engines.wanted import Secret
 
 
 def refused(status: int, text: str) -> APIError:

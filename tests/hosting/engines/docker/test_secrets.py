@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from hosting.engines.base import RunResult, Secret, Stack
+from hosting.engines.observed import RunResult
+from hosting.engines.wanted import Secret, Stack
 from tests.hosting.engines.doors import DockerBackdoor
 from tests.hosting.engines.stacks import Stacks, service
 

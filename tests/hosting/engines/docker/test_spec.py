@@ -7,7 +7,16 @@ from decimal import Decimal
 
 import pytest
 
-from hosting.engines.base import (
+from hosting.engines.docker.spec import (
+    container_body,
+    endpoint_body,
+    needs_secrets_volume,
+    network_body,
+    secrets_volume_body,
+    volume_body,
+    volume_container_body,
+)
+from hosting.engines.wanted import (
     Attachment,
     Limits,
     Mount,
@@ -17,15 +26,6 @@ from hosting.engines.base import (
     Service,
     Stack,
     Volume,
-)
-from hosting.engines.docker.spec import (
-    container_body,
-    endpoint_body,
-    needs_secrets_volume,
-    network_body,
-    secrets_volume_body,
-    volume_body,
-    volume_container_body,
 )
 
 LIMITS = Limits(cpus=Decimal("0.5"), memory_bytes=512 * 1024 * 1024, pids=100)

@@ -14,18 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from hosting.engines.base import (
-    CommandFailed,
-    Engine,
-    EngineUnavailable,
-    Mount,
-    Stack,
-    TryLater,
-    Volume,
-)
+from hosting.engines.base import Engine
 from hosting.engines.docker import DockerEngine
 from hosting.engines.docker.client import Client
 from hosting.engines.docker.wire import Wire
+from hosting.engines.errors import CommandFailed, EngineUnavailable, TryLater
+from hosting.engines.wanted import Mount, Stack, Volume
 from tests.hosting.engines.docker.relay import relayed
 from tests.hosting.engines.docker.tls import tls_engine
 from tests.hosting.engines.doors import COUNT, DockerBackdoor

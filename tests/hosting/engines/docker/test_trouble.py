@@ -13,16 +13,11 @@ from threading import Timer
 
 import pytest
 
-from hosting.engines.base import (
-    ContainerState,
-    EngineError,
-    GiveUp,
-    Secret,
-    Stack,
-    TryLater,
-)
 from hosting.engines.docker import metering
 from hosting.engines.docker.client import Client
+from hosting.engines.errors import EngineError, GiveUp, TryLater
+from hosting.engines.observed import ContainerState
+from hosting.engines.wanted import Secret, Stack
 from tests.hosting.engines.doors import SOCKET, DockerBackdoor, cli
 from tests.hosting.engines.stacks import READY, Stacks, service
 

@@ -15,8 +15,10 @@ from datetime import timedelta
 import pytest
 from docker.errors import NotFound
 
-from hosting.engines.base import LABEL_OWNER, GiveUp, Mount, Stack, TryLater, Volume
 from hosting.engines.drift import Expected, compare
+from hosting.engines.errors import GiveUp, TryLater
+from hosting.engines.labels import LABEL_OWNER
+from hosting.engines.wanted import Mount, Stack, Volume
 from tests.hosting.engines import tars
 from tests.hosting.engines.doors import DockerBackdoor, cli
 from tests.hosting.engines.looking import all_run

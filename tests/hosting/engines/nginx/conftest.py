@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import shutil
-import socket
-import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import Server, ServerConnection
 from websockets.sync.server import serve as serve_websockets
 
-from hosting.engines.nginx import Listen, Nginx, Settings, Site, SiteState
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from hosting.engines.nginx import Site, SiteState
+from tests.hosting.engines.nginx.edge import Edge
+from tests.hosting.engines.nginx.holding import App, Holding
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -59,90 +50,6 @@ class Backend(ThreadingHTTPServer):
     def __init__(self, name: str) -> None:
         super().__init__(("127.0.0.1", 0), Echo)
         self.name = name
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def seen(self) -> dict[str, object]:
-        """What the echo backend saw."""
-        return dict(json.loads(self.body))
-
-    @property
-    def seen_headers(self) -> dict[str, str]:
-        headers = self.seen["headers"]
-        assert isinstance(headers, dict)
-        return headers
-
-
-@dataclass
-class Edge:
-    """An edge directory, its nginx once started, and a client for it."""
-
-    directory: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def nginx(self) -> Nginx:
-        return Nginx(self.directory, timeout_seconds=20)
-
-    def settings(self, **changes: object) -> Settings:
-        defaults: dict[str, object] = {
-            "directory": self.directory,
-            "listens": (Listen("127.0.0.1", self.port),),
-            "workers": 2,
-            "worker_connections": 256,
-        }
-        return Settings(**(defaults | changes))  # type: ignore[arg-type]
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.nginx.start_command())
-        deadline = time.monotonic() + 20
-        while self.nginx.live_generation() is None:
-            assert self.process.poll() is None, "nginx ended at once"
-            assert time.monotonic() < deadline, "nginx did not come up"
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(20)
-            self.process = None
-
-    def get(
-        self,
-        host: str,
-        path: str = "/",
-        *,
-        method: str = "GET",
-        headers: dict[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request(method, path, body, {"Host": host, **(headers or {})})
-            answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read())
-        finally:
-            connection.close()
-
-    def raw(self, request: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
-            connection.sendall(request)
-            answer = b""
-            # nginx lingers after an error, in case that the client is still sending.
-            while b"</html>" not in answer and (part := connection.recv(65536)):
-                answer += part
-            return answer
-
-    def websocket(self, host: str) -> ClientConnection:
-        dialled = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-        return connect(f"ws://{host}:{self.port}/push", sock=dialled)
 
 
 @pytest.fixture
@@ -206,3 +113,21 @@ def site() -> Callable[..., Site]:
         )
 
     return make
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    app = App()
+    yield app
+    app.down()
+
+
+@pytest.fixture
+def holding(edge) -> Holding:
+    return Holding(edge)
+
+
+@pytest.fixture
+def sending() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(64) as threads:
+        yield threads

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.nginx import Listen, RateLimit, Settings, Site, generation_of, render
 from hosting.engines.nginx.pages import PAGES
 

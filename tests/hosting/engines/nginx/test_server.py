@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hosting.engines.base import GiveUp, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.nginx import Applied, Listen, Nginx, generation_of, render
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hosting.engines.base import GiveUp
+from hosting.engines.errors import GiveUp
 from hosting.engines.restic import Locked, Repository
 from tests.hosting.engines.restic.servers import S3Server
 

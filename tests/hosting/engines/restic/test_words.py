@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hosting.engines import restic
-from hosting.engines.base import EngineError, GiveUp
+from hosting.engines.errors import EngineError, GiveUp
 from hosting.engines.restic.errors import explain
 from hosting.engines.restic.program import parse_version
 

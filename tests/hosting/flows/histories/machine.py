@@ -14,7 +14,7 @@ from django.db import connection
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from hosting.engines.base import ObjectKind
+from hosting.engines.observed import ObjectKind
 from hosting.flows import periodic, reconcile, runner
 from hosting.models import Server
 from hosting.services import servers

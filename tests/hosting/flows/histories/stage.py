@@ -24,8 +24,8 @@ from django.db import connection
 from django.db.models.functions import Now
 from pytest_django import Settings
 
-from hosting.engines.base import ContainerState, ObjectKind, Observed, ObservedService
 from hosting.engines.memory import Hands, MemoryEngine
+from hosting.engines.observed import ContainerState, ObjectKind, Observed, ObservedService
 from hosting.flows import base, engines, quarantine, reconcile, runner
 from hosting.flows.moments import Moment
 from hosting.models import Instance, Operation, Plan, Server

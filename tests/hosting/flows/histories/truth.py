@@ -9,8 +9,8 @@ from typing import Any
 
 from django.db import connection
 
-from hosting.engines.base import ContainerState, Observed
 from hosting.engines.drift import Expected, compare, compare_stopped
+from hosting.engines.observed import ContainerState, Observed
 from hosting.flows import runner
 from hosting.models import Incident, Instance, Server, Stray
 from tenants.selectors import audit_chain

@@ -12,7 +12,7 @@ from django.utils import timezone
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from hosting.engines.base import GiveUp, TryLater
+from hosting.engines.errors import GiveUp, TryLater
 from hosting.flows import periodic, runner
 from hosting.flows.moments import Moment
 from hosting.models import Instance, Operation

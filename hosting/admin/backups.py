@@ -1,0 +1,269 @@
+"""Backups in the admin: what is proven, how old it is, what is kept by hand."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import (
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RelatedDropdownFilter,
+)
+
+from hosting.admin import acting
+from hosting.admin.instance_verbs import BACKUP, OPERATE
+from hosting.admin.tables import NUMBER, Column, Table, beside, link
+from hosting.display import backup_state
+from hosting.models import Backup, Instance
+from hosting.selectors import backups as reading
+from hosting.services import backups
+from tenants.admin.base import ReadOnlyAdmin, actor
+from tenants.admin.filters import DayFilter
+from tenants.display import byte_size, moment, span
+
+NEVER_SHOWN = ("secrets", "manifest", "stored")
+
+
+class ProvenFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
+    """Those that count, or those that do not."""
+
+    title = "proof"
+    parameter_name = "proof"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        """The two."""
+        return [("proven", "Proven"), ("unproven", "Not proven")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Backup]) -> QuerySet[Backup]:
+        """Those of that worth; all where nothing is chosen."""
+        if self.value() in ("proven", "unproven"):
+            return queryset.filter(verified_at__isnull=self.value() == "unproven")
+        return queryset
+
+
+class ThereFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
+    """Those whose data is still in the store, or was removed from it."""
+
+    title = "data"
+    parameter_name = "data"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        """The two."""
+        return [("there", "There"), ("removed", "Removed")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Backup]) -> QuerySet[Backup]:
+        """Those; all where nothing is chosen."""
+        if self.value() in ("there", "removed"):
+            return queryset.filter(removed_at__isnull=self.value() == "there")
+        return queryset
+
+
+class AppFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
+    """By app, of those that are in use."""
+
+    title = "app"
+    parameter_name = "app"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        """Apps that instances have, whether or not the catalog still does."""
+        slugs = Instance.objects.order_by("app").values_list("app", flat=True).distinct()
+        return [(slug, slug) for slug in slugs]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Backup]) -> QuerySet[Backup]:
+        """Backups of instances of that app."""
+        return queryset.filter(instance__app=self.value()) if self.value() else queryset
+
+
+@admin.register(Backup)
+class BackupAdmin(ReadOnlyAdmin[Backup]):
+    """To look at. Keys, the manifest and the store's password are on no page."""
+
+    list_display = (
+        "state",
+        "instance_link",
+        "trigger",
+        "taken",
+        "size",
+        "added",
+        "proven",
+        "copied",
+        "kept",
+    )
+    list_filter = (
+        ProvenFilter,
+        ThereFilter,
+        ("trigger", ChoicesDropdownFilter),
+        ("is_pinned", BooleanRadioFilter),
+        AppFilter,
+        ("instance__client", RelatedDropdownFilter),
+        ("created_at", DayFilter),
+    )
+    search_fields = ("instance__name", "instance__client__name", "instance__client__slug", "id")
+    search_help_text = "Instance, client or identifier"
+    ordering = ("-created_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Backup]:
+        """With what the list shows, in a fixed number of queries."""
+        return reading.for_staff()
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Not by what no page shows: it could be guessed piece by piece."""
+        return not lookup.startswith(NEVER_SHOWN) and super().lookup_allowed(lookup, value, request)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Backup | None = None) -> Any:
+        """None: a backup has a page of its own."""
+        return ()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The backup's page."""
+        backup = self.get_object(request, object_id)
+        page = _page(backup, request) if backup else {}
+        return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        """With keeping and letting go."""
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/keep/", view(self.keep), name="hosting_backup_keep"),
+            path("<uuid:pk>/let-go/", view(self.let_go), name="hosting_backup_let_go"),
+            *super().get_urls(),
+        ]
+
+    def keep(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Keep it until it is let go by hand."""
+        said = "It is kept until it is let go by hand."
+        return _set_pinned(request, pk, is_pinned=True, allowed=_may_keep(request), said=said)
+
+    def let_go(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Keep it no longer than the plan says."""
+        said = "It is kept no longer than its plan says."
+        return _set_pinned(request, pk, is_pinned=False, allowed=_may_let_go(request), said=said)
+
+    @admin.display(description="State")
+    def state(self, backup: Backup) -> SafeString:
+        """What it is worth."""
+        return backup_state(backup)
+
+    @admin.display(description="Instance", ordering="instance__name")
+    def instance_link(self, backup: Backup) -> SafeString:
+        """The instance with its client."""
+        found = backup.instance
+        name = link(found.name, "hosting_instance_change", found.pk)
+        return format_html(
+            '<span class="b-nowrap">{}<br><span class="b-dim">{}</span></span>',
+            name,
+            found.client.name,
+        )
+
+    @admin.display(description="Taken", ordering="taken_at")
+    def taken(self, backup: Backup) -> str:
+        """How long ago."""
+        return moment(backup.taken_at)
+
+    @admin.display(description="Size", ordering="size_bytes")
+    def size(self, backup: Backup) -> SafeString:
+        """Of its data."""
+        return _bytes(backup, backup.size_bytes)
+
+    @admin.display(description="Stored", ordering="stored_bytes")
+    def added(self, backup: Backup) -> SafeString:
+        """What it added to the store."""
+        return _bytes(backup, backup.stored_bytes)
+
+    @admin.display(description="Proven", ordering="verified_at")
+    def proven(self, backup: Backup) -> str:
+        """How long ago all of it had been read back."""
+        return moment(backup.verified_at)
+
+    @admin.display(description="Copied", ordering="copied_at")
+    def copied(self, backup: Backup) -> str:
+        """How long ago the second place had all of it."""
+        return moment(backup.copied_at)
+
+    @admin.display(description="Kept", ordering="is_pinned")
+    def kept(self, backup: Backup) -> str:
+        """By what; since when no longer."""
+        if backup.removed_at is not None:
+            return format_html("Until {}", moment(backup.removed_at))
+        if not backup.is_good:
+            return "–"
+        return "By hand" if backup.is_pinned else "By plan"
+
+
+def _set_pinned(
+    request: HttpRequest, pk: uuid.UUID, *, is_pinned: bool, allowed: bool, said: str
+) -> HttpResponse:
+    backup = get_object_or_404(reading.for_staff(), pk=pk)
+    return acting.post(
+        request,
+        allowed=allowed,
+        change=lambda: backups.set_pinned(backup=backup, is_pinned=is_pinned, actor=actor(request)),
+        said=said,
+        page=reverse("admin:hosting_backup_change", args=[backup.pk]),
+    )
+
+
+def _may_keep(request: HttpRequest) -> bool:
+    return request.user.has_perm(BACKUP)
+
+
+def _may_let_go(request: HttpRequest) -> bool:
+    """What is let go may be gone the next night: for those who may take something away."""
+    return request.user.has_perm(BACKUP) and request.user.has_perm(OPERATE)
+
+
+def _page(backup: Backup, request: HttpRequest) -> dict[str, Any]:
+    is_pinned = backup.is_pinned
+    may = _may_let_go(request) if is_pinned else _may_keep(request)
+    manifest = backup.manifest
+    return {
+        "title": str(backup),
+        "backup": backup,
+        "badge": backup_state(backup),
+        "instance": _instance(backup, allowed=request.user.has_perm("hosting.view_instance")),
+        "may_follow": request.user.has_perm("hosting.view_operation"),
+        "may_change": may and backup.is_good,
+        "took": _time_to_prove(backup),
+        "app": f"{manifest['app']} {manifest['version']}" if manifest else "–",
+        "streams": Table(_STREAMS, backup.stored, empty="Nothing was saved."),
+    }
+
+
+def _time_to_prove(backup: Backup) -> str:
+    if backup.taken_at is None or backup.verified_at is None:
+        return "–"
+    return span(backup.verified_at - backup.taken_at)
+
+
+def _instance(backup: Backup, *, allowed: bool) -> SafeString:
+    found = backup.instance
+    name = link(found.name, "hosting_instance_change", found.pk, allowed=allowed)
+    return beside(name, found.client.name)
+
+
+def _bytes(backup: Backup, value: int) -> SafeString:
+    words = "–" if backup.taken_at is None else byte_size(value)
+    return format_html('<span class="b-num">{}</span>', words)
+
+
+_STREAMS = (
+    Column("What", lambda each: each["path"]),
+    Column("Size", lambda each: byte_size(each["size"]), NUMBER),
+    Column("Added to the store", lambda each: byte_size(each["stored_bytes"]), NUMBER),
+)

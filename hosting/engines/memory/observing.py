@@ -1,0 +1,93 @@
+"""What the pretended server shows: its objects, its readings and its events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hosting.engines.errors import EngineUnavailable
+from hosting.engines.memory.world import Container, Labelled, World
+from hosting.engines.observed import ContainerState, Event, Observed, ObservedService, Usage
+
+_ENDED = (ContainerState.EXITED, ContainerState.RESTARTING)
+
+
+def observed(world: World, instance: str) -> Observed:
+    """What exists of the instance, from a look at each container."""
+    return _observed(world, instance, lambda container: _looked_at(world, container))
+
+
+def observed_all(world: World, owner: str) -> Mapping[str, Observed]:
+    """What exists of every instance of that owner, as lists show it."""
+    everything = (*world.containers, *world.networks, *world.volumes)
+    instances = {each.instance for each in everything if each.owner == owner}
+    return {each: _observed(world, each, world.listed, owner) for each in sorted(instances)}
+
+
+def usage(world: World, instances: Iterable[str], reading: int) -> Mapping[str, tuple[Usage, ...]]:
+    """Every running container of those instances, with the reading's number in each counter."""
+    now = datetime.now(UTC)
+    return {
+        instance: tuple(
+            _reading(each.service_name, now, reading)
+            for each in world.containers.of(instance).values()
+            if each.is_running
+        )
+        for instance in instances
+    }
+
+
+def follow(world: World, owner: str, since: datetime | None, at: int) -> Iterator[Event]:
+    """That owner's events, from the one at that place in the stream on, until it breaks."""
+    while at < len(world.events):
+        of, event = world.events[at]
+        at += 1
+        if of == owner and (since is None or event.occurred_at >= since):
+            yield event
+    raise EngineUnavailable("the server ended its event stream")
+
+
+def _observed(
+    world: World,
+    instance: str,
+    show: Callable[[Container], ObservedService],
+    owner: str | None = None,
+) -> Observed:
+    """What carries the instance's label, and the owner's where one is given."""
+    containers = world.containers.of(instance).values()
+    seen = [show(each) for each in containers if owner in (None, each.owner)]
+    return Observed(
+        instance=instance,
+        services=tuple(sorted(seen, key=lambda each: (each.name, each.container_id))),
+        networks=_names(world.networks.of(instance), owner),
+        volumes=_names(world.volumes.of(instance), owner),
+    )
+
+
+def _looked_at(world: World, container: Container) -> ObservedService:
+    return replace(
+        world.listed(container),
+        exit_code=container.exit_code if container.state in _ENDED else None,
+        oom_killed=container.oom_killed,
+        restarts=container.restarts,
+        altered=container.altered(),
+    )
+
+
+def _names(objects: Mapping[str, Labelled], owner: str | None) -> tuple[str, ...]:
+    return tuple(sorted(name for name, each in objects.items() if owner in (None, each.owner)))
+
+
+def _reading(service: str, now: datetime, count: int) -> Usage:
+    return Usage(
+        service=service,
+        read_at=now,
+        cpu_seconds=float(count),
+        memory_bytes=1024**2,
+        network_received_bytes=count,
+        network_sent_bytes=count,
+        disk_read_bytes=count,
+        disk_written_bytes=count,
+        pids=1,
+    )

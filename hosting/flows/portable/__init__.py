@@ -1,0 +1,161 @@
+"""A backup as one file that runs anywhere: taken out of Berth, and independent of it.
+
+A tar with a Compose file, the data, the keys and a script that puts them together. It is read from
+the repository as it is sent: nothing is written to a disk here, and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+
+from hosting.catalog.credentials import generate, generated_secrets
+from hosting.catalog.errors import BuildError
+from hosting.catalog.portable import Origin, compose_files
+from hosting.catalog.schema import App
+from hosting.engines.errors import EngineError, GiveUp
+from hosting.engines.restic import Damaged, Repository, Written
+from hosting.flows import repositories, stacks, upkeep
+from hosting.flows.parts import Kind, Part
+from hosting.flows.portable import tar, texts
+from hosting.flows.portable.tar import File, NotWhole
+from hosting.models import Backup, Instance
+from hosting.services import backups
+
+FORMAT = 1  # of the manifest, that this can read
+SUMS = "SHA256SUMS"
+_ID_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive that is ready to be sent."""
+
+    name: str
+    instance: Instance
+    files: Sequence[File]
+    mtime: int
+
+    @property
+    def size(self) -> int:
+        """Of the whole tar, in bytes."""
+        return tar.size(self.name, self.files)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The tar, in pieces. May be closed early.
+
+        Raises ``EngineError`` where the repository fails: the tar then has no end, and the file
+        that is not whole is cut off. Where it is the repository's own damage, there is an incident.
+        """
+        try:
+            yield from tar.stream(self.name, self.files, mtime=self.mtime)
+        except NotWhole as error:
+            damage = Damaged(f"the backup holds other data than was saved: {error}")
+            upkeep.tell_if_broken(self.instance, damage)
+            raise damage from error
+        except EngineError as error:
+            upkeep.tell_if_broken(self.instance, error)
+            raise
+
+
+def archive(backup: Backup) -> Archive:
+    """The archive of a proven backup; its repository was asked whether it has all of it.
+
+    Raises ``Refused`` for a backup that is not whole, and ``EngineError`` where the repository
+    can't be reached, has lost something, or the backup can't be read by this Berth.
+    """
+    backups.refuse_download(backup=backup)
+    manifest, taken_at = backup.manifest, backup.taken_at
+    if manifest.get("format") != FORMAT or taken_at is None:
+        raise GiveUp("the backup was written by another version of Berth, which has to read it")
+    store = repositories.primary(backup.instance)
+    _require_all(backup, store)
+    app = stacks.read_definition(manifest["definition"])
+    origin = _origin(backup, app)
+    name = f"{origin.name}-{taken_at:%Y%m%d-%H%M}"
+    saved = [(_part(each), Written(**each["written"])) for each in manifest["parts"]]
+    parts = [part for part, _ in saved]
+    files = [
+        File.of_text(
+            "README.md",
+            texts.readme(
+                origin, taken_at=f"{taken_at:%Y-%m-%d %H:%M} UTC", folder=name, parts=parts
+            ),
+        ),
+        *_compose(origin),
+        File.of_text(
+            "restore.sh",
+            texts.restore_script(app, parts, at_rest=manifest["at_rest"]),
+            mode=0o755,
+        ),
+        File.of_text("manifest.json", json.dumps(manifest, indent=2, sort_keys=True) + "\n"),
+        *(_file(store, part, written) for part, written in saved),
+    ]
+    files.append(_sums(files))
+    return Archive(name, backup.instance, files, mtime=int(taken_at.timestamp()))
+
+
+def _require_all(backup: Backup, store: Repository) -> None:
+    """Raise ``Damaged`` where the repository has lost a snapshot of it."""
+    there = {each.id for each in store.snapshots()}
+    for each in backup.stored:
+        if each["snapshot"][:_ID_LENGTH] not in there:
+            error = Damaged(f"the backup repository {store.name} has lost {each['path']}")
+            upkeep.tell_if_broken(backup.instance, error)
+            raise error
+
+
+def _origin(backup: Backup, app: App) -> Origin:
+    manifest, instance = backup.manifest, backup.instance
+    return Origin(
+        app=app,
+        version=manifest["version"],
+        name=f"{manifest['app']}-{instance.name}",
+        instance=str(instance.pk),
+        timezone=instance.client.timezone,
+        secrets=_secrets(backup, app),
+        settings=settings.BERTH_APP_SETTINGS,
+        images=manifest["images"],
+    )
+
+
+def _secrets(backup: Backup, app: App) -> Mapping[str, str]:
+    """The keys that its data needs; for the others what the instance has, while it exists.
+
+    A database that is made anew takes any password.
+    """
+    keys: dict[str, str] = json.loads(backup.secrets)
+    present = {each.name: each.reveal() for each in backup.instance.secrets.all()}
+    known = present | keys
+    return {
+        name: known[name] if name in known else generate(spec)
+        for name, spec in generated_secrets(app).items()
+    }
+
+
+def _compose(origin: Origin) -> Iterator[File]:
+    try:
+        files = compose_files(origin)
+    except BuildError as error:
+        raise GiveUp(str(error)) from error
+    for path, text in files.items():
+        # Containers read their secrets as users of their own.
+        yield File.of_text(path, text, mode=0o444 if path.startswith("secrets/") else 0o644)
+
+
+def _part(saved: Mapping[str, Any]) -> Part:
+    return Part(Kind(saved["kind"]), saved["name"], service=saved["service"], user=saved["user"])
+
+
+def _file(store: Repository, part: Part, written: Written) -> File:
+    read = partial(store.read, written.snapshot, written.path)
+    return File(part.path, written.size, written.sha256, read)
+
+
+def _sums(files: Sequence[File]) -> File:
+    return File.of_text(SUMS, "".join(f"{each.sha256}  {each.path}\n" for each in files))

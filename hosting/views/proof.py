@@ -1,0 +1,93 @@
+"""How well an instance's data is saved, in words for the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hosting.models import Backup, Incident, Instance, Operation
+from hosting.selectors import backups as reading
+from hosting.services import backups
+from hosting.views.presentation import OPERATION, InstanceView, Status
+
+NEWEST = 10  # on an instance's page
+_PROVEN = Status("Proven", "running", "done")
+_NOT_PROVEN = Status("Not proven", "stopped", "cancelled")  # and nothing known of its operation
+
+
+@dataclass(frozen=True, slots=True)
+class BackupView:
+    """A backup as a line: ``status`` in words and colour."""
+
+    backup: Backup
+    status: Status
+
+    def what_shows(self) -> tuple[object, ...]:
+        """What can change about it on a page."""
+        backup = self.backup
+        return (backup.pk, self.status.word, backup.is_pinned, backup.taken_at, backup.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What there is to go back to, what is wrong, and when the next attempt is made.
+
+    ``next_at`` is None where that is in a moment (``is_soon``), or never.
+    """
+
+    newest: Backup | None
+    incident: Incident | None
+    failed: Backup | None
+    next_at: datetime | None
+    is_soon: bool
+    is_made_now: bool
+    never_ran: bool
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether what is stored can't be relied upon."""
+        return self.incident is not None and self.incident.kind == Incident.Kind.BACKUP_DAMAGED
+
+    @property
+    def why(self) -> str:
+        """Why the last attempt failed, in a sentence."""
+        operation = self.failed.operation if self.failed else None
+        return operation.reason if operation else ""
+
+    def what_shows(self) -> tuple[object, ...]:
+        """What can change about it on a page."""
+        rows = (self.newest, self.incident, self.failed)
+        keys = [row.pk if row else None for row in rows]
+        return (*keys, self.next_at, self.is_soon, self.is_made_now, self.never_ran)
+
+
+def proof_of(shown: InstanceView, *, now: datetime) -> Proof:
+    """As of that moment. Four queries."""
+    instance = shown.instance
+    next_at = backups.next_at(instance=instance, now=now)
+    is_soon = next_at is not None and next_at <= now
+    active = shown.active.operation if shown.active else None
+    return Proof(
+        newest=reading.newest_proven(instance),
+        incident=reading.incident_of(instance),
+        failed=reading.last_failed(instance),
+        next_at=None if is_soon else next_at,
+        is_soon=is_soon,
+        is_made_now=active is not None and active.kind == Operation.Kind.BACKUP,
+        never_ran=instance.first_running_at is None,
+    )
+
+
+def show_newest(instance: Instance) -> tuple[list[BackupView], bool]:
+    """The newest ones, and whether there are more."""
+    found = list(reading.of_instance(instance)[: NEWEST + 1])
+    return [show_backup(each) for each in found[:NEWEST]], len(found) > NEWEST
+
+
+def show_backup(backup: Backup) -> BackupView:
+    """From one of ``selectors.backups.of_instance``."""
+    if backup.verified_at is not None:
+        return BackupView(backup, _PROVEN)
+    if backup.operation is None:
+        return BackupView(backup, _NOT_PROVEN)
+    return BackupView(backup, OPERATION[Operation.State(backup.operation.state)])

@@ -1,0 +1,39 @@
+"""A guestbook that was brought up, and what may stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hosting.engines.memory import MemoryEngine
+from hosting.models import Instance, Operation
+from hosting.services import instances
+from tenants.services.actors import Actor
+
+Order = Callable[..., Instance]
+WorkOff = Callable[[Instance], Operation]
+
+
+@pytest.fixture
+def book(order: Order, memory_engine: MemoryEngine, work_off: WorkOff) -> Instance:
+    """A guestbook that runs."""
+    instance = order("book")
+    assert work_off(instance).state == Operation.State.SUCCEEDED
+    return instance
+
+
+@pytest.fixture
+def other(book: Instance, order: Order, work_off: WorkOff) -> Instance:
+    """A second one, that runs beside the book."""
+    instance = order("other")
+    assert work_off(instance).state == Operation.State.SUCCEEDED
+    return instance
+
+
+@pytest.fixture
+def stopped(book: Instance, actor: Actor, work_off: WorkOff) -> Instance:
+    """The book after a person stopped it."""
+    instances.stop(instance=book, actor=actor)
+    assert work_off(book).state == Operation.State.SUCCEEDED
+    return book

@@ -1,0 +1,89 @@
+"""The signal to the outside that all is well."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from hosting.flows import upkeep
+from hosting.models import Incident, Instance
+from hosting.services import incidents
+from tests.hosting.services.test_backups import Order, made, settled
+
+pytestmark = pytest.mark.django_db
+
+
+class Outside:
+    """Whoever raises the alarm when nobody asks any more."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.status = 200
+        outside = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outside.asked.append(self.path)
+                self.send_response(outside.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/berth"
+
+
+@pytest.fixture
+def outside(settings: Settings) -> Iterator[Outside]:
+    outside = Outside()
+    settings.BERTH_DEAD_MANS_URL = outside.url
+    thread = threading.Thread(target=outside.server.serve_forever, daemon=True)
+    thread.start()
+    yield outside
+    outside.server.shutdown()
+    outside.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def book(order: Order, memory_server: object) -> Instance:
+    return settled(order("book"))
+
+
+def test_it_is_asked_for_while_all_is_well(book: Instance, outside: Outside) -> None:
+    made(book, timezone.now())
+    upkeep.watch()
+    upkeep.watch()
+    assert outside.asked == ["/berth"] * 2
+
+
+def test_it_falls_silent_when_a_backup_is_late(book: Instance, outside: Outside) -> None:
+    made(book, timezone.now() - timedelta(hours=27))
+    upkeep.watch()
+    assert outside.asked == []
+    made(book, timezone.now())
+    upkeep.watch()
+    assert outside.asked == ["/berth"]
+
+
+def test_it_falls_silent_while_a_store_is_damaged(book: Instance, outside: Outside) -> None:
+    made(book, timezone.now())
+    kind = Incident.Kind.BACKUP_DAMAGED
+    incidents.open_for(kind=kind, instance=book, summary="A byte was changed.")
+    upkeep.watch()
+    assert outside.asked == []
+
+
+def test_an_outside_that_refuses_is_an_error_of_the_chore(book: Instance, outside: Outside) -> None:
+    made(book, timezone.now())
+    outside.status = 500
+    with pytest.raises(urllib.error.HTTPError):
+        upkeep.watch()
