@@ -194,6 +194,8 @@ DEEDS: tuple[tuple[int, Deed], ...] = (  # how often, compared with the others
     (6, ask(Operation.Kind.STOP)),
     (10, ask(Operation.Kind.RESTART)),
     (5, ask(Operation.Kind.BACKUP)),
+    (3, ask(Operation.Kind.RESTORE)),
+    (2, ask(Operation.Kind.REVERT)),
     (4, ask(Operation.Kind.DELETE)),
     (4, retry),
     (2, cancel),

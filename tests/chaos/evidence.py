@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from django.utils import timezone
 
 from hosting.engines.docker.spec import container_name, needs_secrets_volume, secrets_volume
 from hosting.engines.wanted import Stack
@@ -14,6 +16,7 @@ from hosting.flows import repositories, runner, stacks
 from hosting.flows.backup import tag, written_of
 from hosting.flows.engines import engine_for
 from hosting.models import Backup, Instance, Operation, OperationStep, Subnet
+from hosting.selectors import restores
 from tenants.models import AuditEvent
 from tenants.selectors import audit_chain
 from tests.chaos import engine
@@ -77,19 +80,34 @@ def wrong_with_objects(instance: Instance) -> Iterator[str]:
     held = engine.held(instance.server.endpoint, str(instance.pk), f"{instance.project}-")
     wanted = Holding()
     if instance.state != Instance.State.DELETED:
-        stack = stacks.build(instance)
         state = STANDS if instance.state == Instance.State.STOPPED else RUNS
-        wanted = expected(stack, state)
+        wanted = with_kept(instance, expected(stacks.build(instance), state))
     for what in ("containers", "networks", "volumes"):
         there, due = Counter(getattr(held, what)), Counter(getattr(wanted, what))
         yield from (f"the engine lacks {each}" for each in (due - there).elements())
         yield from (f"the engine has {each} too much" for each in (there - due).elements())
 
 
+def with_kept(instance: Instance, holding: Holding) -> Holding:
+    """And the volumes of before a restore, as long as they are kept."""
+    known = {
+        each
+        for restore in restores.of_instance(instance).exclude(kept_until=None)
+        for each in (restore.from_generation, restore.to_generation)
+    }
+    gone = restores.dispensable_generations(instance=instance, now=timezone.now())
+    kept = [
+        volume.name
+        for generation in sorted(known - {instance.generation, *gone})
+        for volume in stacks.build(instance, generation=generation).volumes
+    ]
+    return replace(holding, volumes=tuple(sorted([*holding.volumes, *kept])))
+
+
 def surplus_objects(instance: Instance, *, may_run: bool) -> Iterator[str]:
     """Of one that does not run: parts may be missing, but nothing is there that is not its own."""
     held = engine.held(instance.server.endpoint, str(instance.pk), f"{instance.project}-")
-    whole = expected(stacks.build(instance), STANDS)
+    whole = with_kept(instance, expected(stacks.build(instance), STANDS))
     names = Counter(held.names)
     yield from (f"the engine has {each} too much" for each in names - Counter(whole.names))
     for container in held.containers:
@@ -113,7 +131,7 @@ def wrong_with_operation(operation: Operation) -> Iterator[str]:
     flow = runner.FLOWS[operation.kind]
     if operation.state != Operation.State.SUCCEEDED:
         yield f"{operation.kind} is {operation.state}: {operation.reason}"
-    if flow.succeeded_as not in (None, operation.instance.state):
+    if flow.state_after(operation.instance) not in (None, operation.instance.state):
         yield f"the instance is {operation.instance.state} after {operation.kind}"
     steps = list(operation.steps.order_by("position"))
     if [each.name for each in steps] != [each.name for each in flow.steps]:

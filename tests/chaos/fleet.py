@@ -15,8 +15,10 @@ from django.db import DatabaseError, connection, transaction
 
 from berth_local.processes import die_with_parent
 from hosting.flows import runner
-from hosting.models import Instance, Operation, Plan, Server, Subnet
-from hosting.services import backups, instances, operations, servers
+from hosting.models import Instance, Operation, Plan, Restore, Server, Subnet
+from hosting.selectors.backups import newest_proven
+from hosting.services import backups, instances, operations, restores, servers
+from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services import clients
 from tenants.services.actors import Actor
@@ -75,8 +77,21 @@ def ask(instance: Instance, kind: str) -> Operation:
         return verbs[Operation.Kind(kind)](instance=instance, actor=ACTOR)
     if kind == Operation.Kind.BACKUP:
         return Operation.objects.get(backup=backups.request(instance=instance, actor=ACTOR))
+    if kind == Operation.Kind.RESTORE:
+        return _restore(instance).operation
+    if kind == Operation.Kind.REVERT:
+        restores.revert(instance=instance, actor=ACTOR)
+        return newest(instance)
     with transaction.atomic():
         return operations.request(instance=instance, kind=kind, actor=ACTOR)
+
+
+def _restore(instance: Instance) -> Restore:
+    """Ask for the last backup that was made for its own sake."""
+    backup = newest_proven(instance)
+    if backup is None:
+        raise Refused("There is no backup.")
+    return restores.request(instance=instance, backup=backup, actor=ACTOR)
 
 
 def newest(instance: Instance) -> Operation:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.utils import timezone
+
 from hosting.flows import runner
 from hosting.models import Instance, Operation
+from hosting.selectors.restores import reversible
 from hosting.services import operations
 from tests.chaos import engine, evidence, fleet
 from tests.chaos.fleet import Fleet
@@ -30,6 +33,10 @@ class Subject:
         states = {**operations.BY_ITSELF, **operations.ALLOWED}[kind]
         if self.instance.state not in states:
             self.do(_Kind.START if Instance.State.RUNNING in states else _Kind.STOP)
+        if kind == _Kind.RESTORE and not self.instance.backups.exists():
+            self.do(_Kind.BACKUP)
+        if kind == _Kind.REVERT and not reversible(instance=self.instance, now=timezone.now()):
+            self.do(_Kind.RESTORE)
         if kind == _Kind.REPAIR:  # there is something to repair then
             engine.client().remove_container(f"{self.instance.project}-web", force=True)
         return Operation.objects.get(pk=fleet.ask(self.instance, kind).pk)
