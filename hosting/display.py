@@ -12,6 +12,7 @@ from hosting.models import (
     Instance,
     Operation,
     OperationStep,
+    Restore,
     Server,
     Stray,
 )
@@ -66,6 +67,8 @@ def instance_state(instance: Instance) -> SafeString:
 
 def operation_state(operation: Operation) -> SafeString:
     """How the operation stands; a queued one that failed before waits for its next attempt."""
+    if operation.is_active and operation.undoing:
+        return badge("Being taken back", "warn")
     if operation.is_active and operation.cancel_requested_at:
         return badge("Being called off", "warn")
     if operation.state == Operation.State.QUEUED and operation.attempt:
@@ -118,6 +121,15 @@ def backup_state(backup: Backup) -> SafeString:
     if backup.operation is None:
         return badge("Not proven", "idle")
     return operation_state(backup.operation)
+
+
+def restore_state(restore: Restore) -> SafeString:
+    """What became of it."""
+    if restore.undone_at is not None:
+        return badge("Gone back", "idle")
+    if restore.trouble:
+        return badge("Did not come back", "warn")
+    return operation_state(restore.operation)
 
 
 def stray_state(stray: Stray) -> SafeString:

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from hosting.views import audit, backups, downloads, instances, operations, orders
+from hosting.views import audit, backups, downloads, instances, operations, orders, restores
 from tenants.views.home import home
 
 in_client = [
@@ -21,6 +21,12 @@ in_client = [
         downloads.backup,
         name="backup_download",
     ),
+    path(
+        "instances/<slug:name>/backups/<uuid:backup_id>/restore",
+        restores.restore,
+        name="backup_restore",
+    ),
+    path("instances/<slug:name>/go-back", instances.go_back, name="instance_go_back"),
     path("instances/<slug:name>/backup", instances.back_up, name="instance_back_up"),
     path("instances/<slug:name>/backups/", backups.index, name="backups"),
     path("backups/<uuid:backup_id>/keep", backups.keep, name="backup_keep"),

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     DELETE_INSTANCE = "delete instances"
     DOWNLOAD_BACKUP = "download backups"  # with every secret of the instance in it
     MAKE_BACKUP = "make or keep backups"
+    RESTORE_BACKUP = "restore backups"
     VIEW_AUDIT = "see the audit log"
     VIEW_MEMBERS = "see the members"
     MANAGE_MEMBERS = "manage members"

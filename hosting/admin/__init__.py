@@ -10,6 +10,7 @@ from hosting.admin import (
     network,
     operations,
     plans,
+    restores,
     servers,
     strays,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "network",
     "operations",
     "plans",
+    "restores",
     "servers",
     "strays",
 ]

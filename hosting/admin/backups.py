@@ -20,8 +20,8 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 
-from hosting.admin import acting
-from hosting.admin.instance_verbs import BACKUP, OPERATE
+from hosting.admin import acting, restores
+from hosting.admin.instance_verbs import BACKUP, OPERATE, RESTORE
 from hosting.admin.tables import NUMBER, Column, Table, beside, link
 from hosting.display import backup_state
 from hosting.models import Backup, Instance
@@ -137,11 +137,12 @@ class BackupAdmin(ReadOnlyAdmin[Backup]):
         return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
-        """With keeping and letting go."""
+        """With keeping, letting go and restoring."""
         view = self.admin_site.admin_view
         return [
             path("<uuid:pk>/keep/", view(self.keep), name="hosting_backup_keep"),
             path("<uuid:pk>/let-go/", view(self.let_go), name="hosting_backup_let_go"),
+            path("<uuid:pk>/restore/", view(restores.restore), name="hosting_backup_restore"),
             *super().get_urls(),
         ]
 
@@ -239,6 +240,8 @@ def _page(backup: Backup, request: HttpRequest) -> dict[str, Any]:
         "instance": _instance(backup, allowed=request.user.has_perm("hosting.view_instance")),
         "may_follow": request.user.has_perm("hosting.view_operation"),
         "may_change": may and backup.is_good,
+        "may_restore": backup.is_good and request.user.has_perm(RESTORE),
+        **restores.of_backup(backup, request),
         "took": _time_to_prove(backup),
         "app": f"{manifest['app']} {manifest['version']}" if manifest else "–",
         "streams": Table(_STREAMS, backup.stored, empty="Nothing was saved."),

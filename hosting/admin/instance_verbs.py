@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, Instance, Operation
-from hosting.services import backups, instances, operations
+from hosting.selectors.restores import reversible
+from hosting.services import backups, instances, operations, restores
 
-START, OPERATE, BACKUP, DELETE = (
+START, OPERATE, BACKUP, RESTORE, DELETE = (
     "hosting.start_instance",
     "hosting.operate_instance",
     "hosting.make_backup",
+    "hosting.restore_backup",
     "hosting.delete_instance",
 )
 
@@ -86,6 +89,17 @@ VERBS: dict[str, Verb] = {
             "Its data is saved and read back. It runs on, but for what its app has to pause.",
         ),
         Verb(
+            "revert",
+            "Go back",
+            "undo",
+            RESTORE,
+            Operation.Kind.REVERT,
+            restores.revert,
+            "It goes back to the data of before its last restore; what was done since is left"
+            " behind. It is away for some minutes.",
+            asks=True,
+        ),
+        Verb(
             "delete",
             "Delete",
             "delete",
@@ -107,4 +121,9 @@ def possible(instance: Instance, request: HttpRequest) -> list[Verb]:
     if not instance.client.is_active:
         allowed = (*instances.WHEN_INACTIVE, Operation.Kind.BACKUP)  # its data is still in our care
         kinds = tuple(kind for kind in kinds if kind in allowed)
-    return [verb for verb in VERBS.values() if verb.kind in kinds and verb.allowed(request)]
+    verbs = [verb for verb in VERBS.values() if verb.kind in kinds and verb.allowed(request)]
+    return [verb for verb in verbs if verb.kind != Operation.Kind.REVERT or _has_way_back(instance)]
+
+
+def _has_way_back(instance: Instance) -> bool:
+    return reversible(instance=instance, now=timezone.now()) is not None

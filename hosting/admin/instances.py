@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, RelatedDropdownFilter
 
-from hosting.admin import bulk, catalog, rows
+from hosting.admin import bulk, catalog, restores, rows
 from hosting.admin.asking import Question, ask
 from hosting.admin.instance_verbs import VERBS, Verb, possible
 from hosting.admin.order import OrderForm
@@ -248,6 +248,7 @@ def page_of(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         "expected": expected_words(instance),
         **_troubles(instance, request),
         **_saved(instance, request),
+        **restores.of_instance(instance, request),
     }
 
 

@@ -15,6 +15,12 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Instances", "deployed_code", "hosting_instance_changelist", "hosting.view_instance"),
             ("Operations", "sync", "hosting_operation_changelist", "hosting.view_operation"),
             ("Backups", "backup", "hosting_backup_changelist", "hosting.view_backup"),
+            (
+                "Restores",
+                "settings_backup_restore",
+                "hosting_restore_changelist",
+                "hosting.view_restore",
+            ),
             ("Servers", "dns", "hosting_server_changelist", "hosting.view_server"),
             (
                 "Fleet actions",

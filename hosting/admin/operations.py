@@ -148,15 +148,20 @@ def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
     rows = Operation.objects.select_related("instance__client", "instance__server")
     operation = get_object_or_404(rows.prefetch_related("steps"), pk=pk)
     now = timezone.now()
-    steps = [_line(step, now) for step in operation.steps.all()]
-    done = sum(each.step.state == OperationStep.State.DONE for each in steps)
+    lines = [_line(step, now) for step in operation.steps.all()]
+    steps = [each for each in lines if not each.step.takes_back and not _is_left_out(each.step)]
+    back = [each for each in lines if each.step.takes_back]
+    at_work = back or steps
+    done = sum(each.step.state == OperationStep.State.DONE for each in at_work)
     return {
         "operation": operation,
         "title": f"{operation.get_kind_display()} {operation.instance.name}",
         "badge": operation_state(operation),
         "steps": steps,
+        "back": back,
+        "at_work": at_work,
         "done": done,
-        "percent": round(100 * done / len(steps)) if steps else 0,
+        "percent": round(100 * done / len(at_work)) if at_work else 0,
         "took": span(_length(operation, now)),
         "usual": span(usual_duration(operation)),
         "may_cancel": _may_cancel(operation, request),
@@ -168,8 +173,14 @@ def _may_cancel(operation: Operation, request: HttpRequest) -> bool:
         operation.is_active
         and operation.kind != Operation.Kind.DELETE
         and operation.cancel_requested_at is None
+        and not operation.undoing
         and request.user.has_perm(CANCEL)
     )
+
+
+def _is_left_out(step: OperationStep) -> bool:
+    """Whether the operation never comes to it, being taken back."""
+    return bool(step.operation.undoing) and step.state == OperationStep.State.PENDING
 
 
 def _line(step: OperationStep, now: datetime) -> StepLine:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from hosting.admin.tables import Column, Table, beside, link, with_note
-from hosting.display import instance_state, operation_state
-from hosting.models import Drift, Incident, Instance, Operation
+from hosting.admin.tables import NUMBER, Column, Table, beside, link, with_note
+from hosting.display import instance_state, operation_state, restore_state
+from hosting.models import Drift, Incident, Instance, Operation, Restore
 from hosting.selectors import reasons
 from hosting.selectors.instances import hostname, public_url
 from hosting.selectors.overview import current_step
-from tenants.display import badge, moment
+from tenants.display import badge, moment, span
 
 User = Any  # whoever is logged in; Django's own type knows no has_perm of an anonymous one
 
@@ -60,6 +61,24 @@ def drifts(request: HttpRequest, rows: Sequence[Drift], *, empty: str) -> Table:
     return Table(columns, rows, empty)
 
 
+def restores(rows: Sequence[Restore], *, empty: str) -> Table:
+    """Restores, from ``selectors.restores``."""
+    columns = (
+        Column("Asked for", _restore),
+        Column("State", restore_state),
+        Column("Goes back to", lambda each: moment(each.backup.taken_at)),
+        Column("Away", away, NUMBER),
+        Column("Way back until", lambda each: moment(each.kept_until)),
+    )
+    return Table(columns, rows, empty)
+
+
+def away(restore: Restore) -> str:
+    """How long the instance was stopped for it."""
+    seconds = restore.seconds
+    return "–" if seconds is None else span(timedelta(seconds=seconds))
+
+
 def instances(rows: Sequence[Instance], *, empty: str) -> Table:
     """A client's instances, from ``selectors.instances``."""
     columns = (
@@ -96,6 +115,10 @@ def about(row: Incident, request: HttpRequest) -> SafeString | str:
         name = link(found.name, "hosting_instance_change", found.pk, allowed=allowed)
         return beside(name, found.client)
     return "Berth itself"
+
+
+def _restore(row: Restore) -> SafeString:
+    return link(moment(row.operation.requested_at), "hosting_restore_change", row.pk)
 
 
 def _operation(row: Operation) -> SafeString:

@@ -170,6 +170,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-operation__requested_at",),
+                "permissions": (("restore_backup", "Can restore backups and go back"),),
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("to_generation__gt", models.F("from_generation"))),

@@ -139,3 +139,8 @@ class OperationStep(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether it is one of those that take the operation back: a flow names them so."""
+        return self.name.startswith("undo-")

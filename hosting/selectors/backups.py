@@ -36,6 +36,12 @@ def get_of_client(client: Client, name: str, backup_id: uuid.UUID) -> Backup:
     return known.get(pk=backup_id, instance__name=name, instance__client=client)
 
 
+def get_of_instance(instance: Instance, backup_id: uuid.UUID) -> Backup:
+    """One of the instance's, with its manifest. Raises ``Backup.DoesNotExist``."""
+    known = Backup.objects.select_related("operation").defer("secrets", "stored")
+    return known.get(pk=backup_id, instance=instance)
+
+
 def of_client(client: Client) -> QuerySet[Backup]:
     """Those of the client's instances that exist."""
     found = Backup.objects.filter(instance__client=client)

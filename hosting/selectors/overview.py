@@ -71,6 +71,7 @@ def operations_with_steps() -> QuerySet[Operation]:
 
 def current_step(operation: Operation) -> OperationStep | None:
     """What it is doing now, or what it failed at; None before it began and after it succeeded."""
-    steps = list(operation.steps.all())
+    is_going_back = bool(operation.is_active and operation.undoing)
+    steps = [step for step in operation.steps.all() if step.takes_back == is_going_back]
     unfinished = [step for step in steps if step.state != OperationStep.State.DONE]
     return unfinished[0] if unfinished and operation.started_at else None

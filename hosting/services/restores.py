@@ -28,7 +28,7 @@ def request(*, instance: Instance, backup: Backup, actor: Actor) -> Restore:
     operation = _request(instance, Operation.Kind.RESTORE, actor)
     locked = operation.instance
     chosen = Backup.objects.select_related("instance").get(pk=backup.pk)
-    _refuse_unfit(locked, chosen)
+    refuse_unfit(instance=locked, backup=chosen)
     return Restore.objects.create(
         operation=operation,
         backup=chosen,
@@ -47,6 +47,24 @@ def revert(*, instance: Instance, actor: Actor) -> Restore:
     restore.reverted_by, restore.trouble = operation, ""
     restore.save(update_fields=["reverted_by", "trouble"])
     return restore
+
+
+def refuse_unfit(*, instance: Instance, backup: Backup) -> None:
+    """Raise ``Refused`` for a backup that does not belong here or can't be read."""
+    manifest = backup.manifest
+    if backup.instance_id != instance.pk:
+        raise Refused(f"This is a backup of {backup.instance.name}, not of {instance.name}.")
+    if backup.removed_at is not None:
+        raise Refused("This backup has been let go; its data is not there any more.")
+    if not backup.is_good:
+        raise Refused("This backup was never read back whole: only a proven one is put back.")
+    if manifest["format"] > FORMAT:
+        raise Refused(
+            f"This backup has the format {manifest['format']} of a newer Berth;"
+            f" this one reads up to {FORMAT}."
+        )
+    if manifest["app"] != instance.app:
+        raise Refused(f"This is a backup of the app {manifest['app']}, not of {instance.app}.")
 
 
 def record_safety(*, restore: Restore) -> Backup:
@@ -118,24 +136,6 @@ def _request(instance: Instance, kind: Operation.Kind, actor: Actor) -> Operatio
     if not client.is_active:
         raise Refused(f"{client} is inactive: its instances can only be stopped or deleted.")
     return operations.request(instance=instance, kind=kind, actor=actor)
-
-
-def _refuse_unfit(instance: Instance, backup: Backup) -> None:
-    """Raise ``Refused`` for a backup that does not belong here or can't be read."""
-    manifest = backup.manifest
-    if backup.instance_id != instance.pk:
-        raise Refused(f"This is a backup of {backup.instance.name}, not of {instance.name}.")
-    if backup.removed_at is not None:
-        raise Refused("This backup has been let go; its data is not there any more.")
-    if not backup.is_good:
-        raise Refused("This backup was never read back whole: only a proven one is put back.")
-    if manifest["format"] > FORMAT:
-        raise Refused(
-            f"This backup has the format {manifest['format']} of a newer Berth;"
-            f" this one reads up to {FORMAT}."
-        )
-    if manifest["app"] != instance.app:
-        raise Refused(f"This is a backup of the app {manifest['app']}, not of {instance.app}.")
 
 
 def _unused_generation(instance: Instance) -> int:

@@ -36,6 +36,7 @@ def index(request: ClientRequest, name: str) -> HttpResponse:
         "backups": [show_backup(each) for each in page],
         "may_keep": request.may(Permission.MAKE_BACKUP),
         "may_download": request.may(Permission.DOWNLOAD_BACKUP),
+        "may_restore": request.may(Permission.RESTORE_BACKUP),
     }
     return render_page(request, "hosting/backups.html", context)
 

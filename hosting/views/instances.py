@@ -19,11 +19,12 @@ from django_htmx.http import HttpResponseClientRedirect
 from hosting.models import Instance, Operation
 from hosting.selectors import dashboard, drifts, maintenance
 from hosting.selectors import instances as reading
-from hosting.services import backups, instances, operations
+from hosting.services import backups, instances, operations, restores
 from hosting.views.healing import show_drift, trouble
 from hosting.views.live import QUICK, SLOW, render_live, what_shows
 from hosting.views.presentation import DOING, InstanceView, show_instance, show_past
 from hosting.views.proof import proof_of, show_newest
+from hosting.views.restored import Restored, restored_of
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
@@ -79,7 +80,8 @@ def show(request: ClientRequest, instance: Instance) -> HttpResponse:
     past = [(each.operation.pk, each.operation.state) for each in context["history"]]
     found = [(each.drift.pk, each.found, each.done, each.status.word) for each in context["drifts"]]
     saved = (context["proof"].what_shows(), [each.what_shows() for each in context["backups"]])
-    state = (what_shows(context["shown"]), past, found, context["trouble"], saved)
+    restored = context["restored"].what_shows()
+    state = (what_shows(context["shown"]), past, found, context["trouble"], saved, restored)
     return render_live(request, "hosting/instance.html", context, state=state)
 
 
@@ -116,6 +118,13 @@ def retry(request: ClientRequest, name: str) -> HttpResponse:
 def back_up(request: ClientRequest, name: str) -> HttpResponse:
     """Make a backup now."""
     return _ask(request, name, backups.request)
+
+
+@require_POST
+@client_view(Permission.RESTORE_BACKUP)
+def go_back(request: ClientRequest, name: str) -> HttpResponse:
+    """Go back to the data of before the last restore."""
+    return _ask(request, name, restores.revert)
 
 
 @require_POST
@@ -174,6 +183,7 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
     shown = show_instance(instance, with_usual=True)
     found = drifts.newest(instance)
     saved, has_more = show_newest(instance)
+    restored = restored_of(instance, now=timezone.now())
     return {
         "section": "instances",
         "shown": shown,
@@ -182,6 +192,7 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "may_operate": request.may(Permission.OPERATE_INSTANCE),
         "may_keep": request.may(Permission.MAKE_BACKUP),
         "may_download": request.may(Permission.DOWNLOAD_BACKUP),
+        "may_restore": request.may(Permission.RESTORE_BACKUP),
         "kept_days": settings.BERTH_BACKUPS_AFTER_DELETION.days if saved else 0,
         "may_delete": request.may(Permission.DELETE_INSTANCE),
         "is_deleting": bool(shown.active and shown.active.operation.kind == Operation.Kind.DELETE),
@@ -191,6 +202,8 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "backups": saved,
         "has_more_backups": has_more,
         "back_up": _back_up_button(request, shown),
+        "restored": restored,
+        "go_back": _go_back_button(request, shown, restored),
         "trouble": None if shown.active else trouble(instance, found),
         "will_be_stopped": maintenance.will_be_stopped_for_it(instance),
         "every": QUICK if shown.active else SLOW,
@@ -222,7 +235,7 @@ def _buttons(request: ClientRequest, shown: InstanceView) -> list[Button]:
     if not request.may(Permission.OPERATE_INSTANCE):
         return []
     allowed = operations.allowed_kinds(shown.instance)
-    busy = _why_not(shown)
+    busy = why_not(shown)
     if shown.instance.state == Instance.State.NEW and shown.active:
         return []  # there is nothing yet that could be stopped, and nothing to try again
     where = [request.client.slug, shown.instance.name]
@@ -239,10 +252,21 @@ def _back_up_button(request: ClientRequest, shown: InstanceView) -> Button | Non
     if not allowed or not request.may(Permission.MAKE_BACKUP):
         return None
     url = reverse("instance_back_up", args=[request.client.slug, shown.instance.name])
-    return Button(kind, "Back up now", "backup", url, _why_not(shown))
+    return Button(kind, "Back up now", "backup", url, why_not(shown))
 
 
-def _why_not(shown: InstanceView) -> str:
+def _go_back_button(
+    request: ClientRequest, shown: InstanceView, restored: Restored
+) -> Button | None:
+    kind = Operation.Kind.REVERT
+    allowed = restored.restore is not None and kind in operations.allowed_kinds(shown.instance)
+    if not allowed or not request.may(Permission.RESTORE_BACKUP):
+        return None
+    url = reverse("instance_go_back", args=[request.client.slug, shown.instance.name])
+    return Button(kind, "Go back", "back", url, why_not(shown))
+
+
+def why_not(shown: InstanceView) -> str:
     """Why nothing can be done to it now; empty where it can. A repair that waits gives way."""
     active = shown.active.operation if shown.active else None
     if active and (active.kind, active.state) != (Operation.Kind.REPAIR, Operation.State.QUEUED):

@@ -38,13 +38,5 @@ def what_shows(shown: InstanceView) -> tuple[object, ...]:
         instance.is_routed,
         shown.host,
         instance.plan_id,
-        active
-        and (
-            active.operation.pk,
-            active.operation.state,
-            active.operation.reason,
-            active.operation.cancel_requested_at,
-            active.percent,
-            [(each.step.state, len(each.step.output)) for each in active.steps],
-        ),
+        active and active.what_shows(),
     )

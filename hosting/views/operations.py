@@ -34,14 +34,7 @@ def page(request: ClientRequest, operation_id: uuid.UUID) -> HttpResponse:
         "may_operate": request.may(Permission.OPERATE_INSTANCE),
         "every": QUICK if operation.is_active else SLOW,
     }
-    state = (
-        operation.state,
-        operation.reason,
-        operation.cancel_requested_at,
-        shown.percent,
-        [(each.step.state, len(each.step.output)) for each in shown.steps],
-    )
-    return render_live(request, "hosting/operation.html", context, state=state)
+    return render_live(request, "hosting/operation.html", context, state=shown.what_shows())
 
 
 @require_POST

@@ -85,12 +85,17 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class OperationView:
-    """An operation in words. ``percent`` is a whole number from 0 to 100."""
+    """An operation in words. ``percent`` is a whole number from 0 to 100.
+
+    ``back`` are the steps that take it back, where it has come to that. ``current``, ``done`` and
+    ``percent`` are of them then.
+    """
 
     operation: Operation
     title: str
     status: Status
     steps: Sequence[StepView]
+    back: Sequence[StepView]
     current: str
     done: int
     percent: int
@@ -99,6 +104,18 @@ class OperationView:
     waits_for: str
     waits_well: bool  # only for its turn or its server: nothing went wrong with it
     author: str
+
+    @property
+    def at_work(self) -> Sequence[StepView]:
+        """The steps that it is at: forward, or back."""
+        return self.back or self.steps
+
+    def what_shows(self) -> tuple[object, ...]:
+        """What can change about it on a page."""
+        operation = self.operation
+        steps = [(each.step.state, len(each.step.output)) for each in (*self.steps, *self.back)]
+        said = (operation.state, operation.reason, operation.undoing)
+        return (operation.pk, *said, operation.cancel_requested_at, self.percent, steps)
 
     @property
     def is_overdue(self) -> bool:
@@ -119,13 +136,14 @@ class OperationView:
 
 @dataclass(frozen=True, slots=True)
 class PastView:
-    """An operation in one line."""
+    """An operation in one line; ``why`` only where nothing else on an instance's page tells it."""
 
     operation: Operation
     title: str
     status: Status
     took: timedelta | None
     author: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,22 +194,24 @@ def show_operation(
 ) -> OperationView:
     """From an operation with its steps prefetched."""
     operation.instance = instance  # already at hand, so that nothing reads it again
-    steps = list(operation.steps.all())
-    usual = operations.usual_duration(operation) if with_usual else None
-    running = next((s for s in steps if s.state == OperationStep.State.RUNNING), None)
-    done = sum(step.state == OperationStep.State.DONE for step in steps)
+    steps, back = _there_and_back(operation)
+    at_work = back or steps
+    usual = operations.usual_duration(operation) if with_usual and not operation.undoing else None
+    running = next((s for s in at_work if s.state == OperationStep.State.RUNNING), None)
+    done = sum(step.state == OperationStep.State.DONE for step in at_work)
     return OperationView(
         operation=operation,
         title=_title(operation),
         status=OPERATION[Operation.State(operation.state)],
         steps=[_show_step(step) for step in steps],
+        back=[_show_step(step) for step in back],
         current=running.title if running else "",
         done=done,
-        percent=_percent(operation, done, len(steps), usual),
+        percent=_percent(operation, done, len(at_work), usual),
         usual=usual,
         took=_between(operation.started_at, operation.finished_at),
         waits_for=operation.reason if operation.is_active else "",
-        waits_well=not any(step.state == OperationStep.State.FAILED for step in steps),
+        waits_well=not any(step.state == OperationStep.State.FAILED for step in at_work),
         author=author(operation.requested_by_label),
     )
 
@@ -204,12 +224,36 @@ def show_past(operation: Operation) -> PastView:
         status=OPERATION[Operation.State(operation.state)],
         took=_between(operation.started_at, operation.finished_at),
         author=author(operation.requested_by_label),
+        why=_why(operation),
     )
+
+
+def _there_and_back(operation: Operation) -> tuple[list[OperationStep], list[OperationStep]]:
+    """The steps, and those that take it back; without what it never comes to any more."""
+    steps: list[OperationStep] = []
+    back: list[OperationStep] = []
+    for step in operation.steps.all():
+        if step.takes_back:
+            back.append(step)
+        elif not operation.undoing or step.state != OperationStep.State.PENDING:
+            steps.append(step)
+    return steps, back
+
+
+def _why(operation: Operation) -> str:
+    """Why a restore came to nothing: the instance itself may be as well as before."""
+    is_one = operation.kind in (Operation.Kind.RESTORE, Operation.Kind.REVERT)
+    if not is_one or operation.is_active or operation.state == Operation.State.SUCCEEDED:
+        return ""
+    why = reasons.why_ended(operation)
+    return f"{why[:1].upper()}{why[1:]}"
 
 
 def _title(operation: Operation) -> str:
     if not operation.is_active:
         return CALLED[Operation.Kind(operation.kind)]
+    if operation.undoing:
+        return f"Taking back: {CALLED[Operation.Kind(operation.kind)].lower()}"
     if operation.cancel_requested_at:
         return f"Calling off: {CALLED[Operation.Kind(operation.kind)].lower()}"
     return DOING[Operation.Kind(operation.kind)]
@@ -220,6 +264,8 @@ def _status(instance: Instance, active: OperationView | None) -> Status:
         if maintenance.is_stopped_for_it(instance):
             return MAINTAINED
         return _INSTANCE[Instance.State(instance.state)]
+    if active.operation.undoing:
+        return Status("Taking back", "progress", "progress", spins=True)
     if active.operation.cancel_requested_at:
         return Status("Calling off", "progress", "progress", spins=True)
     return Status(active.title, "progress", "progress", spins=True)

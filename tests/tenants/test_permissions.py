@@ -18,6 +18,7 @@ TABLE = {
     Permission.DELETE_INSTANCE: "yes yes no  no",
     Permission.DOWNLOAD_BACKUP: "yes no  no  no",
     Permission.MAKE_BACKUP: "yes yes no  no",
+    Permission.RESTORE_BACKUP: "yes yes no  no",
     Permission.VIEW_AUDIT: "yes yes no  no",
     Permission.VIEW_MEMBERS: "yes yes yes yes",
     Permission.MANAGE_MEMBERS: "yes yes no  no",

@@ -22,6 +22,7 @@ from hosting.models import (
     Operation,
     OperationStep,
     Plan,
+    Restore,
     Server,
     Stray,
     Subnet,
@@ -115,8 +116,11 @@ def _reliability(tag: str, server: Server, failed: Instance) -> None:
     failed.drifts.create(kind="stopped", subject="web", found="web", operation=operation)
     Stray.objects.create(server=server, kind="volume", reference=tag, name=tag)
     Backup.objects.create(instance=failed, operation=operation, trigger="nightly")
-    failed.backups.create(
+    proven = failed.backups.create(
         trigger="asked", taken_at=now, verified_at=now, manifest={"app": "guestbook"}
+    )
+    Restore.objects.create(
+        operation=operation, backup=proven, from_generation=1, to_generation=2, trouble="It ended."
     )
     Instance.objects.filter(pk=failed.pk).update(first_running_at=now - timedelta(days=3))
     Chore.objects.create(name=f"chore-{tag}", due_at=now, last_ended_at=now)

@@ -22,6 +22,8 @@ PAGES: dict[str, frozenset[str]] = {
     "hosting_operation_add": frozenset(),
     "hosting_backup_changelist": frozenset({OPERATIONS, SUPPORT}),
     "hosting_backup_add": frozenset(),
+    "hosting_restore_changelist": frozenset({OPERATIONS, SUPPORT}),
+    "hosting_restore_add": frozenset(),
     "hosting_server_changelist": frozenset({OPERATIONS}),
     "hosting_server_add": frozenset(),
     "hosting_fleetaction_changelist": frozenset({OPERATIONS}),

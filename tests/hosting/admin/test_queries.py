@@ -20,6 +20,7 @@ PAGES = (
     "hosting_instance_changelist",
     "hosting_operation_changelist",
     "hosting_backup_changelist",
+    "hosting_restore_changelist",
     "hosting_server_changelist",
     "hosting_fleetaction_changelist",
     "hosting_incident_changelist",

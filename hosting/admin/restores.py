@@ -1,0 +1,206 @@
+"""Restores in the admin: what was put back, what it said, and how long there is a way back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+
+from hosting.admin import rows
+from hosting.admin.asking import Question, ask
+from hosting.admin.instance_verbs import RESTORE
+from hosting.admin.tables import Column, Table, beside, link, with_note
+from hosting.display import restore_state
+from hosting.models import Backup, Instance, Restore
+from hosting.selectors import backups, reasons
+from hosting.selectors import restores as reading
+from hosting.services import restores
+from tenants.admin.base import ReadOnlyPageAdmin, actor, show_refused
+from tenants.admin.filters import DayFilter
+from tenants.display import badge, moment
+from tenants.errors import Refused
+
+RECENT = 8  # on another's page
+
+
+@admin.register(Restore)
+class RestoreAdmin(ReadOnlyPageAdmin[Restore]):
+    """To look at: a backup is restored from its page, and the instance's leads back."""
+
+    list_display = ("asked", "instance_link", "state", "goes_to", "data", "away", "way_back")
+    list_filter = (
+        ("operation__state", ChoicesDropdownFilter),
+        ("operation__instance__client", RelatedDropdownFilter),
+        ("operation__requested_at", DayFilter),
+    )
+    search_fields = (
+        "operation__instance__name",
+        "operation__instance__client__name",
+        "operation__instance__client__slug",
+        "id",
+    )
+    search_help_text = "Instance, client or identifier"
+    ordering = ("-operation__requested_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Restore]:
+        """With what the list shows, in a fixed number of queries."""
+        return reading.for_staff()
+
+    def page(self, obj: Restore, request: HttpRequest) -> dict[str, Any]:
+        """What it did."""
+        return _page(obj, request)
+
+    @admin.display(description="Asked for", ordering="operation__requested_at")
+    def asked(self, restore: Restore) -> str:
+        """How long ago."""
+        return moment(restore.operation.requested_at)
+
+    @admin.display(description="Instance", ordering="operation__instance__name")
+    def instance_link(self, restore: Restore) -> SafeString:
+        """The instance with its client."""
+        return _instance(restore, allowed=True)
+
+    @admin.display(description="State", ordering="operation__state")
+    def state(self, restore: Restore) -> SafeString:
+        """What became of it, and what did not come back."""
+        return with_note(restore_state(restore), reasons.taken_apart(restore.trouble).sentence)
+
+    @admin.display(description="Goes back to", ordering="backup__taken_at")
+    def goes_to(self, restore: Restore) -> str:
+        """The moment of its backup."""
+        return moment(restore.backup.taken_at)
+
+    @admin.display(description="Data")
+    def data(self, restore: Restore) -> SafeString:
+        """From which generation to which."""
+        return _generations(restore)
+
+    @admin.display(description="Away", ordering="seconds")
+    def away(self, restore: Restore) -> SafeString:
+        """How long the instance was stopped for it."""
+        return format_html('<span class="b-num">{}</span>', rows.away(restore))
+
+    @admin.display(description="Way back until", ordering="kept_until")
+    def way_back(self, restore: Restore) -> str:
+        """How long the data of before is kept."""
+        return moment(restore.kept_until)
+
+
+def of_instance(instance: Instance, request: HttpRequest) -> dict[str, Any]:
+    """The instance's last ones, if there were any, for whoever may look at them."""
+    return _newest(reading.of_instance(instance), request)
+
+
+def of_backup(backup: Backup, request: HttpRequest) -> dict[str, Any]:
+    """The same of the backup."""
+    return _newest(reading.for_staff().filter(backup=backup), request)
+
+
+def _newest(found: QuerySet[Restore], request: HttpRequest) -> dict[str, Any]:
+    newest = list(found[:RECENT]) if request.user.has_perm("hosting.view_restore") else []
+    return {"restores": rows.restores(newest, empty="")} if newest else {}
+
+
+def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Ask once more (GET), or ask for the backup to be put back into its instance (POST)."""
+    if not request.user.has_perm(RESTORE):
+        raise PermissionDenied
+    backup = get_object_or_404(backups.for_staff(), pk=pk)
+    page = reverse("admin:hosting_backup_change", args=[backup.pk])
+    if request.method != "POST":
+        return _ask(request, backup, back=page)
+    try:
+        made = restores.request(instance=backup.instance, backup=backup, actor=actor(request))
+    except Refused as refused:
+        show_refused(request, refused)
+        return HttpResponseRedirect(page)
+    messages.success(request, f"{backup.instance.name}: “Restore” is asked for.")
+    if not request.user.has_perm("hosting.view_operation"):
+        return HttpResponseRedirect(page)
+    return HttpResponseRedirect(reverse("admin:hosting_operation_change", args=[made.operation_id]))
+
+
+def _ask(request: HttpRequest, backup: Backup, *, back: str) -> HttpResponse:
+    instance, days = backup.instance, settings.BERTH_RESTORE_KEEP.days
+    question = Question(
+        title=f"Restore {instance.name} of {instance.client}?",
+        meaning=(
+            format_html("It goes back to what it was {}.", moment(backup.taken_at)),
+            "What was done since is replaced. It is saved in a backup first, and its data stays on"
+            f" the server for {days} day{'' if days == 1 else 's'}: so long there is a way back.",
+            "It is away for some minutes; requests wait meanwhile.",
+        ),
+        submit="Restore",
+        back=back,
+    )
+    return ask(request, question, opts=Backup._meta, original=backup)
+
+
+def _page(restore: Restore, request: HttpRequest) -> dict[str, Any]:
+    may = request.user.has_perm
+    return {
+        "title": f"Restore of {restore.operation.instance}",
+        "restore": restore,
+        "badge": restore_state(restore),
+        "trouble": reasons.taken_apart(restore.trouble),
+        "instance": _instance(restore, allowed=may("hosting.view_instance")),
+        "backup": _backup(restore.backup, allowed=may("hosting.view_backup")),
+        "safety": _backup(restore.safety, allowed=may("hosting.view_backup")),
+        "operations": _operations(restore, allowed=may("hosting.view_operation")),
+        "data": _generations(restore),
+        "away": rows.away(restore),
+        "checks": Table(_CHECKS, sorted(restore.checks.items()), empty="Nothing was compared."),
+    }
+
+
+def _instance(restore: Restore, *, allowed: bool) -> SafeString:
+    found = restore.operation.instance
+    name = link(found.name, "hosting_instance_change", found.pk, allowed=allowed)
+    return beside(name, found.client.name)
+
+
+def _backup(backup: Backup | None, *, allowed: bool) -> SafeString | str:
+    if backup is None:
+        return "None"
+    return link(moment(backup.taken_at), "hosting_backup_change", backup.pk, allowed=allowed)
+
+
+def _operations(restore: Restore, *, allowed: bool) -> list[SafeString]:
+    """The restore itself, and the last that was to go back."""
+    both = (restore.operation, restore.reverted_by)
+    return [
+        link(each.get_kind_display(), "hosting_operation_change", each.pk, allowed=allowed)
+        for each in both
+        if each is not None
+    ]
+
+
+def _generations(restore: Restore) -> SafeString:
+    return format_html(
+        '<span class="b-num">{} → {}</span>', restore.from_generation, restore.to_generation
+    )
+
+
+def _wanted(check: Mapping[str, Any]) -> str:
+    """An answer, or the two that it had to lie between."""
+    answers = list(dict.fromkeys(check["wanted"]))
+    return " to ".join(answers)
+
+
+_CHECKS = (
+    Column("Question", lambda each: each[0]),
+    Column("In the backup", lambda each: _wanted(each[1])),
+    Column("Restored", lambda each: each[1]["said"]),
+    Column("Fits", lambda each: badge("Yes", "ok") if each[1]["fits"] else badge("No", "bad")),
+)
