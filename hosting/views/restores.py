@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 
 from django.conf import settings
 from django.http import Http404, HttpResponse
@@ -54,9 +53,13 @@ def _page(
         "version": backup.manifest.get("version", ""),
         "refused": refused or _unfit(instance, backup) or instances.why_not(shown),
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
-        "held": timedelta(seconds=settings.BERTH_EDGE_HOLD_SECONDS),
+        "held": _spoken(settings.BERTH_EDGE_HOLD_SECONDS),
     }
     return render_page(request, "hosting/restore.html", context, status=409 if refused else 200)
+
+
+def _spoken(seconds: int) -> str:
+    return f"{seconds // 60} minutes" if seconds >= 120 else f"{seconds} seconds"
 
 
 def _unfit(instance: Instance, backup: Backup) -> str:

@@ -65,7 +65,7 @@ def test_the_page_says_what_will_happen(book: Instance, browser: Browser) -> Non
         "What was done in book since then is replaced by the data of the backup.",
         "what is there now is saved in a safety backup",
         "Then it is away for some minutes, longer if it holds much data.",
-        "Requests wait meanwhile, each for up to 5 min 0 s.",
+        "Requests wait meanwhile, each for up to 5 minutes.",
         "The data of now is kept for 7 days more. So long, one click on its page goes back to it.",
         "Restore this backup",
     ):
