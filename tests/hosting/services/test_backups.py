@@ -167,8 +167,12 @@ def test_retention_lets_go_of_old_ones_and_of_what_was_never_proven(book: Instan
     failed = made(book, now - timedelta(hours=1), proven=False)
     waiting = backups.request(instance=book, actor=Actor.system("test"))
     gone = backups.dispensable(instance=book)
+    assert AuditEvent.objects.filter(action="backup.removed").count() == 0
     assert {each.pk for each in gone} == {nights[2].pk, failed.pk}
-    backups.record_removed(backups=gone)
+    assert all(backups.let_go_of(backup=each) for each in gone)
+    assert not backups.let_go_of(backup=nights[3])  # it is pinned
+    assert AuditEvent.objects.filter(action="backup.removed").count() == 2
+    assert set(backups.lately_let_go(instance=book)) == set(gone)
     assert backups.dispensable(instance=book) == []
     assert not nights[2].__class__.objects.get(pk=nights[2].pk).is_good
     assert waiting.pk not in {each.pk for each in gone}
