@@ -89,7 +89,7 @@ def test_a_failed_backup_says_why_and_when_it_is_tried_again(
     assert f"Berth tries again by itself at {_berlin(asked_at + timedelta(hours=1)):%H:%M}." in page
     assert f"/c/acme/operations/{failed.operation_id}/" in browser.get(PAGE).content.decode()
     ended_at = asked_at - timedelta(hours=2)
-    Operation.objects.filter(pk=failed.operation_id).update(finished_at=ended_at)
+    Operation.objects.filter(backup=failed).update(finished_at=ended_at)
     assert "Berth tries again by itself in a moment." in _text(browser)
 
 
