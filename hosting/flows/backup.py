@@ -16,6 +16,7 @@ from datetime import timedelta
 from functools import partial, wraps
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -57,11 +58,13 @@ def open_store(work: Work) -> None:
     """Reach the target. A repository is made once: one that was lost must not come back empty."""
     store = repositories.primary(work.instance)
     second = repositories.copy(work.instance)
-    if backups.store_of(instance=work.instance).made_at is None:
-        store.ensure()
-        work.report("the repository was made")
-        with work.writing():
+    # One at a time: a worker that was frozen while it made the repository must not go on beside its
+    # successor. The database ends its session, and with that the lock, long after restic is done.
+    with transaction.atomic():
+        if backups.lock_store(instance=work.instance).made_at is None:
+            store.ensure()
             backups.record_made(instance=work.instance)
+            work.report("the repository was made")
     if second is not None:
         second.ensure()
     work.report("the repository is there")

@@ -140,6 +140,12 @@ def store_of(*, instance: Instance) -> BackupStore:
         )
 
 
+def lock_store(*, instance: Instance) -> BackupStore:
+    """The same, locked until the caller's transaction ends."""
+    store = store_of(instance=instance)
+    return BackupStore.objects.select_for_update(no_key=True).get(pk=store.pk)
+
+
 def record_made(*, instance: Instance) -> None:
     """The repository is there; from now on its absence is a loss. The caller is in a transaction
     that holds the operation's lease, as for all that are recorded below.
