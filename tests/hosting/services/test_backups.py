@@ -250,3 +250,19 @@ def test_what_was_deleted_long_ago_is_destroyed(book: Instance, settings: Settin
     assert BackupStore.objects.get().password == ""
     backup.refresh_from_db()
     assert not backup.is_good
+
+
+def test_nobody_keeps_or_asks_for_more_than_there_is_a_place_for(
+    book: Instance, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "MOST_PINNED", 1)
+    monkeypatch.setattr(backups, "MOST_ASKED_A_DAY", 1)
+    first, second = (made(book, timezone.now()) for _ in range(2))
+    backups.set_pinned(backup=first, is_pinned=True, actor=actor)
+    with pytest.raises(Refused, match="1 backups are kept already"):
+        backups.set_pinned(backup=second, is_pinned=True, actor=actor)
+    backups.request(instance=book, actor=actor)
+    book.operations.update(state=Operation.State.SUCCEEDED, finished_at=timezone.now())
+    with pytest.raises(Refused, match="were asked for within a day"):
+        backups.request(instance=book, actor=actor)
+    assert Backup.objects.filter(trigger=Backup.Trigger.ASKED).count() == 1
