@@ -7,19 +7,21 @@ was read back.
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial, wraps
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from hosting.engines.drift import RUNNING
-from hosting.engines.errors import EngineError, GiveUp
+from hosting.engines.errors import EngineError, GiveUp, TryLater
 from hosting.engines.restic import Repository, Written
 from hosting.flows import generations, parts, repositories, stacks, upkeep
 from hosting.flows.base import Flow, Step, Work
@@ -32,7 +34,9 @@ MANIFEST = "manifest.json"
 SECRETS = "secrets.json"
 CHECK_EVERY_SECONDS = 2.0
 CHECK_TIMEOUT = timedelta(minutes=2)
-_MB = 10**6
+MOST_OF_THE_PLAN = 4  # what a part may be, in sizes of the plan's disk: dumps can be larger
+_MB, _GB = 10**6, 10**9
+_NUMBER = re.compile(r"-?\d{1,30}")
 _A_WHILE = timedelta(minutes=5)
 
 
@@ -55,11 +59,13 @@ def open_store(work: Work) -> None:
     """Reach the target. A repository is made once: one that was lost must not come back empty."""
     store = repositories.primary(work.instance)
     second = repositories.copy(work.instance)
-    if backups.store_of(instance=work.instance).made_at is None:
-        store.ensure()
-        work.report("the repository was made")
-        with work.writing():
+    # One at a time: a worker that was frozen while it made the repository must not go on beside its
+    # successor. The database ends its session, and with that the lock, long after restic is done.
+    with transaction.atomic():
+        if backups.lock_store(instance=work.instance).made_at is None:
+            store.ensure()
             backups.record_made(instance=work.instance)
+            work.report("the repository was made")
     if second is not None:
         second.ensure()
     work.report("the repository is there")
@@ -83,6 +89,8 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
         before = {} if rests else run_checks(work)
         saved = [(part, _save(work, store, backup, part)) for part in _parts(work, rests)]
         after = {} if rests else run_checks(work)
+    if rests and not is_at_rest(work):
+        raise TryLater("it was started while its files were saved")
     secrets = {each.name: each.reveal() for each in _needed_secrets(work)}
     keys = store.write(SECRETS, [_json(secrets)], tags=[tag(backup)])
     manifest = _manifest(work, backup) | {
@@ -147,18 +155,23 @@ def copy(work: Work) -> None:
 
 @telling_damage
 def expire(work: Work) -> None:
-    """Let go of what retention does not keep. The space is given back by the next prune."""
-    old = backups.dispensable(instance=work.instance)
-    if not old:
+    """Let go of what retention does not keep. The space is given back by the next prune.
+
+    First it is no backup any more, then its data goes: also at the next time, where that failed.
+    """
+    for backup in backups.dispensable(instance=work.instance):
+        with work.writing():
+            is_gone = backups.let_go_of(backup=backup)
+        if is_gone:
+            at = backup.taken_at or backup.created_at
+            work.report(f"letting go of the backup of {at:%Y-%m-%d %H:%M} UTC")
+    gone = backups.lately_let_go(instance=work.instance)
+    if not gone:
         work.report("nothing is old enough to be let go")
         return
-    for backup in old:
-        at = backup.taken_at or backup.created_at
-        work.report(f"letting go of the backup of {at:%Y-%m-%d %H:%M} UTC")
-        for store in repositories.everywhere(work.instance):
-            _forget(store, backup)
-    with work.writing():
-        backups.record_removed(backups=old)
+    for store in repositories.everywhere(work.instance):
+        _sweep(store, gone)
+    work.report("nothing is left of what was let go")
 
 
 def tag(backup: Backup) -> str:
@@ -182,7 +195,10 @@ def run_checks(work: Work) -> dict[str, str]:
         result = work.engine.run(work.stack.instance, check.service, command, timeout=CHECK_TIMEOUT)
         if result.exit_code != 0:
             raise GiveUp(f"the check “{check.name}” failed: {result.output.strip()[:200]}")
-        said[check.name] = result.output.strip()
+        number = result.output.strip()
+        if not _NUMBER.fullmatch(number):
+            raise GiveUp(f"the check “{check.name}” gave no number: {number[:100]!r}")
+        said[check.name] = number
     return said
 
 
@@ -192,6 +208,12 @@ def _backup(work: Work) -> Backup:
 
 def _forget(store: Repository, backup: Backup) -> None:
     store.forget([each.id for each in store.snapshots(tags=[tag(backup)])])
+
+
+def _sweep(store: Repository, gone: Collection[Backup]) -> None:
+    """Forget whatever the repository still holds of these."""
+    tags = {tag(each) for each in gone}
+    store.forget([each.id for each in store.snapshots() if each.tags & tags])
 
 
 def is_at_rest(work: Work) -> bool:
@@ -228,18 +250,36 @@ def _held_still(work: Work, rests: bool) -> Iterator[None]:
             work.engine.pause(work.stack.instance, name)
         yield
     finally:
-        for name in names:
+        _resume(work, names)
+
+
+def _resume(work: Work, names: Iterable[str]) -> None:
+    """Each of them, also where another can't be."""
+    errors = []
+    for name in names:
+        try:
             work.engine.resume(work.stack.instance, name)
+        except EngineError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def watched(work: Work, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, with a look at the lease and the clock every two seconds."""
-    looked_at = time.monotonic()
+    """The chunks, with a look at the lease and the clock every two seconds.
+
+    Raises ``GiveUp`` where they never end: a sparse file can be larger than any place for backups.
+    """
+    looked_at, size = time.monotonic(), 0
     for chunk in chunks:
         if time.monotonic() - looked_at > CHECK_EVERY_SECONDS:
             work.report("")
             looked_at = time.monotonic()
-        yield chunk
+        size += len(chunk)
+        if size > MOST_OF_THE_PLAN * work.instance.plan.disk_gb * _GB:
+            raise GiveUp(f"it is more than {MOST_OF_THE_PLAN} times what the plan grants on disk")
+        if chunk:
+            yield chunk
 
 
 def _needed_secrets(work: Work) -> QuerySet[InstanceSecret]:

@@ -29,6 +29,8 @@ def prune() -> None:
         except EngineError as error:
             logger.warning("the repository %s could not be pruned: %s", store, error)
             tell_if_broken(store.instance, error)
+        except Exception:  # the stores behind it are none the worse for it
+            logger.exception("the repository %s could not be pruned", store)
         else:
             backup_stores.record_pruned(store=store, now=now)
 
@@ -36,7 +38,10 @@ def prune() -> None:
 def destroy() -> None:
     """Remove the repositories of instances that were deleted long enough ago."""
     for store in backup_stores.destroyable(now=timezone.now()):
-        _destroy(store)
+        try:
+            _destroy(store)
+        except Exception:  # the stores behind it are none the worse for it
+            logger.exception("the repository %s could not be removed", store)
 
 
 def watch() -> None:

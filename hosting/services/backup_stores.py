@@ -56,6 +56,8 @@ def record_destroyed(*, store: BackupStore) -> None:
     for backup in store.instance.backups.filter(removed_at=None):
         backup.removed_at, backup.secrets = timezone.now(), ""
         backup.save(update_fields=["removed_at", "secrets"])
+    for kind in (Incident.Kind.BACKUP_DAMAGED, Incident.Kind.BACKUP_OVERDUE):
+        incidents.close(kind=kind, instance=store.instance)
     store.destroyed_at, store.password = timezone.now(), ""
     store.save(update_fields=["destroyed_at", "password"])
     audit.record(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from secrets import token_urlsafe
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, Backup, BackupStore, Instance, Operation
@@ -26,8 +27,12 @@ from tenants.services.actors import Actor
 NIGHT_BEGINS_HOUR = 1  # in the client's zone
 NIGHT = timedelta(hours=4)
 RETRY_AFTER = timedelta(hours=1)  # one that failed is tried again the same night
+SWEPT_FOR = timedelta(days=7)
+MOST_PINNED = 30
+MOST_ASKED_A_DAY = 24
 PASSWORD_BYTES = 32
 SCHEDULER = Actor.system("backups")
+_ENDED_AT = Coalesce("backups__operation__finished_at", "backups__created_at")
 logger = logging.getLogger(__name__)
 
 
@@ -35,7 +40,16 @@ logger = logging.getLogger(__name__)
 def request(
     *, instance: Instance, actor: Actor, trigger: Backup.Trigger = Backup.Trigger.ASKED
 ) -> Backup:
-    """Ask for a backup now. Raises ``Refused`` where the instance is busy or holds nothing yet."""
+    """Ask for a backup now.
+
+    Raises ``Refused`` where the instance is busy or holds nothing yet, and where so many were asked
+    for within a day that they would only fill the place where all clients' backups are.
+    """
+    asked = instance.backups.filter(
+        trigger=Backup.Trigger.ASKED, created_at__gt=timezone.now() - timedelta(days=1)
+    )
+    if trigger == Backup.Trigger.ASKED and asked.count() >= MOST_ASKED_A_DAY:
+        raise Refused(f"{MOST_ASKED_A_DAY} backups of {instance.name} were asked for within a day.")
     operation = operations.request(instance=instance, kind=Operation.Kind.BACKUP, actor=actor)
     return Backup.objects.create(instance=instance, operation=operation, trigger=trigger)
 
@@ -54,13 +68,15 @@ def request_nightly(*, now: datetime) -> int:
         except Refused as refused:
             # Busy, mostly. Whatever it is: without a proven backup there is an incident in time.
             logger.info("no nightly backup of %s yet: %s", instance, refused)
+        except IntegrityError:  # another scheduler was faster; the others are none the worse for it
+            logger.info("the nightly backup of %s was just asked for", instance)
     return asked
 
 
 def due(*, now: datetime) -> Iterator[Instance]:
     """The instances whose night's moment has passed without a backup begun since and proven.
 
-    One that failed is due again an hour after it was asked for.
+    One that failed is due again an hour after it had ended.
     """
     nightly = Q(backups__trigger=Backup.Trigger.NIGHTLY)
     proven = nightly & Q(backups__verified_at__isnull=False)
@@ -68,7 +84,7 @@ def due(*, now: datetime) -> Iterator[Instance]:
         Instance.objects.filter(first_running_at__isnull=False, delete_requested_at=None)
         .exclude(state=Instance.State.DELETED)
         .select_related("client")
-        .annotate(tried_at=Max("backups__created_at", filter=nightly))
+        .annotate(tried_at=Max(_ENDED_AT, filter=nightly))
         .annotate(done_at=Max("backups__created_at", filter=proven))
     )
     for instance in candidates.iterator(chunk_size=500):
@@ -103,7 +119,7 @@ def next_at(*, instance: Instance, now: datetime) -> datetime | None:
         return None
     moment = last_due_at(instance=instance, now=now)
     nightly = instance.backups.filter(trigger=Backup.Trigger.NIGHTLY).aggregate(
-        tried_at=Max("created_at"),
+        tried_at=Max(Coalesce("operation__finished_at", "created_at")),
         done_at=Max("created_at", filter=Q(verified_at__isnull=False)),
     )
     tried_at, done_at = nightly["tried_at"], nightly["done_at"]
@@ -123,6 +139,12 @@ def store_of(*, instance: Instance) -> BackupStore:
         return store or BackupStore.objects.create(
             instance=instance, password=token_urlsafe(PASSWORD_BYTES)
         )
+
+
+def lock_store(*, instance: Instance) -> BackupStore:
+    """The same, locked until the caller's transaction ends."""
+    store = store_of(instance=instance)
+    return BackupStore.objects.select_for_update(no_key=True).get(pk=store.pk)
 
 
 def record_made(*, instance: Instance) -> None:
@@ -202,11 +224,30 @@ def _done_safeties(safeties: QuerySet[Backup], *, has_other: bool) -> list[Backu
     return [each for each in done if has_other or each != newest]
 
 
-def record_removed(*, backups: Collection[Backup]) -> None:
-    """Their data was removed from the store, and their keys are of no use any more."""
-    for backup in backups:
-        backup.removed_at, backup.secrets = timezone.now(), ""
-        backup.save(update_fields=["removed_at", "secrets"])
+def let_go_of(*, backup: Backup) -> bool:
+    """From now on it is no backup any more; False where somebody chose to keep it meanwhile.
+
+    The caller is in a transaction that holds the operation's lease.
+    """
+    locked = Backup.objects.select_for_update(of=("self",)).get(pk=backup.pk)
+    if locked.is_pinned or locked.removed_at is not None:
+        return False
+    locked.removed_at, locked.secrets = timezone.now(), ""  # the keys are of no use any more
+    locked.save(update_fields=["removed_at", "secrets"])
+    audit.record(
+        action="backup.removed",
+        actor=SCHEDULER,
+        client=locked.instance.client,
+        obj=locked.instance,
+        after={"backup": str(locked.pk), "proven": locked.verified_at is not None},
+    )
+    return True
+
+
+def lately_let_go(*, instance: Instance) -> list[Backup]:
+    """Those of which something may still lie in the store, since forgetting them failed."""
+    since = timezone.now() - SWEPT_FOR
+    return list(instance.backups.filter(removed_at__gt=since))
 
 
 @transaction.atomic
@@ -215,6 +256,11 @@ def set_pinned(*, backup: Backup, is_pinned: bool, actor: Actor) -> None:
     locked = Backup.objects.select_for_update().get(pk=backup.pk)
     if not locked.is_good:
         raise Refused("Only a backup that was verified and is still there can be kept.")
+    if locked.is_pinned == is_pinned:
+        return
+    kept = locked.instance.backups.filter(is_pinned=True, removed_at=None)
+    if is_pinned and kept.count() >= MOST_PINNED:
+        raise Refused(f"{MOST_PINNED} backups are kept already: let go of one of them first.")
     locked.is_pinned = is_pinned
     locked.save(update_fields=["is_pinned"])
     audit.record(

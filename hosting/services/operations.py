@@ -101,7 +101,9 @@ def _refuse_busy(instance: Instance, kind: str, *, is_own: bool) -> None:
     busy = Operation.objects.filter(instance=instance, state__in=ACTIVE_STATES).first()
     if busy is None:
         return
-    if not is_own and _gave_way(busy, kind):
+    # Of what Berth wants by itself, being well comes before being saved.
+    comes_first = kind == _Kind.REPAIR and busy.kind == _Kind.BACKUP
+    if (comes_first or not is_own) and _gave_way(busy, kind):
         return
     raise Refused(
         f"{instance.name} is busy: “{busy.get_kind_display()}” was asked for by"

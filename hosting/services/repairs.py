@@ -199,7 +199,9 @@ def _undisturbed(instance: Instance, since: datetime) -> Instance | None:
 
 
 def _active_after(moment: datetime) -> Q:
-    return Q(state__in=ACTIVE_STATES) | Q(finished_at__gte=moment)
+    """Operations that may have changed something since; a backup that only waits has not."""
+    waits = Q(kind=Operation.Kind.BACKUP, state=Operation.State.QUEUED)
+    return (Q(state__in=ACTIVE_STATES) & ~waits) | Q(finished_at__gte=moment)
 
 
 def _announce(action: str, instance: Instance, *, before: str, reason: str) -> None:

@@ -10,11 +10,13 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Q, QuerySet, Window
 from django.db.models.functions import Now, RowNumber
 
 from hosting.models import Operation, Server
 from hosting.services import breaker, doorbell
+
+_IS_BACKUP = ExpressionWrapper(Q(kind=Operation.Kind.BACKUP), output_field=BooleanField())
 
 
 def due() -> QuerySet[Operation]:
@@ -40,6 +42,17 @@ def obstacle(*, operation: Operation, server: Server) -> str:
         return breaker.waiting_reason(server)
     if is_full:
         return f"Waits its turn: server {server} works on {busy} operations already."
+    if operation.kind == Operation.Kind.BACKUP:
+        return _obstacle_to_saving(operation, server)
+    return ""
+
+
+def _obstacle_to_saving(operation: Operation, server: Server) -> str:
+    """Backups may take hours: what people wait for keeps half of the places."""
+    places = max(1, server.parallel_operations // 2)
+    saving = _worked_on().filter(instance__server=server, kind=Operation.Kind.BACKUP)
+    if saving.exclude(pk=operation.pk).count() >= places:
+        return f"Waits its turn: server {server} makes {places} backups at once."
     return ""
 
 
@@ -52,12 +65,12 @@ def ringable(*, at_most: int) -> list[uuid.UUID]:
     called_off = due().exclude(cancel_requested_at=None).order_by("run_after")
     chosen = list(called_off.values_list("pk", flat=True)[:at_most])
     free = {server_id: places for server_id, places in _free_places().items() if places > 0}
-    position = Window(RowNumber(), partition_by=F("instance__server"), order_by=("run_after", "pk"))
+    # Backups last: those that wait for other backups must not hide what could begin.
+    order = (_IS_BACKUP, "run_after", "pk")
+    position = Window(RowNumber(), partition_by=F("instance__server"), order_by=order)
     waiting = due().filter(cancel_requested_at=None, instance__server__in=free)
     first = waiting.annotate(position=position).filter(position__lte=max(free.values(), default=0))
-    for operation_id, server_id in first.order_by("run_after", "pk").values_list(
-        "pk", "instance__server_id"
-    ):
+    for operation_id, server_id in first.order_by(*order).values_list("pk", "instance__server_id"):
         if free[server_id] > 0 and len(chosen) < at_most:
             free[server_id] -= 1
             chosen.append(operation_id)
@@ -66,7 +79,7 @@ def ringable(*, at_most: int) -> list[uuid.UUID]:
 
 def ring_next(*, server_id: uuid.UUID, at_most: int = 1) -> None:
     """A place on the server came free: tell whoever has waited longest."""
-    waiting = due().filter(instance__server_id=server_id).order_by("run_after")
+    waiting = due().filter(instance__server_id=server_id).order_by(_IS_BACKUP, "run_after")
     _ring(waiting.values_list("pk", flat=True)[:at_most])
 
 

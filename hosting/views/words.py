@@ -22,6 +22,7 @@ _WORDS = {
     "backup.downloaded": "downloaded a backup of",
     "backup.pinned": "chose to keep a backup of",
     "backup.unpinned": "let go of a kept backup of",
+    "backup.removed": "let go, by its plan, of a backup of",
     "backup_store.destroyed": "removed all backups of",
     "operation.cancel_requested": "called off a change of",
     "client.created": "created the client",

@@ -137,10 +137,12 @@ class Holder:
         """
         path = self._directory / "hold.sock"
         with _only_one(self._directory / "hold.lock"):
+            new = path.with_suffix(".new")
             server = await asyncio.start_unix_server(
-                self._serve, path, limit=4096, backlog=self._limits.requests_in_all
+                self._serve, new, limit=4096, backlog=self._limits.requests_in_all
             )
-            path.chmod(0o666)  # nginx's own user asks; there is nothing to be learned from it
+            new.chmod(0o666)  # nginx's own user asks; there is nothing to be learned from it
+            new.rename(path)  # so that it is there only once nginx may ask
             watch = asyncio.create_task(self._watch())
             await over.wait()
             server.close()

@@ -167,8 +167,12 @@ def test_retention_lets_go_of_old_ones_and_of_what_was_never_proven(book: Instan
     failed = made(book, now - timedelta(hours=1), proven=False)
     waiting = backups.request(instance=book, actor=Actor.system("test"))
     gone = backups.dispensable(instance=book)
+    assert AuditEvent.objects.filter(action="backup.removed").count() == 0
     assert {each.pk for each in gone} == {nights[2].pk, failed.pk}
-    backups.record_removed(backups=gone)
+    assert all(backups.let_go_of(backup=each) for each in gone)
+    assert not backups.let_go_of(backup=nights[3])  # it is pinned
+    assert AuditEvent.objects.filter(action="backup.removed").count() == 2
+    assert set(backups.lately_let_go(instance=book)) == set(gone)
     assert backups.dispensable(instance=book) == []
     assert not nights[2].__class__.objects.get(pk=nights[2].pk).is_good
     assert waiting.pk not in {each.pk for each in gone}
@@ -246,3 +250,19 @@ def test_what_was_deleted_long_ago_is_destroyed(book: Instance, settings: Settin
     assert BackupStore.objects.get().password == ""
     backup.refresh_from_db()
     assert not backup.is_good
+
+
+def test_nobody_keeps_or_asks_for_more_than_there_is_a_place_for(
+    book: Instance, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "MOST_PINNED", 1)
+    monkeypatch.setattr(backups, "MOST_ASKED_A_DAY", 1)
+    first, second = (made(book, timezone.now()) for _ in range(2))
+    backups.set_pinned(backup=first, is_pinned=True, actor=actor)
+    with pytest.raises(Refused, match="1 backups are kept already"):
+        backups.set_pinned(backup=second, is_pinned=True, actor=actor)
+    backups.request(instance=book, actor=actor)
+    book.operations.update(state=Operation.State.SUCCEEDED, finished_at=timezone.now())
+    with pytest.raises(Refused, match="were asked for within a day"):
+        backups.request(instance=book, actor=actor)
+    assert Backup.objects.filter(trigger=Backup.Trigger.ASKED).count() == 1

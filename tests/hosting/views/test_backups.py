@@ -88,7 +88,8 @@ def test_a_failed_backup_says_why_and_when_it_is_tried_again(
     assert "The last attempt failed (20 min ago). The place is full." in page
     assert f"Berth tries again by itself at {_berlin(asked_at + timedelta(hours=1)):%H:%M}." in page
     assert f"/c/acme/operations/{failed.operation_id}/" in browser.get(PAGE).content.decode()
-    Backup.objects.update(created_at=asked_at - timedelta(hours=2))
+    ended_at = asked_at - timedelta(hours=2)
+    Operation.objects.filter(backup=failed).update(finished_at=ended_at)
     assert "Berth tries again by itself in a moment." in _text(browser)
 
 

@@ -135,7 +135,7 @@ def test_one_that_is_being_made_is_refused(
 
 
 def test_one_that_was_let_go_is_refused(backup: Backup, browser: Browser) -> None:
-    backups.record_removed(backups=[backup])
+    backups.let_go_of(backup=backup)
     answer = browser.get(address(backup))
     assert answer.status_code == 409
     assert "This backup was let go" in answer.content.decode()
