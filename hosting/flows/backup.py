@@ -62,10 +62,12 @@ def open_store(work: Work) -> None:
     # One at a time: a worker that was frozen while it made the repository must not go on beside its
     # successor. The database ends its session, and with that the lock, long after restic is done.
     with transaction.atomic():
-        if backups.lock_store(instance=work.instance).made_at is None:
+        is_new = backups.lock_store(instance=work.instance).made_at is None
+        if is_new:
             store.ensure()
             backups.record_made(instance=work.instance)
-            work.report("the repository was made")
+    if is_new:
+        work.report("the repository was made")
     if second is not None:
         second.ensure()
     work.report("the repository is there")

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hosting.models import ACTIVE_STATES, Instance, Operation
-from tests.chaos import engine, evidence, fleet
+from tests.chaos import engine, evidence, fleet, verdict
 from tests.chaos.deeds import DEEDS, World
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
@@ -36,7 +36,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     faults += _delete_all(world)
     made.kill_all()
     faults += evidence.wrong_with_whole(made.owner, [engine.LOCAL])
-    print(*faults, sep="\n")
+    verdict.tell(faults)
     if faults:
         print(f"To do the same again: make chaos SEED={options.seed} MINUTES={options.minutes:g}")
     return not faults

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos import verdict
+
 BASE = Path(__file__).parents[2]
 Held = Callable[..., str]
 
@@ -33,7 +35,8 @@ def held(capsys: pytest.CaptureFixture[str]) -> Held:
             process.wait(120)
         with capsys.disabled():
             print(f"\n{report}")
-        assert process.returncode == 0, "see the report above"
+        wrong = verdict.told(report) or report.splitlines()[-20:]
+        assert process.returncode == 0, "\n".join(wrong)
         return report
 
     return run

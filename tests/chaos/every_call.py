@@ -6,7 +6,7 @@ import argparse
 
 from hosting.flows import runner
 from hosting.models import Operation
-from tests.chaos import calls, evidence
+from tests.chaos import calls, evidence, verdict
 from tests.chaos.every_step import try_all
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
@@ -34,7 +34,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     faults = [f"{each.death}: {each.outcome}" for each in trials if not each.is_well]
     faults += [f"{each}: not tried" for each in {*deaths} - outcomes.keys()]
     faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
-    print(*faults, sep="\n")
+    verdict.tell(faults)
     return not faults and survived > 0.9 * len(deaths)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from hosting.flows.moments import Moment
-from tests.chaos import evidence
+from tests.chaos import evidence, verdict
 from tests.chaos.all_kinds import die_with_all_kinds
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
@@ -29,7 +29,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     faults += [f"{each}: not tried" for each in {*deaths} - {each.death for each in trials}]
     faults += die_with_all_kinds(made, world)
     faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
-    print(*faults, sep="\n")
+    verdict.tell(faults)
     return not faults
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from django.db import connections
 
 from hosting.models import Operation, OperationStep
-from tests.chaos import evidence, fleet
+from tests.chaos import evidence, fleet, verdict
 from tests.chaos.engine import LOCAL
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
@@ -37,7 +37,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
         world = Fleet.found(private.endpoint if private else LOCAL)
         faults = list(_run(made, world, WORKERS[options.part], breaks[options.part]))
         faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
-    print(*faults, sep="\n")
+    verdict.tell(faults)
     return not faults
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.chaos import evidence, pauses
+from tests.chaos import evidence, pauses, verdict
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
 from tests.chaos.lanes import side_by_side
@@ -26,5 +26,5 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     print(f"{held} of {len(outcomes)} pauses held; n/a: it had ended, or the step says nothing")
     faults += pauses.try_pause_in_transaction(world)
     faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
-    print(*faults, sep="\n")
+    verdict.tell(faults)
     return not faults and held > len(outcomes) // 2
