@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.memory import MemoryEngine
-from hosting.engines.observed import ContainerState
+from hosting.engines.observed import ContainerState, RunResult
 from hosting.engines.restic import Damaged
 from hosting.flows import filling, restore, runner, stacks
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation, Restore, Server
@@ -37,6 +37,7 @@ def book(
     instance = order("book")
     work_off(instance)
     memory_engine._read_command = lambda *_: [b"a dump"]
+    memory_engine._run_command = lambda *_: RunResult(0, "7\n")
     _put(memory_engine, instance, "as it was then")
     return instance
 
@@ -103,7 +104,7 @@ def test_it_puts_a_backup_back_and_goes_back_and_lets_go(
     made.refresh_from_db()
     assert made.safety is not None
     assert (made.safety.trigger, made.safety.is_good) == (Backup.Trigger.SAFETY, True)
-    assert made.checks == {"entries": {"wanted": ["", ""], "said": "", "fits": True}}
+    assert made.checks == {"entries": {"wanted": ["7", "7"], "said": "7", "fits": True}}
     restores.revert(instance=book, actor=actor)
     assert work_off(book).state == Operation.State.SUCCEEDED
     assert (_file(memory_engine, book), book.generation) == ("as it is now", 1)
