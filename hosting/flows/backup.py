@@ -66,10 +66,10 @@ def open_store(work: Work) -> None:
         if is_new:
             store.ensure()
             backups.record_made(instance=work.instance)
+        if second is not None:
+            second.ensure()
     if is_new:
         work.report("the repository was made")
-    if second is not None:
-        second.ensure()
     work.report("the repository is there")
 
 

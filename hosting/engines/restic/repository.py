@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hosting.engines.base import Report, silent
 from hosting.engines.errors import EngineError, GiveUp
-from hosting.engines.restic import storage, writing
+from hosting.engines.restic import keys, storage, writing
 from hosting.engines.restic.errors import (
     Damaged,
     Locked,
@@ -61,6 +61,7 @@ class Repository:
         except RepositoryMissing:
             storage.clear_unfinished(self.target, self.name)
             self._run("init", "--quiet")
+            keys.quicken(self.target, self.name, self.password, self._run)
             return True
         return False
 

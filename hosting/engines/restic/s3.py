@@ -1,4 +1,4 @@
-"""The two requests of S3 that removing a repository needs: listing a prefix, deleting a key."""
+"""What S3 is asked for beside restic: listing a prefix, putting and deleting an object."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from hosting.engines.errors import GiveUp
 from hosting.engines.restic.errors import TargetRefused, TargetUnavailable
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
-_NO_BODY = hashlib.sha256(b"").hexdigest()
 _REFUSED = (401, 403)
 
 
@@ -41,6 +40,20 @@ def remove(address: str, name: str, parts: Sequence[str], environment: Mapping[s
             for key in keys:
                 if f"{key}/".startswith(f"{prefix}{part}/"):
                     bucket.request(client, "DELETE", key)
+
+
+def put(address: str, name: str, path: str, content: bytes, environment: Mapping[str, str]) -> None:
+    """Write an object into the repository at that address."""
+    bucket, prefix = _bucket(address, name, environment)
+    with httpx.Client(timeout=60) as client:
+        bucket.request(client, "PUT", f"{prefix}{path}", body=content)
+
+
+def drop(address: str, name: str, path: str, environment: Mapping[str, str]) -> None:
+    """Delete an object of the repository at that address."""
+    bucket, prefix = _bucket(address, name, environment)
+    with httpx.Client(timeout=60) as client:
+        bucket.request(client, "DELETE", f"{prefix}{path}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +81,20 @@ class Bucket:
             query["continuation-token"] = unescape(following[1])
 
     def request(
-        self, client: httpx.Client, method: str, key: str, query: Mapping[str, str] | None = None
+        self,
+        client: httpx.Client,
+        method: str,
+        key: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> str:
         """The answer's body. Raises ``TargetRefused`` and ``TargetUnavailable``."""
         path = quote(f"/{self.name}/{key}" if key else f"/{self.name}", safe="/-_.~")
         text = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in _sorted(query or {}))
         url = httpx.URL(f"{self.origin}{path}", query=text.encode())
         try:
-            answer = client.request(method, url, headers=self._headers(method, path, text))
+            headers = self._headers(method, path, text, body)
+            answer = client.request(method, url, headers=headers, content=body)
         except httpx.TransportError:
             raise TargetUnavailable(
                 f"the target of the backup repository {self.repository} does not answer"
@@ -91,19 +110,20 @@ class Bucket:
             )
         return answer.text
 
-    def _headers(self, method: str, path: str, query: str) -> dict[str, str]:
-        """Signature version 4 over the host and all headers that are given here."""
+    def _headers(self, method: str, path: str, query: str, body: bytes) -> dict[str, str]:
+        """Signature version 4 over the host, the body and all headers that are given here."""
+        digest = hashlib.sha256(body).hexdigest()
         now = datetime.now(UTC)
         moment, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
         signed = {
             "host": urlsplit(self.origin).netloc,
-            "x-amz-content-sha256": _NO_BODY,
+            "x-amz-content-sha256": digest,
             "x-amz-date": moment,
             **({"x-amz-security-token": self.token} if self.token else {}),
         }
         names = ";".join(sorted(signed))
         lines = "".join(f"{name}:{value}\n" for name, value in _sorted(signed))
-        request = "\n".join((method, path, query, lines, names, _NO_BODY))
+        request = "\n".join((method, path, query, lines, names, digest))
         scope = f"{day}/{self.region}/s3/aws4_request"
         text = "\n".join((_ALGORITHM, moment, scope, hashlib.sha256(request.encode()).hexdigest()))
         key = f"AWS4{self.secret_key}".encode()

@@ -1,9 +1,11 @@
-"""The files of a repository, listed and removed: restic has no command for either."""
+"""The files of a repository, listed, put and removed: restic has no command for any of it."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from hosting.engines.errors import GiveUp
@@ -60,6 +62,47 @@ def listing(target: Target, name: str) -> set[str]:
             return s3.listing(target.address(name), name, target.environment)
         case Kind.SFTP:
             return _listing_over_sftp(target, name)
+
+
+def put(target: Target, name: str, path: str, content: bytes) -> None:
+    """Write a small file into the repository: all of it or nothing."""
+    match target.kind:
+        case Kind.LOCAL:
+            _put_into_directory(Path(target.address(name)) / path, content)
+        case Kind.S3:
+            s3.put(target.address(name), name, path, content, target.environment)
+        case Kind.SFTP:
+            _put_over_sftp(target, name, path, content)
+
+
+def drop(target: Target, name: str, path: str) -> None:
+    """Remove one file of the repository."""
+    match target.kind:
+        case Kind.LOCAL:
+            (Path(target.address(name)) / path).unlink(missing_ok=True)
+        case Kind.S3:
+            s3.drop(target.address(name), name, path, target.environment)
+        case Kind.SFTP:
+            _sftp(target, name, [f'-rm "{_directory(target, name)}/{path}"'])
+
+
+def _put_into_directory(path: Path, content: bytes) -> None:
+    # Named as restic names its own unfinished files: it passes over them.
+    with NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}-tmp-", delete=False) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        os.fchmod(file.fileno(), 0o400)  # also as restic does
+    Path(file.name).rename(path)
+
+
+def _put_over_sftp(target: Target, name: str, path: str, content: bytes) -> None:
+    goal = f"{_directory(target, name)}/{path}"
+    part = f"{goal}-tmp-berth"
+    with NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        _sftp(target, name, [f'put "{file.name}" "{part}"', f'rename "{part}" "{goal}"'])
 
 
 def _remove_directory(directory: Path) -> None:

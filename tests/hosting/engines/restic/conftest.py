@@ -45,7 +45,7 @@ def target(place: Place) -> Target:
 
 @pytest.fixture(scope="session")
 def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty repository: deriving its key takes restic most of a second."""
+    """An empty repository: making one takes restic two seconds."""
     directory = tmp_path_factory.mktemp("made")
     assert Target(str(directory)).repository("empty", PASSWORD).ensure()
     return directory / "empty"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import uuid
 from collections.abc import Iterator
@@ -77,6 +78,15 @@ def test_it_keeps_streams_from_the_first_to_the_removal(
     assert not files.exists()
     with pytest.raises(RepositoryMissing):
         fresh.snapshots()
+
+
+def test_its_only_key_opens_without_long_stretching(fresh: Repository, files: Path):
+    fresh.ensure()
+    (key,) = files.glob("keys/*")
+    stored = json.loads(key.read_bytes())
+    assert (stored["kdf"], stored["N"] * stored["r"] * stored["p"]) == ("scrypt", 8 * 1024)
+    assert key.name == sha256(key.read_bytes()).hexdigest()
+    fresh.check(read_data=True)
 
 
 def test_it_starts_over_only_where_a_creation_broke_off(fresh: Repository, files: Path):
