@@ -45,7 +45,7 @@ def _round(made: Installation, world: Fleet, name: str, progress: Progress) -> l
     beat.start()
     wait_until(
         lambda: not any(each.is_active for each in _reread(asked.values())),
-        seconds=120,
+        seconds=240,
         what="all of them end",
     )
     worker.kill()

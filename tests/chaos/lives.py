@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import zip_longest
 
 from django.db import connection
 from django.utils import timezone
@@ -21,7 +20,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.subject import Subject
 
 SURVIVED, NOT_PASSED = "survived", "n/a"
-_Kind = Operation.Kind
+ENDS = (Operation.Kind.PROVISION, Operation.Kind.DELETE)
 
 
 @dataclass(frozen=True)
@@ -57,34 +56,40 @@ class Trial:
 
 @dataclass(frozen=True)
 class Life:
-    """An instance's name, and at most one death for each kind of operation."""
+    """An instance's name, and the deaths in it, in order: at most one of each of its ends."""
 
     name: str
-    deaths: Mapping[str, Death]
+    deaths: Sequence[Death]
 
     @property
-    def kinds(self) -> list[str]:
-        """What happens in it, in order: only what somebody dies of, beside the two ends."""
-        ends = (_Kind.PROVISION, _Kind.DELETE)
-        return [ends[0], *(each for each in self.deaths if each not in ends), ends[1]]
+    def deeds(self) -> list[tuple[str, Death | None]]:
+        """What is done in it: only what somebody dies of, beside the two ends."""
+        between = [(each.kind, each) for each in self.deaths if each.kind not in ENDS]
+        first, last = ((kind, self._death_at(kind)) for kind in ENDS)
+        return [first, *between, last]
+
+    def _death_at(self, end: str) -> Death | None:
+        return next((each for each in self.deaths if each.kind == end), None)
 
 
-def all_deaths() -> list[Death]:
-    """Every moment of every step of every kind that the runner knows."""
+def all_deaths(moments: Iterable[Moment]) -> list[Death]:
+    """At these moments of every step of every kind that the runner knows."""
     return [
         Death(kind, step.name, moment)
         for kind, flow in runner.FLOWS.items()
         for step in flow.steps
-        for moment in Moment
+        for moment in moments
     ]
 
 
-def lives_for(deaths: Sequence[Death]) -> list[Life]:
-    """So many lives that each death has its place in one."""
-    by_kind = [[each for each in deaths if each.kind == kind] for kind in runner.FLOWS]
+def lives_for(deaths: Sequence[Death], *, at_least: int) -> list[Life]:
+    """So many lives that each death has its place in one, and no more: each has to be founded."""
+    ends = [[each for each in deaths if each.kind == kind] for kind in ENDS]
+    count = max(*map(len, ends), min(at_least, len(deaths)))
+    between = [each for each in deaths if each.kind not in ENDS]
     return [
-        Life(f"life-{number}", {death.kind: death for death in chosen if death})
-        for number, chosen in enumerate(zip_longest(*by_kind))
+        Life(f"life-{number}", [each for some in (*ends, between) for each in some[number::count]])
+        for number in range(count)
     ]
 
 
@@ -95,7 +100,7 @@ def live(arguments: tuple[Fleet, Life]) -> list[Trial]:
     try:
         trials.extend(_trials(Subject(world, life.name), life))
     except Exception as error:  # whatever it is belongs into the report
-        untried = [each for each in life.deaths.values() if each not in {t.death for t in trials}]
+        untried = [each for each in life.deaths if each not in {t.death for t in trials}]
         trials.append(Trial(untried[0], f"{life.name}: {type(error).__name__}: {error}"))
     finally:
         connection.close()
@@ -103,8 +108,7 @@ def live(arguments: tuple[Fleet, Life]) -> list[Trial]:
 
 
 def _trials(subject: Subject, life: Life) -> Iterator[Trial]:
-    for kind in life.kinds:
-        death = life.deaths.get(kind)
+    for kind, death in life.deeds:
         if death is None:
             subject.do(kind)
             continue

@@ -6,23 +6,22 @@ from collections.abc import Callable
 
 import pytest
 
-from hosting.flows.moments import Moment
 from hosting.flows.runner import FLOWS
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 
-@pytest.mark.timeout(1200)
-def test_it_survives_the_death_of_its_worker_at_every_moment_of_every_step(
+@pytest.mark.timeout(1800)
+def test_it_survives_the_death_of_its_worker_in_every_step_and_right_after_it(
     held: Callable[..., str],
 ) -> None:
-    report = held("every-step")
+    report = held("every-step", "--brief")
     steps = [(flow.kind, step.name) for flow in FLOWS.values() for step in flow.steps]
     cells = [line.split() for line in report.splitlines()]
-    rows = {(each[0], each[1]): each[2:] for each in cells if len(each) == 2 + len(Moment)}
+    rows = {(each[0], each[1]): each[2:] for each in cells if len(each) == 4}
     assert set(rows) >= set(steps)  # nothing was left out of the table
     for step in steps:
-        before, within, done, after = rows[step]
-        assert (before, done, after) == ("survived",) * 3
+        within, done = rows[step]
         assert within in ("survived", "n/a")
-    assert sum(rows[step][1] == "n/a" for step in steps) <= len(steps) // 4
+        assert done == "survived"
+    assert sum(rows[step][0] == "n/a" for step in steps) <= len(steps) // 4

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_a_worker_that_was_paused_past_its_lease_changes_nothing(held: Callable[..., str]) -> None:
-    report = held("two-workers")
+    report = held("two-workers", "--brief")
     assert "while a worker was frozen in a transaction, an order took" in report

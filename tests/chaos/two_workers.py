@@ -10,13 +10,14 @@ from tests.chaos.installation import Installation
 from tests.chaos.lanes import side_by_side
 from tests.chaos.pauses import HELD, TOO_LATE
 
-LANES = 4  # each mostly waits for a lease to run out
+LANES = 8  # each mostly waits for a lease to run out
 
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
     """Try every pause; say of each how it went; whether all held."""
     world = Fleet.found()
-    wanted = [each for each in pauses.all_pauses() if options.only in ("", each.kind)]
+    pausing = pauses.all_pauses(brief=options.brief)
+    wanted = [each for each in pausing if options.only in ("", each.kind)]
     trials = [(world, number, pause) for number, pause in enumerate(wanted)]
     outcomes = side_by_side(pauses.try_pause, trials, lanes=LANES)
     for pause, outcome in outcomes:
