@@ -283,11 +283,8 @@ def test_every_flow_that_can_be_undone_names_a_step_of_its_own() -> None:
         ("6", ["5", "7"], True),
         ("6", ["7", "5"], True),  # rows were deleted meanwhile
         ("8", ["5", "7"], False),
+        ("-1", ["-2", "0"], True),
         ("10", ["9", "11"], True),  # as numbers, not as words
-        ("1.5", ["1", "2"], True),
-        ("open", ["open", "shut"], True),
-        ("ajar", ["open", "shut"], False),
-        ("", ["5", "7"], False),
     ],
 )
 def test_answers_fit_from_before_to_after(said: str, answers: list[str], fit: bool) -> None:
