@@ -26,6 +26,11 @@ in_client = [
         restores.restore,
         name="backup_restore",
     ),
+    path(
+        "instances/<slug:name>/backups/<uuid:backup_id>/clone",
+        restores.clone,
+        name="backup_clone",
+    ),
     path("instances/<slug:name>/go-back", instances.go_back, name="instance_go_back"),
     path("instances/<slug:name>/backup", instances.back_up, name="instance_back_up"),
     path("instances/<slug:name>/backups/", backups.index, name="backups"),

@@ -26,7 +26,7 @@ from hosting.engines.restic import Repository, Written
 from hosting.flows import generations, parts, repositories, stacks, upkeep
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Part
-from hosting.models import Backup, Incident, InstanceSecret, Operation
+from hosting.models import Backup, Incident, Instance, InstanceSecret, Operation
 from hosting.models.backup import FORMAT
 from hosting.services import backups, incidents
 
@@ -48,10 +48,16 @@ def telling_damage(step: Callable[[Work], None]) -> Callable[[Work], None]:
         try:
             step(work)
         except EngineError as error:
-            upkeep.tell_if_broken(work.instance, error)
+            upkeep.tell_if_broken(_owner_of_store(work), error)
             raise
 
     return told
+
+
+def _owner_of_store(work: Work) -> Instance:
+    """Whose repository is worked on: one that is being filled reads from another's."""
+    source = work.instance.made_from if work.instance.is_to_be_filled else None
+    return source.instance if source else work.instance
 
 
 @telling_damage
@@ -135,7 +141,7 @@ def prove_all(work: Work, backup: Backup) -> None:
 
 def read_back(work: Work, backup: Backup) -> None:
     """Raise ``Damaged`` where the store does not give what was written."""
-    store = repositories.primary(work.instance)
+    store = repositories.primary(backup.instance)
     for written in written_of(backup):
         work.report(f"reading back {written.path}")
         store.verify(written, watch=partial(watched, work))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -38,7 +38,7 @@ def parts_of(backup: Backup) -> tuple[tuple[Part, Written], ...]:
 
 def put(work: Work, backup: Backup, generation: int) -> None:
     """Put all parts into the empty volumes of that generation, which ``work.stack`` has."""
-    store = repositories.primary(work.instance)
+    store = repositories.primary(backup.instance)
     if databases(work, backup):
         bring_up_databases(work, backup)
     for part, written in parts_of(backup):
@@ -52,9 +52,8 @@ def databases(work: Work, backup: Backup) -> frozenset[str]:
     return frozenset(part.service for part, _ in parts_of(backup) if part.kind is Kind.POSTGRES)
 
 
-def bring_up_databases(work: Work, backup: Backup) -> None:
-    """Run the database services alone, and what they wait for."""
-    names = databases(work, backup)
+def bring_up(work: Work, names: Collection[str]) -> None:
+    """Run those services alone, and what they wait for, until they are ready."""
     alone = only(work.stack, names)
     work.engine.apply(alone, report=work.report)
     for name in sorted(names):
@@ -62,6 +61,11 @@ def bring_up_databases(work: Work, backup: Backup) -> None:
             lambda name=name: work.engine.is_ready(alone, name),  # type: ignore[misc]
             why=f"{name} is not ready yet",
         )
+
+
+def bring_up_databases(work: Work, backup: Backup) -> None:
+    """Run the database services alone. Raises ``TryLater`` where one is not as it has to be."""
+    bring_up(work, databases(work, backup))
     for part, _ in parts_of(backup):
         if part.kind is Kind.POSTGRES:
             _see_database(work, part)

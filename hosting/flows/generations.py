@@ -113,8 +113,9 @@ def remove_containers(work: Work) -> None:
 
 
 def empty(work: Work, generation: int) -> None:
-    """Remove that generation's volumes, which must not be those that the instance is on."""
-    if generation == work.instance.generation:
+    """Remove that generation's volumes, which must not be those that the instance has run on."""
+    has_run = work.instance.first_running_at is not None
+    if has_run and generation == work.instance.generation:
         raise GiveUp(
             "Berth was about to remove the data that the instance runs on: nothing is done"
         )

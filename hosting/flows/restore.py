@@ -7,19 +7,15 @@ saved, and stays as it is on top of that: what is put back goes into volumes of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
 from hosting.engines.errors import GiveUp
-from hosting.engines.restic import Damaged
 from hosting.flows import backup as saving
-from hosting.flows import edge, filling, firewall, generations, repositories, stack, stacks
+from hosting.flows import edge, filling, firewall, fitting, generations, stack
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Work
-from hosting.flows.parts import Kind
 from hosting.models import Backup, Instance, Operation
-from hosting.selectors import disk
 from hosting.services import restores
 
 ROOM = Decimal("1.2")  # of the data's size: a database takes more than its dump
@@ -31,10 +27,8 @@ _WELL = (Instance.State.RUNNING, Instance.State.STOPPED)
 def check(work: Work) -> None:
     """See that the backup is there, that it fits, and that there is room for it."""
     backup = generations.move_of(work).restore.backup
-    _check_parts(work, backup)
-    _check_snapshots(work, backup)
+    fitting.check(work, backup)
     _check_secrets(work, backup)
-    _check_room(work, backup)
     work.report("the backup is there and fits")
 
 
@@ -82,55 +76,11 @@ def fill(work: Work) -> None:
 def check_data(work: Work) -> None:
     """Ask the restored databases the catalog's questions, before the app can change the answers."""
     move = generations.move_of(work)
-    wanted: dict[str, list[str]] = move.restore.backup.manifest["checks"]
-    if not wanted:
-        work.report("the backup has no answers to compare")
-        return
     work.take_generation(move.goal)
-    filling.bring_up_databases(work, move.restore.backup)
-    said = saving.run_checks(work)
-    found = {
-        name: {"wanted": answers, "said": said[name], "fits": fits(said[name], answers)}
-        for name, answers in wanted.items()
-        if name in said
-    }
+    found = fitting.answers(work, move.restore.backup)
     with work.writing():
         restores.record_checks(restore=move.restore, checks=found)
-    for name, each in found.items():
-        if not each["fits"]:
-            low, high = wanted[name]
-            raise GiveUp(
-                f"the restored data does not fit the backup: “{name}” is {said[name]}, and was"
-                f" {low if low == high else f'between {low} and {high}'}"
-            )
-        work.report(f"{name}: {said[name]}, as it was")
-
-
-def fits(said: str, answers: Iterable[str]) -> bool:
-    """Whether it is a number from between the two."""
-    low, high = sorted(map(int, answers))
-    return low <= int(said) <= high
-
-
-def _check_parts(work: Work, backup: Backup) -> None:
-    """Raise ``GiveUp`` for a part that the app has no place for any more."""
-    app = stacks.definition(work.instance)
-    for part, _ in filling.parts_of(backup):
-        is_volume = part.kind is Kind.VOLUME
-        if (part.name if is_volume else part.service) not in (
-            app.volumes if is_volume else app.services
-        ):
-            raise GiveUp(f"the backup holds {part.title}, for which the app has no place")
-
-
-def _check_snapshots(work: Work, backup: Backup) -> None:
-    """Raise ``Damaged`` where something of it is not in the store, or of another size."""
-    store = repositories.primary(work.instance)
-    listed = {each.id: each for each in store.snapshots(tags=[saving.tag(backup)])}
-    for written in saving.written_of(backup):
-        found = listed.get(written.snapshot)
-        if found is None or found.size not in (None, written.size):
-            raise Damaged(f"{written.path} of this backup is not in its store any more")
+    fitting.refuse_misfits(work, found)
 
 
 def _check_secrets(work: Work, backup: Backup) -> None:
@@ -149,18 +99,6 @@ def _check_secrets(work: Work, backup: Backup) -> None:
         with work.writing():
             restores.record_secrets(instance=work.instance, secrets=lost)
         work.forget_stack()
-
-
-def _check_room(work: Work, backup: Backup) -> None:
-    """Raise ``GiveUp`` where the server has no room for both: what is there and what comes."""
-    free = work.engine.capacity().disk_free_bytes
-    needed = int(backup.size_bytes * ROOM)
-    if free is not None and free < needed + disk.reserve_bytes():
-        raise GiveUp(
-            f"server {work.instance.server} has {free / GB:.1f} GB of disk free; the restored data"
-            f" needs up to {needed / GB:.1f} GB, and {disk.reserve_bytes() / GB:.1f} GB are kept"
-            " back"
-        )
 
 
 def _missing_volumes(work: Work) -> bool:

@@ -23,6 +23,7 @@ from django.utils import timezone
 from hosting.engines.errors import EngineError, EngineUnavailable, GiveUp, TryLater
 from hosting.flows.backup import BACKUP
 from hosting.flows.base import Flow, Step, Work
+from hosting.flows.clone import CLONE
 from hosting.flows.delete import DELETE
 from hosting.flows.lifecycle import RESTART, START, STOP
 from hosting.flows.moments import Moment
@@ -37,7 +38,10 @@ logger = logging.getLogger(__name__)
 
 FLOWS: dict[str, Flow] = {
     flow.kind: flow
-    for flow in (PROVISION, START, STOP, RESTART, REPAIR, BACKUP, RESTORE, REVERT, DELETE)
+    for flow in (
+        *(PROVISION, CLONE, START, STOP, RESTART, REPAIR),
+        *(BACKUP, RESTORE, REVERT, DELETE),
+    )
 }
 # A restart, a lost connection, a deadlock, a session that PostgreSQL ended (InternalError).
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
@@ -94,7 +98,7 @@ def _work(lease: leases.Lease) -> None:
 
 
 def _load(lease: leases.Lease) -> Operation:
-    related = ("instance__client", "instance__plan", "instance__server")
+    related = ("instance__client", "instance__plan", "instance__server", "instance__made_from")
     return Operation.objects.select_related(*related).get(pk=lease.operation_id)
 
 

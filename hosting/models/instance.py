@@ -77,6 +77,15 @@ class Instance(models.Model):
         editable=False,
         help_text="Which of its sets of data volumes it runs on; a restore fills a new one.",
     )
+    made_from = models.ForeignKey(
+        "hosting.Backup",
+        on_delete=models.PROTECT,
+        related_name="clones",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The backup, of another instance, that its first data came from.",
+    )
     repairs = models.PositiveIntegerField(
         default=0, editable=False, help_text="How often in a row it was put right by Berth."
     )
@@ -141,6 +150,11 @@ class Instance(models.Model):
     def project(self) -> str:
         """The prefix of everything it runs as: readable, and unique even after a name's reuse."""
         return f"{settings.BERTH_OWNER}-{self.client.slug}-{self.name}-{self.id.hex[:8]}"
+
+    @property
+    def is_to_be_filled(self) -> bool:
+        """Whether its first data is still to come, from a backup."""
+        return self.made_from_id is not None and self.first_running_at is None
 
     @property
     def is_held(self) -> bool:

@@ -21,6 +21,7 @@ class Operation(models.Model):
 
     class Kind(models.TextChoices):
         PROVISION = "provision", "Provision"
+        CLONE = "clone", "Set up from a backup"
         START = "start", "Start"
         STOP = "stop", "Stop"
         RESTART = "restart", "Restart"

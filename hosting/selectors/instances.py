@@ -11,6 +11,11 @@ from hosting.models import ACTIVE_STATES, Hostname, Instance, Operation
 from hosting.selectors import maintenance
 from tenants.models import Client
 
+_UNSHOWN = (  # large or secret, and on no page
+    *(f"made_from__{field}" for field in ("manifest", "stored", "secrets")),
+    *(f"made_from__instance__{field}" for field in ("definition", "expected", "image_pins")),
+)
+
 
 def of_client(client: Client) -> QuerySet[Instance]:
     """The client's instances that exist, ready to be listed: a fixed number of queries."""
@@ -21,7 +26,8 @@ def detailed(instances: QuerySet[Instance]) -> QuerySet[Instance]:
     """With plan, server, client, hostnames, the active operation as ``active_operations``, and what
     ``maintenance`` has to know.
     """
-    return instances.select_related("client", "plan", "server").prefetch_related(
+    related = instances.select_related("client", "plan", "server", "made_from__instance")
+    return related.defer(*_UNSHOWN).prefetch_related(
         Prefetch("hostnames", queryset=Hostname.objects.filter(is_primary=True)),
         Prefetch(
             "operations",

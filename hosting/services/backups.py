@@ -207,7 +207,8 @@ def dispensable(*, instance: Instance) -> list[Backup]:
         zone=instance.client.timezone,
     )
     old = [each for each in good if each.pk in ids]
-    return [*old, *_done_safeties(proven.filter(is_safety), has_other=bool(good)), *ended]
+    unneeded = [*old, *_done_safeties(proven.filter(is_safety), has_other=bool(good)), *ended]
+    return [each for each in unneeded if not _is_being_copied(each)]
 
 
 def _done_safeties(safeties: QuerySet[Backup], *, has_other: bool) -> list[Backup]:
@@ -224,13 +225,18 @@ def _done_safeties(safeties: QuerySet[Backup], *, has_other: bool) -> list[Backu
     return [each for each in done if has_other or each != newest]
 
 
+def _is_being_copied(backup: Backup) -> bool:
+    """Whether an instance is just being made from it."""
+    return backup.clones.filter(operations__state__in=ACTIVE_STATES).exists()
+
+
 def let_go_of(*, backup: Backup) -> bool:
     """From now on it is no backup any more; False where somebody chose to keep it meanwhile.
 
     The caller is in a transaction that holds the operation's lease.
     """
     locked = Backup.objects.select_for_update(of=("self",)).get(pk=backup.pk)
-    if locked.is_pinned or locked.removed_at is not None:
+    if locked.is_pinned or locked.removed_at is not None or _is_being_copied(locked):
         return False
     locked.removed_at, locked.secrets = timezone.now(), ""  # the keys are of no use any more
     locked.save(update_fields=["removed_at", "secrets"])

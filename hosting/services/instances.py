@@ -6,19 +6,14 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from hosting import hooks
-from hosting.catalog.builder import availability
-from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
-from hosting.models import Hostname, Instance, InstanceSecret, Operation, Plan
+from hosting.models import Instance, Operation
 from hosting.selectors import catalog, offers
-from hosting.services import doorbell, edge, operations, placement, subnets
+from hosting.services import edge, operations, ordering, subnets
 from tenants.errors import Refused
 from tenants.models import Client
-from tenants.services import audit
 from tenants.services.actors import Actor
 
 # What can still be asked for at an inactive client; by staff, as its members may only look.
@@ -41,7 +36,15 @@ def order(
             earlier = _ordered_before(client, key)
             if earlier is not None:
                 return _same_order(earlier, app=app, plan=plan, name=name)
-            return _create(client, chosen_app, _plan(plan, chosen_app), name, actor, key)
+            wanted = ordering.Order(
+                client=client,
+                app=chosen_app,
+                version=chosen_app.newest_version,
+                plan=plan,
+                name=name,
+                key=key,
+            )
+            return ordering.place(wanted, actor=actor)
     except IntegrityError as error:
         raise Refused(offers.taken(name), field="name") from error
 
@@ -129,70 +132,11 @@ def _request(instance: Instance, kind: Operation.Kind, actor: Actor) -> Operatio
         return operations.request(instance=instance, kind=kind, actor=actor)
 
 
-def _create(
-    client: Client, app: App, plan: Plan, name: str, actor: Actor, order_key: str
-) -> Instance:
-    if not client.is_active:
-        raise Refused(f"{client} is inactive: nothing can be ordered.")
-    _check_count(client)
-    hooks.check_order(client=client, plan=plan)
-    problem = offers.name_problem(client, name)
-    if problem:
-        raise Refused(problem, field="name")
-    instance = Instance.objects.create(
-        client=client,
-        name=name,
-        app=app.slug,
-        version=app.newest_version,
-        definition=app.model_dump(mode="json"),
-        plan=plan,
-        server=placement.choose_server(plan=plan),
-        order_key=order_key,
-    )
-    subnets.allocate(instance=instance)
-    Hostname.objects.create(name=f"{name}.{client.slug}.{settings.BERTH_DOMAIN}", instance=instance)
-    for secret, spec in generated_secrets(app).items():
-        InstanceSecret.objects.create(instance=instance, name=secret, value=generate(spec))
-    edge.want_publish()  # from now on its name shows that it is starting; locked before the log is
-    transaction.on_commit(doorbell.ring_edge)
-    audit.record(
-        action="instance.ordered",
-        actor=actor,
-        client=client,
-        obj=instance,
-        after={"app": app.slug, "version": instance.version, "plan": plan.slug, "name": name},
-    )
-    operations.request(instance=instance, kind=Operation.Kind.PROVISION, actor=actor)
-    return instance
-
-
-def _check_count(client: Client) -> None:
-    """One client, or a stolen log-in of theirs, must not be able to fill every server."""
-    most = settings.BERTH_INSTANCES_PER_CLIENT
-    held = Instance.objects.filter(client=client).exclude(state=Instance.State.DELETED).count()
-    if held >= most:
-        raise Refused(f"{client} has {held} of the {most} instances that a client may have.")
-
-
 def _app(slug: str) -> App:
     app = catalog.apps().get(slug)
     if app is None:
         raise Refused(f"There is no app “{slug}” in the catalog.", field="app")
-    if availability(app, settings.BERTH_APP_SETTINGS):  # which setting is for staff to know
-        raise Refused(
-            f"{app.title} can't be ordered yet: it has not been set up here.", field="app"
-        )
     return app
-
-
-def _plan(slug: str, app: App) -> Plan:
-    plan = {each.slug: each for each in Plan.objects.filter(is_active=True)}.get(slug)
-    if plan is None:
-        raise Refused(f"There is no plan “{slug}” on offer.", field="plan")
-    shortfall = offers.shortfall(plan, app)
-    if shortfall:
-        raise Refused(f"{shortfall}; {plan} has less.", field="plan")
-    return plan
 
 
 def _digest(key: str) -> str:

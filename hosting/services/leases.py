@@ -27,7 +27,8 @@ from tenants.services.actors import Actor
 
 # By a person's wish: the next trouble is a first one again. A repair leaves the count as it is.
 _BRINGS_UP = (
-    *(Operation.Kind.PROVISION, Operation.Kind.START, Operation.Kind.RESTART),
+    *(Operation.Kind.PROVISION, Operation.Kind.CLONE),
+    *(Operation.Kind.START, Operation.Kind.RESTART),
     *(Operation.Kind.RESTORE, Operation.Kind.REVERT),
 )
 _SET = ("state", "state_reason", "first_running_at", "deleted_at", "repairs", "repair_after")

@@ -52,7 +52,7 @@ _RAN = (  # make sense only once it has run
     *(_Kind.BACKUP, _Kind.RESTORE, _Kind.REVERT),
 )
 BRINGS_UP = (
-    *(_Kind.PROVISION, _Kind.START, _Kind.RESTART, _Kind.REPAIR),
+    *(_Kind.PROVISION, _Kind.CLONE, _Kind.START, _Kind.RESTART, _Kind.REPAIR),
     *(_Kind.RESTORE, _Kind.REVERT),
 )
 # What Berth asks for and takes back, until somebody works on it, and in whose name.
@@ -76,6 +76,8 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
             f" “{_Kind(kind).label}” is not possible now."
         )
     _refuse_on_server(locked.server, locked, kind)
+    if kind == _Kind.PROVISION and locked.is_to_be_filled:
+        kind = _Kind.CLONE  # what was ordered with data never comes up without
     if kind == _Kind.DELETE and locked.delete_requested_at is None:
         locked.delete_requested_at = timezone.now()
         locked.save(update_fields=["delete_requested_at"])

@@ -51,20 +51,26 @@ def revert(*, instance: Instance, actor: Actor) -> Restore:
 
 def refuse_unfit(*, instance: Instance, backup: Backup) -> None:
     """Raise ``Refused`` for a backup that does not belong here or can't be read."""
-    manifest = backup.manifest
     if backup.instance_id != instance.pk:
         raise Refused(f"This is a backup of {backup.instance.name}, not of {instance.name}.")
+    refuse_unreadable(backup=backup)
+    app = backup.manifest["app"]
+    if app != instance.app:
+        raise Refused(f"This is a backup of the app {app}, not of {instance.app}.")
+
+
+def refuse_unreadable(*, backup: Backup) -> None:
+    """Raise ``Refused`` for a backup that is not there, not proven or of a newer format."""
     if backup.removed_at is not None:
         raise Refused("This backup has been let go; its data is not there any more.")
     if not backup.is_good:
         raise Refused("This backup was never read back whole: only a proven one is put back.")
-    if manifest["format"] > FORMAT:
+    written_in = backup.manifest["format"]
+    if written_in > FORMAT:
         raise Refused(
-            f"This backup has the format {manifest['format']} of a newer Berth;"
+            f"This backup has the format {written_in} of a newer Berth;"
             f" this one reads up to {FORMAT}."
         )
-    if manifest["app"] != instance.app:
-        raise Refused(f"This is a backup of the app {manifest['app']}, not of {instance.app}.")
 
 
 def record_safety(*, restore: Restore) -> Backup:

@@ -51,6 +51,7 @@ _STEP = {
 # What is going on, and what it is called when it is over.
 DOING = {
     Operation.Kind.PROVISION: "Setting up",
+    Operation.Kind.CLONE: "Setting up from a backup",
     Operation.Kind.START: "Starting",
     Operation.Kind.STOP: "Stopping",
     Operation.Kind.RESTART: "Restarting",
@@ -62,6 +63,7 @@ DOING = {
 }
 CALLED = {
     Operation.Kind.PROVISION: "Set up",
+    Operation.Kind.CLONE: "Set up from a backup",
     Operation.Kind.START: "Start",
     Operation.Kind.STOP: "Stop",
     Operation.Kind.RESTART: "Restart",

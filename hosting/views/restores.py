@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from hosting.models import Backup, Instance
 from hosting.selectors import backups as reading
-from hosting.services import restores
+from hosting.selectors import catalog, offers
+from hosting.services import clones, restores
 from hosting.views import instances
 from hosting.views.presentation import show_instance
 from tenants.errors import Refused
-from tenants.permissions import Permission
+from tenants.permissions import Permission, require
 from tenants.views.access import ClientRequest, client_view, render_page
 
 
@@ -34,6 +36,23 @@ def restore(request: ClientRequest, name: str, backup_id: uuid.UUID) -> HttpResp
     return redirect("instance", client=request.client.slug, name=name)
 
 
+@require_POST
+@client_view(Permission.RESTORE_BACKUP)
+def clone(request: ClientRequest, name: str, backup_id: uuid.UUID) -> HttpResponse:
+    """Ask for a new instance with the data of the backup."""
+    require(request.user, request.client, Permission.ORDER_INSTANCE)
+    instance = instances.get(request, name)
+    backup = _get(instance, backup_id)
+    new, plan = (request.POST.get(each, "").strip() for each in ("name", "plan"))
+    try:
+        if not new:
+            raise Refused("Give it a name.", field="name")
+        made = clones.request(backup=backup, name=new, plan=plan, actor=request.actor)
+    except Refused as refusal:
+        return _page(request, instance, backup, wanted=(new, plan), not_cloned=refusal)
+    return redirect("instance", client=request.client.slug, name=made.name)
+
+
 def _get(instance: Instance, backup_id: uuid.UUID) -> Backup:
     try:
         return reading.get_of_instance(instance, backup_id)
@@ -42,9 +61,16 @@ def _get(instance: Instance, backup_id: uuid.UUID) -> Backup:
 
 
 def _page(
-    request: ClientRequest, instance: Instance, backup: Backup, *, refused: str = ""
+    request: ClientRequest,
+    instance: Instance,
+    backup: Backup,
+    *,
+    refused: str = "",
+    wanted: tuple[str, str] = ("", ""),
+    not_cloned: Refused | None = None,
 ) -> HttpResponse:
     shown = show_instance(instance)
+    status = 422 if not_cloned else 409 if refused else 200
     context = {
         "section": "instances",
         "instance": instance,
@@ -54,8 +80,32 @@ def _page(
         "refused": refused or _unfit(instance, backup) or instances.why_not(shown),
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
         "held": _spoken(settings.BERTH_EDGE_HOLD_SECONDS),
+        **_new_one(request, instance, backup, wanted, not_cloned),
     }
-    return render_page(request, "hosting/restore.html", context, status=409 if refused else 200)
+    return render_page(request, "hosting/restore.html", context, status=status)
+
+
+def _new_one(
+    request: ClientRequest,
+    instance: Instance,
+    backup: Backup,
+    wanted: tuple[str, str],
+    refusal: Refused | None,
+) -> dict[str, Any]:
+    """What the form for a new instance shows; nothing for who may not order, or no good backup."""
+    if not request.may(Permission.ORDER_INSTANCE) or not backup.is_good:
+        return {}
+    name, plan = wanted
+    app = catalog.apps().get(instance.app)
+    field = refusal.field if refusal and refusal.field in ("name", "plan") else "form"
+    return {
+        "may_clone": True,
+        "new_name": name,
+        "suffix": f".{request.client.slug}.{settings.BERTH_DOMAIN}",
+        "plans": offers.plan_offers(offers.plans_on_offer(), app),
+        "chosen_plan": plan or instance.plan.slug,
+        **({f"{field}_error": refusal.message} if refusal else {}),
+    }
 
 
 def _spoken(seconds: int) -> str:

@@ -27,10 +27,7 @@ def die_with_all_kinds(made: Installation, world: Fleet) -> list[str]:
 
 def _round(made: Installation, world: Fleet, name: str, progress: Progress) -> list[str]:
     what, is_so_far = progress
-    subjects = {kind: Subject(world, f"{name}-{kind}") for kind in runner.FLOWS}
-    for kind, subject in subjects.items():
-        if kind != Operation.Kind.PROVISION:
-            subject.do(Operation.Kind.PROVISION)
+    subjects = {kind: Subject.ready_for(world, f"{name}-{kind}", kind) for kind in runner.FLOWS}
     asked = {kind: subject.ask(kind) for kind, subject in subjects.items()}
     made.broker.client.flushall()  # the bells of what was done on the way here
     for operation in asked.values():

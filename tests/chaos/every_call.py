@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 
 from hosting.flows import runner
-from hosting.models import Operation
 from tests.chaos import calls, evidence, verdict
 from tests.chaos.every_step import try_all
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
 from tests.chaos.lives import SURVIVED, Death
-from tests.chaos.subject import Subject
+from tests.chaos.subject import Subject, with_source
 
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
     """Record each kind's calls, then die before each; whether all were survived."""
-    world = Fleet.found()
+    world = with_source(Fleet.found())
     recorded = _record(world)
     deaths = [
         Death(kind, call=number)
@@ -42,9 +41,7 @@ def _record(world: Fleet) -> dict[str, list[str]]:
     """What each kind asks of the engine when nobody dies."""
     recorded: dict[str, list[str]] = {}
     for kind in runner.FLOWS:
-        subject = Subject(world, f"model-{kind}")
-        if kind != Operation.Kind.PROVISION:
-            subject.do(Operation.Kind.PROVISION)
+        subject = Subject.ready_for(world, f"model-{kind}", kind)
         operation = subject.ask(kind)
         with calls.recorded() as said:
             subject.work_off(operation)

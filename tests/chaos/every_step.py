@@ -13,6 +13,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
 from tests.chaos.lanes import side_by_side
 from tests.chaos.lives import SURVIVED, Death, Trial, all_deaths, live, lives_for
+from tests.chaos.subject import with_source
 
 LANES = 8  # each mostly waits for a lease to run out
 # Between a step that is written down and the next one nothing is done:
@@ -24,7 +25,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     """Try every death; print the table; whether all were survived."""
     moments = BRIEFLY if options.brief else tuple(Moment)
     deaths = [each for each in all_deaths(moments) if options.only in ("", each.kind)]
-    world = Fleet.found()
+    world = with_source(Fleet.found())
     trials = try_all(world, deaths)
     print(table(deaths, trials, moments))
     survived = sum(each.outcome == SURVIVED for each in trials)

@@ -15,9 +15,9 @@ from django.db import DatabaseError, connection, transaction
 
 from berth_local.processes import die_with_parent
 from hosting.flows import runner
-from hosting.models import Instance, Operation, Plan, Restore, Server, Subnet
+from hosting.models import Backup, Instance, Operation, Plan, Restore, Server, Subnet
 from hosting.selectors.backups import newest_proven
-from hosting.services import backups, instances, operations, restores, servers
+from hosting.services import backups, clones, instances, operations, restores, servers
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services import clients
@@ -30,11 +30,12 @@ APP = "keeper"
 
 @dataclass(frozen=True)
 class Fleet:
-    """One client with one plan on one server."""
+    """One client with one plan on one server, and maybe a backup that others are made from."""
 
     client: Client
     plan: Plan
     server: Server
+    source: Backup | None = None
 
     @classmethod
     def found(cls, endpoint: str = LOCAL) -> Fleet:
@@ -62,6 +63,11 @@ class Fleet:
         return instances.order(
             client=self.client, app=APP, plan=self.plan.slug, name=name, actor=ACTOR
         )
+
+    def copy(self, name: str) -> Instance:
+        """Order an instance with the data of the source."""
+        assert self.source is not None, "there is no source"
+        return clones.request(backup=self.source, name=name, plan=self.plan.slug, actor=ACTOR)
 
 
 def ask(instance: Instance, kind: str) -> Operation:

@@ -17,10 +17,10 @@ from hosting.models import Operation, OperationStep
 from hosting.services import leases
 from tests.chaos import calls, fleet
 from tests.chaos.fleet import Fleet
-from tests.chaos.subject import Subject
+from tests.chaos.subject import FIRSTS, Subject
 
 SURVIVED, NOT_PASSED = "survived", "n/a"
-ENDS = (Operation.Kind.PROVISION, Operation.Kind.DELETE)
+LAST = Operation.Kind.DELETE
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,16 @@ class Life:
     deaths: Sequence[Death]
 
     @property
+    def first(self) -> str:
+        """What brings it up."""
+        return next((each.kind for each in self.deaths if each.kind in FIRSTS), FIRSTS[0])
+
+    @property
     def deeds(self) -> list[tuple[str, Death | None]]:
         """What is done in it: only what somebody dies of, beside the two ends."""
-        between = [(each.kind, each) for each in self.deaths if each.kind not in ENDS]
-        first, last = ((kind, self._death_at(kind)) for kind in ENDS)
+        ends = (self.first, LAST)
+        between = [(each.kind, each) for each in self.deaths if each.kind not in ends]
+        first, last = ((kind, self._death_at(kind)) for kind in ends)
         return [first, *between, last]
 
     def _death_at(self, end: str) -> Death | None:
@@ -84,11 +90,15 @@ def all_deaths(moments: Iterable[Moment]) -> list[Death]:
 
 def lives_for(deaths: Sequence[Death], *, at_least: int) -> list[Life]:
     """So many lives that each death has its place in one, and no more: each has to be founded."""
-    ends = [[each for each in deaths if each.kind == kind] for kind in ENDS]
-    count = max(*map(len, ends), min(at_least, len(deaths)))
-    between = [each for each in deaths if each.kind not in ENDS]
+    firsts = [each for each in deaths if each.kind in FIRSTS]
+    lasts = [each for each in deaths if each.kind == LAST]
+    between = [each for each in deaths if each.kind not in (*FIRSTS, LAST)]
+    count = max(len(firsts), len(lasts), min(at_least, len(deaths)))
     return [
-        Life(f"life-{number}", [each for some in (*ends, between) for each in some[number::count]])
+        Life(
+            f"life-{number}",
+            [each for some in (firsts, lasts, between) for each in some[number::count]],
+        )
         for number in range(count)
     ]
 
@@ -98,7 +108,7 @@ def live(arguments: tuple[Fleet, Life]) -> list[Trial]:
     world, life = arguments
     trials: list[Trial] = []
     try:
-        trials.extend(_trials(Subject(world, life.name), life))
+        trials.extend(_trials(Subject(world, life.name, first=life.first), life))
     except Exception as error:  # whatever it is belongs into the report
         untried = [each for each in life.deaths if each not in {t.death for t in trials}]
         trials.append(Trial(untried[0], f"{life.name}: {type(error).__name__}: {error}"))

@@ -52,9 +52,7 @@ def try_pause(arguments: tuple[Fleet, int, Pause]) -> tuple[Pause, str]:
     """In a process of a pool: one instance, one pause, and what became of it."""
     world, number, pause = arguments
     try:
-        subject = Subject(world, f"pause-{number}")
-        if pause.kind != _Kind.PROVISION:
-            subject.do(_Kind.PROVISION)
+        subject = Subject.ready_for(world, f"pause-{number}", pause.kind)
         outcome = _pause_and_go_on(subject, pause)
         if pause.kind != _Kind.DELETE:
             subject.do(_Kind.DELETE)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from django.utils import timezone
 
 from hosting.flows import runner
 from hosting.models import Instance, Operation
+from hosting.selectors.backups import newest_proven
 from hosting.selectors.restores import reversible
 from hosting.services import operations
 from tests.chaos import engine, evidence, fleet
@@ -16,19 +18,37 @@ from tests.chaos.waiting import wait_until
 
 PATIENCE = 120
 _Kind = Operation.Kind
+FIRSTS = (_Kind.PROVISION, _Kind.CLONE)  # what brings an instance up for the first time
+
+
+def with_source(world: Fleet) -> Fleet:
+    """With a backup of an instance, for others to be made from it."""
+    subject = Subject(world, "source")
+    subject.do(_Kind.PROVISION)
+    subject.do(_Kind.BACKUP)
+    return replace(world, source=newest_proven(subject.instance))
 
 
 class Subject:
-    """An ordered instance; its provisioning is asked for and not begun."""
+    """An ordered instance; its first operation, of that kind, is asked for and not begun."""
 
-    def __init__(self, world: Fleet, name: str) -> None:
-        self.instance = world.order(name)
+    def __init__(self, world: Fleet, name: str, *, first: str = _Kind.PROVISION) -> None:
+        self.instance = world.copy(name) if first == _Kind.CLONE else world.order(name)
         self.secrets = evidence.secrets_of(self.instance)
         self.keepsake: evidence.Keepsake | None = None
 
+    @classmethod
+    def ready_for(cls, world: Fleet, name: str, kind: str) -> Subject:
+        """One of which that kind of operation can be asked."""
+        if kind in FIRSTS:
+            return cls(world, name, first=kind)
+        subject = cls(world, name)
+        subject.do(_Kind.PROVISION)
+        return subject
+
     def ask(self, kind: str) -> Operation:
         """Ask for it, once the instance is in a state for it."""
-        if kind == _Kind.PROVISION:
+        if kind in FIRSTS:
             return fleet.newest(self.instance)
         states = {**operations.BY_ITSELF, **operations.ALLOWED}[kind]
         if self.instance.state not in states:
@@ -77,6 +97,11 @@ class Subject:
 
     def _wrong_with_data(self) -> Iterator[str]:
         now = evidence.keepsake(self.instance)
+        source = self.instance.made_from
+        if self.keepsake is None and source is not None:
+            then = evidence.keepsake(source.instance).account
+            if now.account != then:
+                yield f"its data is {now.account} and its source's is {then}"
         if self.keepsake not in (None, now):
             yield f"its data is {now.account} and was {self.keepsake}"
         self.keepsake = now

@@ -9,13 +9,14 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
 from tests.chaos.lanes import side_by_side
 from tests.chaos.pauses import HELD, TOO_LATE
+from tests.chaos.subject import with_source
 
 LANES = 8  # each mostly waits for a lease to run out
 
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
     """Try every pause; say of each how it went; whether all held."""
-    world = Fleet.found()
+    world = with_source(Fleet.found())
     pausing = pauses.all_pauses(brief=options.brief)
     wanted = [each for each in pausing if options.only in ("", each.kind)]
     trials = [(world, number, pause) for number, pause in enumerate(wanted)]

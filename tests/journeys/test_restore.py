@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hosting.engines.drift import Expected, Finding, compare, compare_stopped
 from hosting.flows.engines import engine_for
 from hosting.models import Backup, Incident, Instance, Operation, Restore
-from hosting.services import backups, instances, restores
+from hosting.services import instances, restores
 from tenants.services.actors import Actor
+from tests.journeys.guestbook import back_up, done, read, write
 from tests.journeys.inside import Inside, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -22,46 +21,18 @@ Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
 
 
-# Speaks to the app the way a browser does; what it wrote is signed with the app's own key.
-ASK = """
-import sys, urllib.request
-body = sys.argv[2].encode() if len(sys.argv) > 2 else None
-request = urllib.request.Request("http://127.0.0.1:8000" + sys.argv[1], body)
-request.add_header("Content-Type", "application/json")
-print(urllib.request.urlopen(request, timeout=10).read().decode())
-"""
-
-
-def _ask(instance: Instance, *words: str) -> Any:
-    return json.loads(Inside(instance).run("web", "python3", "-c", ASK, *words))
-
-
-def _write(instance: Instance, text: str) -> None:
-    _ask(instance, "/entries", json.dumps({"text": text}))
-
-
-def _read(instance: Instance) -> list[str]:
-    """The entries, which all have to be signed with the key that the app has now."""
-    entries = _ask(instance, "/entries")["entries"]
-    assert all(each["verified"] for each in entries)
-    journal = Inside(instance).run("web", "cat", "/data/journal.txt").splitlines()
-    texts = [each["text"] for each in entries]
-    assert [line.split()[-1].strip("'") for line in journal] == texts
-    return texts
-
-
 def test_a_restore_brings_the_data_of_the_backup_and_one_step_goes_back(
     running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
 ) -> None:
     instance = running("book")
-    _write(instance, "ada")
-    backup = _back_up(instance, work_off, actor)
-    _write(instance, "bob")
+    write(instance, "ada")
+    backup = back_up(instance, work_off, actor)
+    write(instance, "bob")
     secrets = {each.name: each.reveal() for each in instance.secrets.all()}
     restore = _restore(instance, backup, work_off, actor)
-    assert _done(restore.operation) == Operation.State.SUCCEEDED
+    assert done(restore.operation) == Operation.State.SUCCEEDED
     assert (instance.state, instance.generation) == (Instance.State.RUNNING, 2)
-    assert _read(instance) == ["ada"]
+    assert read(instance) == ["ada"]
     assert secrets == {each.name: each.reveal() for each in instance.secrets.all()}
     assert restore.checks == {"entries": {"wanted": ["1", "1"], "said": "1", "fits": True}}
     assert restore.seconds is not None
@@ -69,12 +40,12 @@ def test_a_restore_brings_the_data_of_the_backup_and_one_step_goes_back(
     assert restore.safety.is_good
     assert _findings(instance) == ()  # the data of before is nothing strange to the reconciler
     restores.revert(instance=instance, actor=actor)
-    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
+    assert done(work_off(instance)) == Operation.State.SUCCEEDED
     assert instance.generation == 1
-    assert _read(instance) == ["ada", "bob"]
+    assert read(instance) == ["ada", "bob"]
     assert _findings(instance) == ()
     instances.delete(instance=instance, confirmation="book", actor=actor)
-    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
+    assert done(work_off(instance)) == Operation.State.SUCCEEDED
     assert _volumes(instance) == ()
 
 
@@ -82,11 +53,11 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(
     running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
 ) -> None:
     instance = running("keep", app="keeper")
-    backup = _back_up(instance, work_off, actor)
+    backup = back_up(instance, work_off, actor)
     _damage(backup_target)
     before = Inside(instance).containers()
     restore = _restore(instance, backup, work_off, actor)
-    assert _done(restore.operation) == Operation.State.FAILED
+    assert done(restore.operation) == Operation.State.FAILED
     assert "damaged" in restore.operation.reason
     begun = restore.operation.steps.exclude(started_at=None).values_list("name", flat=True)
     assert set(begun) <= {"check", "read"}
@@ -104,19 +75,19 @@ def test_data_that_does_not_fit_the_backup_is_taken_back_by_itself(
     running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
 ) -> None:
     instance = running("book")
-    _write(instance, "ada")
-    backup = _back_up(instance, work_off, actor)
+    write(instance, "ada")
+    backup = back_up(instance, work_off, actor)
     backup.manifest["checks"] = {"entries": ["7", "9"]}  # as if it had held more
     backup.save(update_fields=["manifest"])
-    _write(instance, "bob")
+    write(instance, "bob")
     restore = _restore(instance, backup, work_off, actor)
-    assert _done(restore.operation) == Operation.State.FAILED
+    assert done(restore.operation) == Operation.State.FAILED
     assert restore.operation.reason == (
         "the restored data does not fit the backup: “entries” is 1, and was between 7 and 9."
         " Everything is as it was before."
     )
     assert (instance.state, instance.generation) == (Instance.State.RUNNING, 1)
-    assert _read(instance) == ["ada", "bob"]
+    assert read(instance) == ["ada", "bob"]
     assert not any(name.endswith("-g2") for name in _volumes(instance))
     assert _findings(instance) == ()
 
@@ -126,14 +97,14 @@ def test_the_keys_of_redis_come_back(
 ) -> None:
     instance = running("keep", app="keeper")
     _redis(instance, "SET", "color", "red")
-    backup = _back_up(instance, work_off, actor)
+    backup = back_up(instance, work_off, actor)
     _redis(instance, "SET", "color", "blue")
     restore = _restore(instance, backup, work_off, actor)
-    assert _done(restore.operation) == Operation.State.SUCCEEDED
+    assert done(restore.operation) == Operation.State.SUCCEEDED
     assert _redis(instance, "GET", "color") == "red"
     _redis(instance, "SET", "shape", "round")
     instances.restart(instance=instance, actor=actor)  # its log goes on from that base
-    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
+    assert done(work_off(instance)) == Operation.State.SUCCEEDED
     assert _redis(instance, "MGET", "color", "shape") == "red\nround"
 
 
@@ -144,14 +115,14 @@ def test_a_stopped_instance_is_restored_and_stays_stopped(
     _redis(instance, "SET", "color", "red")
     instances.stop(instance=instance, actor=actor)
     work_off(instance)
-    backup = _back_up(instance, work_off, actor)
+    backup = back_up(instance, work_off, actor)
     assert backup.manifest["at_rest"]
     restore = _restore(instance, backup, work_off, actor)
-    assert _done(restore.operation) == Operation.State.SUCCEEDED
+    assert done(restore.operation) == Operation.State.SUCCEEDED
     assert (instance.state, instance.generation) == (Instance.State.STOPPED, 2)
     assert _findings(instance) == ()
     instances.start(instance=instance, actor=actor)
-    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
+    assert done(work_off(instance)) == Operation.State.SUCCEEDED
     assert _redis(instance, "GET", "color") == "red"
 
 
@@ -159,23 +130,16 @@ def test_lost_data_comes_back(
     running: Order, work_off: WorkOff, backup_target: Path, actor: Actor
 ) -> None:
     instance = running("book")
-    _write(instance, "ada")
-    backup = _back_up(instance, work_off, actor)
+    write(instance, "ada")
+    backup = back_up(instance, work_off, actor)
     docker("rm", "-f", *(each["Id"] for each in Inside(instance).containers().values()))
     docker("volume", "rm", f"{instance.project}-postgres")
     Instance.objects.update(state=Instance.State.DEGRADED)  # as the reconciler does it
     instance.refresh_from_db()
     restore = _restore(instance, backup, work_off, actor)
-    assert _done(restore.operation) == Operation.State.SUCCEEDED
+    assert done(restore.operation) == Operation.State.SUCCEEDED
     assert restore.safety is None
-    assert (instance.state, _read(instance)) == (Instance.State.RUNNING, ["ada"])
-
-
-def _back_up(instance: Instance, work_off: WorkOff, actor: Actor) -> Backup:
-    backup = backups.request(instance=instance, actor=actor)
-    assert _done(work_off(instance)) == Operation.State.SUCCEEDED
-    backup.refresh_from_db()
-    return backup
+    assert (instance.state, read(instance)) == (Instance.State.RUNNING, ["ada"])
 
 
 def _restore(instance: Instance, backup: Backup, work_off: WorkOff, actor: Actor) -> Restore:
@@ -183,13 +147,6 @@ def _restore(instance: Instance, backup: Backup, work_off: WorkOff, actor: Actor
     work_off(instance)
     restore.refresh_from_db()
     return restore
-
-
-def _done(operation: Operation) -> str:
-    """Its state, with the reason where a failure would be a riddle."""
-    operation.refresh_from_db()
-    print(operation, operation.state, operation.reason)
-    return operation.state
 
 
 def _volumes(instance: Instance) -> tuple[str, ...]:

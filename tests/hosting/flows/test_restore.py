@@ -16,7 +16,7 @@ from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import ContainerState, RunResult
 from hosting.engines.restic import Damaged
-from hosting.flows import filling, restore, runner, stacks
+from hosting.flows import filling, fitting, runner, stacks
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation, Restore, Server
 from hosting.services import backups, instances, restores
 from tenants.services.actors import Actor
@@ -288,7 +288,7 @@ def test_every_flow_that_can_be_undone_names_a_step_of_its_own() -> None:
     ],
 )
 def test_answers_fit_from_before_to_after(said: str, answers: list[str], fit: bool) -> None:
-    assert restore.fits(said, answers) is fit
+    assert fitting.fits(said, answers) is fit
 
 
 def test_the_keys_of_redis_are_a_whole_tar_of_its_directory() -> None:

@@ -1,0 +1,52 @@
+"""New instances from backups: the same app with the same data, beside the one that was saved."""
+
+from __future__ import annotations
+
+import json
+
+from django.db import IntegrityError, transaction
+from pydantic import ValidationError
+
+from hosting.catalog.schema import App
+from hosting.models import Backup, Instance
+from hosting.selectors import offers
+from hosting.services import ordering, restores
+from tenants.errors import Refused
+from tenants.models import Client
+from tenants.services.actors import Actor
+
+
+def request(*, backup: Backup, name: str, plan: str, actor: Actor) -> Instance:
+    """Order an instance with the data of that backup, at the same client.
+
+    It has the app at the backup's version, the app's own keys, without which the data is worth
+    nothing, and passwords and an address of its own. The instance that was saved is not touched;
+    it may be gone. Raises ``Refused`` with the field's name, and then nothing is written.
+    """
+    try:
+        with transaction.atomic():
+            client = Client.objects.select_for_update(no_key=True).get(pk=backup.instance.client_id)
+            # Locked: what is let go in the same moment is not copied.
+            chosen = Backup.objects.select_for_update(of=("self",)).get(pk=backup.pk)
+            restores.refuse_unreadable(backup=chosen)
+            order = ordering.Order(
+                client=client,
+                app=_app(chosen),
+                version=chosen.manifest["version"],
+                plan=plan,
+                name=name,
+                images=chosen.manifest["images"],
+                keys=json.loads(str(chosen.secrets) or "{}"),
+                made_from=chosen,
+            )
+            return ordering.place(order, actor=actor)
+    except IntegrityError as error:
+        raise Refused(offers.taken(name), field="name") from error
+
+
+def _app(backup: Backup) -> App:
+    """The catalog entry as it was at the time."""
+    try:
+        return App.model_validate(backup.manifest["definition"])
+    except ValidationError as error:
+        raise Refused("This Berth can't read the app's definition in this backup.") from error

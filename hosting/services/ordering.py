@@ -1,0 +1,129 @@
+"""A new instance: checked, placed, written down, its first operation asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import transaction
+
+from hosting import hooks
+from hosting.catalog.builder import availability
+from hosting.catalog.credentials import generate, generated_secrets
+from hosting.catalog.schema import App
+from hosting.models import Backup, Hostname, Instance, InstanceSecret, Operation, Plan
+from hosting.selectors import offers
+from hosting.services import doorbell, edge, operations, placement, subnets
+from tenants.errors import Refused
+from tenants.models import Client
+from tenants.services import audit
+from tenants.services.actors import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is wanted. ``key`` is a digest under which the same order comes twice.
+
+    ``images`` pins what the images' names mean, ``keys`` are secrets that the app brings along;
+    all others are generated. ``made_from`` is the backup that its data is to come from.
+    """
+
+    client: Client
+    app: App
+    version: str
+    plan: str
+    name: str
+    key: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    made_from: Backup | None = None
+
+
+def place(order: Order, *, actor: Actor) -> Instance:
+    """Write the instance down and ask for the operation that brings it up.
+
+    The caller is in a transaction and has locked the client. Raises ``Refused`` with the field's
+    name, and ``IntegrityError`` where the name was taken in the same moment.
+    """
+    plan = _check(order)
+    instance = Instance.objects.create(
+        client=order.client,
+        name=order.name,
+        app=order.app.slug,
+        version=order.version,
+        definition=order.app.model_dump(mode="json"),
+        image_pins=dict(order.images),
+        made_from=order.made_from,
+        plan=plan,
+        server=placement.choose_server(plan=plan),
+        order_key=order.key,
+    )
+    _give_what_is_its_own(instance, order)
+    audit.record(
+        action="instance.ordered",
+        actor=actor,
+        client=order.client,
+        obj=instance,
+        after=_told(order),
+    )
+    operations.request(instance=instance, kind=Operation.Kind.PROVISION, actor=actor)
+    return instance
+
+
+def _check(order: Order) -> Plan:
+    """The plan; ``Refused`` for the first thing that is in the way."""
+    if availability(order.app, settings.BERTH_APP_SETTINGS):  # which setting is for staff to know
+        raise Refused(
+            f"{order.app.title} can't be ordered yet: it has not been set up here.", field="app"
+        )
+    plan = _plan(order.plan, order.app)
+    if not order.client.is_active:
+        raise Refused(f"{order.client} is inactive: nothing can be ordered.")
+    _check_count(order.client)
+    hooks.check_order(client=order.client, plan=plan)
+    problem = offers.name_problem(order.client, order.name)
+    if problem:
+        raise Refused(problem, field="name")
+    return plan
+
+
+def _give_what_is_its_own(instance: Instance, order: Order) -> None:
+    """A subnet, an address and secrets."""
+    subnets.allocate(instance=instance)
+    domain = f"{order.client.slug}.{settings.BERTH_DOMAIN}"
+    Hostname.objects.create(name=f"{order.name}.{domain}", instance=instance)
+    for name, spec in generated_secrets(order.app).items():
+        value = order.keys.get(name) or generate(spec)
+        InstanceSecret.objects.create(instance=instance, name=name, value=value)
+    edge.want_publish()  # from now on its name shows that it is starting; locked before the log is
+    transaction.on_commit(doorbell.ring_edge)
+
+
+def _told(order: Order) -> dict[str, str]:
+    """For the audit log."""
+    told = {
+        "app": order.app.slug,
+        "version": order.version,
+        "plan": order.plan,
+        "name": order.name,
+    }
+    return told | ({"backup": str(order.made_from.pk)} if order.made_from else {})
+
+
+def _check_count(client: Client) -> None:
+    """One client, or a stolen log-in of theirs, must not be able to fill every server."""
+    most = settings.BERTH_INSTANCES_PER_CLIENT
+    held = Instance.objects.filter(client=client).exclude(state=Instance.State.DELETED).count()
+    if held >= most:
+        raise Refused(f"{client} has {held} of the {most} instances that a client may have.")
+
+
+def _plan(slug: str, app: App) -> Plan:
+    plan = {each.slug: each for each in Plan.objects.filter(is_active=True)}.get(slug)
+    if plan is None:
+        raise Refused(f"There is no plan “{slug}” on offer.", field="plan")
+    shortfall = offers.shortfall(plan, app)
+    if shortfall:
+        raise Refused(f"{shortfall}; {plan} has less.", field="plan")
+    return plan
