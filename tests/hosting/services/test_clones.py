@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from hosting.models import Backup, Instance, Operation
+from hosting.models import Backup, Instance, Operation, Plan, Server
 from hosting.models.backup import FORMAT
 from hosting.services import backups, clones, instances
 from tenants.errors import Refused
@@ -24,7 +24,7 @@ KEYS = '{"secret_key": "the key of then"}'
 
 
 @pytest.fixture
-def book(order: Order, work_off: WorkOff) -> Instance:
+def book(order: Order, memory_server: Server, work_off: WorkOff) -> Instance:
     instance = order("book")
     work_off(instance)
     return instance
@@ -73,10 +73,10 @@ def test_it_is_the_app_of_then_with_the_keys_of_then(book: Instance, actor: Acto
 
 def test_what_was_ordered_with_data_never_comes_up_without(book: Instance, actor: Actor) -> None:
     made = clones.request(backup=_backup(book), name="copy", plan=book.plan.slug, actor=actor)
-    made.operations.update(state="failed", finished_at=timezone.now())
+    made.operations.update(state="failed", reason="No.", finished_at=timezone.now())
     Instance.objects.filter(pk=made.pk).update(state="failed")
     assert instances.retry(instance=made, actor=actor).kind == Operation.Kind.CLONE
-    made.operations.update(state="failed", finished_at=timezone.now())
+    made.operations.update(state="failed", reason="No.", finished_at=timezone.now())
     Instance.objects.filter(pk=made.pk).update(state="failed", first_running_at=timezone.now())
     assert instances.retry(instance=made, actor=actor).kind == Operation.Kind.PROVISION
 
@@ -112,6 +112,8 @@ def test_an_order_that_cant_be_is_refused_at_its_field(
 
 
 def test_a_backup_stays_as_long_as_it_is_copied(book: Instance, actor: Actor) -> None:
+    Plan.objects.update(keep_daily=1, keep_weekly=0, keep_monthly=0, keep_yearly=0)
+    book.refresh_from_db()
     long_ago = timezone.now() - timedelta(days=4000)
     old, new = _backup(book, taken_at=long_ago), _backup(book)
     assert backups.dispensable(instance=book) == [old]
