@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--app", action="append", help="guestbook and n8n if not given")
-    options = parser.parse_args()
+    options, _ = parser.parse_known_args()
     call_command("migrate", verbosity=0)
     client, plan = _surroundings()
     processes = {n: c for n, c in commands(0).items() if n in ("edge", "worker", "scheduler")}
