@@ -56,6 +56,15 @@ ADVICE: dict[str, str] = {
         "What is stored can't be read, or is not what was written. Look after the place where the"
         " backups are kept before anything else; nothing is deleted there meanwhile."
     ),
+    Incident.Kind.RESTORE_TEST_FAILED: (
+        "The backup was read, but the app did not come back from it as it was. See the test's steps"
+        " for where it stopped. Berth tries the newest backup again every six hours; the incident"
+        " ends with one that passes."
+    ),
+    Incident.Kind.RESTORE_TEST_OVERDUE: (
+        "Nobody knows whether its backups can be brought back. Mostly no server has room for the"
+        " test: it needs as much as the instance itself, for some minutes."
+    ),
     Incident.Kind.AUDIT_LOG_BROKEN: (
         "Somebody changed or removed entries behind Berth's back. Keep the database as it is, and"
         " compare it with a backup."

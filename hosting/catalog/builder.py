@@ -36,6 +36,7 @@ class StackContext:
     name; ``subnet`` a /27 in CIDR; ``settings`` the operator's values for x-berth.settings;
     ``images`` replaces an image, by the name it has with its prefix, by a pinned one;
     ``generation`` says which of its sets of data volumes it runs on.
+    ``is_closed`` lets nothing out of any of its networks.
     ``variables`` replaces what Berth would set, by name.
     """
 
@@ -54,6 +55,7 @@ class StackContext:
     image_prefix: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
     generation: int = 1
+    is_closed: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -138,7 +140,8 @@ class _Builder:
 
     def network(self, name: str) -> Network:
         subnet = str(self._subnets[name])
-        return Network(self.named(name), subnet, internal=self._app.networks[name].internal)
+        is_internal = self._context.is_closed or self._app.networks[name].internal
+        return Network(self.named(name), subnet, internal=is_internal)
 
     def service(self, name: str) -> Service:
         file = self._app.services[name]

@@ -214,6 +214,10 @@ BERTH_BACKUP_COPY_ENVIRONMENT = env.dict("BERTH_BACKUP_COPY_ENVIRONMENT", defaul
 BERTH_BACKUP_COPY_OPTIONS = env.list("BERTH_BACKUP_COPY_OPTIONS", default=[])
 BERTH_BACKUP_MAX_AGE = timedelta(hours=env.int("BERTH_BACKUP_MAX_AGE_HOURS", default=26))
 BERTH_BACKUPS_AFTER_DELETION = timedelta(days=env.int("BERTH_BACKUPS_KEPT_DAYS", default=30))
+# Backups are brought back for a test: how often each instance's, what is too long, how many at once
+BERTH_RESTORE_TEST_EVERY = timedelta(days=env.int("BERTH_RESTORE_TEST_EVERY_DAYS", default=6))
+BERTH_RESTORE_TEST_MAX_AGE = timedelta(days=env.int("BERTH_RESTORE_TEST_MAX_AGE_DAYS", default=8))
+BERTH_RESTORE_TESTS_AT_ONCE = env.int("BERTH_RESTORE_TESTS_AT_ONCE", default=1)
 BERTH_RESTORE_KEEP = timedelta(days=env.int("BERTH_RESTORE_KEEP_DAYS", default=7))
 # Asked for every five minutes while all is well; whoever answers raises the alarm when it stops.
 BERTH_DEAD_MANS_URL = env.str("BERTH_DEAD_MANS_URL", default="")

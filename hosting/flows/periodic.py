@@ -17,7 +17,17 @@ from django.utils import timezone
 
 from hosting.flows import edge, reconcile, upkeep
 from hosting.models import EdgeState, Incident, Server
-from hosting.services import backups, chores, doorbell, fleet, incidents, repairs, servers, turns
+from hosting.services import (
+    backups,
+    chores,
+    doorbell,
+    fleet,
+    incidents,
+    repairs,
+    restore_tests,
+    servers,
+    turns,
+)
 from tenants.selectors import audit_chain
 
 logger = logging.getLogger(__name__)
@@ -81,9 +91,16 @@ def _request_backups() -> None:
     backups.request_nightly(now=timezone.now())
 
 
+def _test_restores() -> None:
+    now = timezone.now()
+    restore_tests.request_due(now=now)
+    restore_tests.watch_ages(now=now)
+
+
 CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "request-backups": (timedelta(minutes=1), _request_backups),
     "watch-backups": (timedelta(minutes=5), upkeep.watch),
+    "test-restores": (timedelta(minutes=5), _test_restores),
     "verify-audit-log": (NIGHTLY, _verify_audit_log),
     "clear-sessions": (NIGHTLY, _clear_sessions),
     "forget-old-drifts": (NIGHTLY, repairs.forget_old_drifts),

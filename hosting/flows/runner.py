@@ -30,6 +30,7 @@ from hosting.flows.moments import Moment
 from hosting.flows.provision import PROVISION
 from hosting.flows.repair import REPAIR
 from hosting.flows.restore import RESTORE
+from hosting.flows.restore_test import RESTORE_TEST
 from hosting.flows.revert import REVERT
 from hosting.models import Instance, Operation
 from hosting.services import breaker, leases
@@ -40,7 +41,7 @@ FLOWS: dict[str, Flow] = {
     flow.kind: flow
     for flow in (
         *(PROVISION, CLONE, START, STOP, RESTART, REPAIR),
-        *(BACKUP, RESTORE, REVERT, DELETE),
+        *(BACKUP, RESTORE, REVERT, RESTORE_TEST, DELETE),
     )
 }
 # A restart, a lost connection, a deadlock, a session that PostgreSQL ended (InternalError).

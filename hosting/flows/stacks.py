@@ -15,7 +15,7 @@ from hosting.catalog.schema import App
 from hosting.engines.errors import GiveUp
 from hosting.engines.wanted import Stack
 from hosting.models import Instance
-from hosting.selectors.instances import public_url
+from hosting.selectors.instances import hostname, public_url
 
 
 def definition(instance: Instance) -> App:
@@ -41,7 +41,7 @@ def build(instance: Instance, *, generation: int | None = None) -> Stack:
     Raises ``GiveUp`` where a value is missing.
     """
     plan = instance.plan
-    url = public_url(instance)
+    url = public_url(_named_as(instance))
     context = StackContext(
         instance=str(instance.pk),
         project=instance.project,
@@ -58,11 +58,24 @@ def build(instance: Instance, *, generation: int | None = None) -> Stack:
         timezone=instance.client.timezone,
         images=instance.image_pins,
         generation=generation or instance.generation,
+        is_closed=instance.is_scratch,
     )
     try:
         return build_stack(definition(instance), version=instance.version, context=context)
     except BuildError as error:
         raise GiveUp(str(error)) from error
+
+
+def public_name(instance: Instance) -> str:
+    """The name by which the app knows itself."""
+    return hostname(_named_as(instance))
+
+
+def _named_as(instance: Instance) -> Instance:
+    """One that only tries a backup has no name of its own, and is asked under the saved one's."""
+    if instance.is_scratch and instance.made_from is not None:
+        return instance.made_from.instance
+    return instance
 
 
 def upstream(instance: Instance, stack: Stack) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from hosting.models.instance import Hostname, Instance, InstanceSecret
 from hosting.models.operation import ACTIVE_STATES, Operation, OperationStep
 from hosting.models.plan import Plan
 from hosting.models.restore import Restore
+from hosting.models.restore_test import RestoreTest
 from hosting.models.server import Server, Subnet
 from hosting.models.stray import Stray
 
@@ -29,6 +30,7 @@ __all__ = [
     "OperationStep",
     "Plan",
     "Restore",
+    "RestoreTest",
     "Server",
     "Stray",
     "Subnet",

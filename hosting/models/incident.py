@@ -24,6 +24,8 @@ class Incident(models.Model):
         FIREWALL_OPEN = "firewall_open", "Firewall rules missing"
         BACKUP_OVERDUE = "backup_overdue", "No proven backup"
         BACKUP_DAMAGED = "backup_damaged", "Backup store damaged"
+        RESTORE_TEST_FAILED = "restore_test_failed", "Backup could not be brought back"
+        RESTORE_TEST_OVERDUE = "restore_test_overdue", "No backup brought back for long"
         AUDIT_LOG_BROKEN = "audit_log_broken", "Audit log tampered with"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

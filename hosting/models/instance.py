@@ -30,6 +30,10 @@ class Instance(models.Model):
         FAILED = "failed", "Failed"
         DELETED = "deleted", "Deleted"
 
+    class Purpose(models.TextChoices):
+        CLIENT = "client", "For its client"
+        RESTORE_TEST = "restore_test", "To try a backup"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="instances")
     name = models.CharField(max_length=40, validators=[validate_dns_label])
@@ -76,6 +80,13 @@ class Instance(models.Model):
         default=1,
         editable=False,
         help_text="Which of its sets of data volumes it runs on; a restore fills a new one.",
+    )
+    purpose = models.CharField(
+        max_length=12,
+        choices=Purpose,
+        default=Purpose.CLIENT,
+        editable=False,
+        help_text="One that only tries a backup is on no client's page, and soon gone.",
     )
     made_from = models.ForeignKey(
         "hosting.Backup",
@@ -126,6 +137,11 @@ class Instance(models.Model):
                 name="instance_name_is_a_dns_label",
             ),
             models.CheckConstraint(
+                condition=models.Q(purpose="client")
+                | (models.Q(made_from__isnull=False) & models.Q(is_routed=False)),
+                name="restore_tests_have_a_backup_and_no_address",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(is_routed=False)
                 | models.Q(web_address__isnull=False, web_port__isnull=False),
                 name="routed_instances_have_an_address",
@@ -155,6 +171,11 @@ class Instance(models.Model):
     def is_to_be_filled(self) -> bool:
         """Whether its first data is still to come, from a backup."""
         return self.made_from_id is not None and self.first_running_at is None
+
+    @property
+    def is_scratch(self) -> bool:
+        """Whether it is nobody's to use: nothing gets in or out of it, and it is removed again."""
+        return self.purpose == self.Purpose.RESTORE_TEST
 
     @property
     def is_held(self) -> bool:

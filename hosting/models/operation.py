@@ -29,6 +29,7 @@ class Operation(models.Model):
         BACKUP = "backup", "Back up"
         RESTORE = "restore", "Restore"
         REVERT = "revert", "Go back"
+        RESTORE_TEST = "restore_test", "Restore test"
         DELETE = "delete", "Delete"
 
     class State(models.TextChoices):

@@ -21,7 +21,8 @@ def get_instance(client: Client, name: str) -> Instance:
 
 def last_deleted(client: Client, name: str) -> Instance | None:
     """The newest of the client's deleted instances of that name."""
-    gone = Instance.objects.filter(client=client, name=name, state=Instance.State.DELETED)
+    theirs = Instance.objects.filter(client=client, purpose=Instance.Purpose.CLIENT)
+    gone = theirs.filter(name=name, state=Instance.State.DELETED)
     return gone.select_related("client", "plan").order_by("-deleted_at").first()
 
 
@@ -33,5 +34,6 @@ def history(instance: Instance) -> QuerySet[Operation]:
 
 def past_and_present(client: Client) -> Iterable[tuple[uuid.UUID, str]]:
     """Id and name of every instance the client has or had, newest first."""
-    every = Instance.objects.filter(client=client).order_by("-created_at")
+    theirs = Instance.objects.filter(client=client, purpose=Instance.Purpose.CLIENT)
+    every = theirs.order_by("-created_at")
     return every.values_list("pk", "name")[:200]

@@ -19,7 +19,8 @@ _UNSHOWN = (  # large or secret, and on no page
 
 def of_client(client: Client) -> QuerySet[Instance]:
     """The client's instances that exist, ready to be listed: a fixed number of queries."""
-    return detailed(Instance.objects.filter(client=client)).exclude(state=Instance.State.DELETED)
+    theirs = Instance.objects.filter(client=client, purpose=Instance.Purpose.CLIENT)
+    return detailed(theirs).exclude(state=Instance.State.DELETED)
 
 
 def detailed(instances: QuerySet[Instance]) -> QuerySet[Instance]:

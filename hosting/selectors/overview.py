@@ -37,7 +37,8 @@ class Overview:
 
 def overview(*, now: datetime) -> Overview:
     """As of that moment; failures of the last day. ``unsaved`` have no proven backup in time."""
-    counts = dict(Instance.objects.order_by().values_list("state").annotate(Count("pk")))
+    theirs = Instance.objects.filter(purpose=Instance.Purpose.CLIENT)
+    counts = dict(theirs.order_by().values_list("state").annotate(Count("pk")))
     active = operations_with_steps().filter(state__in=ACTIVE_STATES).order_by("requested_at")
     failed = operations_with_steps().filter(
         state=Operation.State.FAILED, finished_at__gt=now - timedelta(days=1)

@@ -28,20 +28,32 @@ def request(*, backup: Backup, name: str, plan: str, actor: Actor) -> Instance:
             client = Client.objects.select_for_update(no_key=True).get(pk=backup.instance.client_id)
             # Locked: what is let go in the same moment is not copied.
             chosen = Backup.objects.select_for_update(of=("self",)).get(pk=backup.pk)
-            restores.refuse_unreadable(backup=chosen)
-            order = ordering.Order(
-                client=client,
-                app=_app(chosen),
-                version=chosen.manifest["version"],
-                plan=plan,
-                name=name,
-                images=chosen.manifest["images"],
-                keys=json.loads(str(chosen.secrets) or "{}"),
-                made_from=chosen,
-            )
-            return ordering.place(order, actor=actor)
+            return ordering.place(order_from(chosen, client, plan=plan, name=name), actor=actor)
     except IntegrityError as error:
         raise Refused(offers.taken(name), field="name") from error
+
+
+def order_from(
+    backup: Backup,
+    client: Client,
+    *,
+    plan: str,
+    name: str,
+    purpose: Instance.Purpose = Instance.Purpose.CLIENT,
+) -> ordering.Order:
+    """What brings the app back as it was. Raises ``Refused`` for a backup that can't be read."""
+    restores.refuse_unreadable(backup=backup)
+    return ordering.Order(
+        client=client,
+        app=_app(backup),
+        version=backup.manifest["version"],
+        plan=plan,
+        name=name,
+        images=backup.manifest["images"],
+        keys=json.loads(str(backup.secrets) or "{}"),
+        made_from=backup,
+        purpose=purpose,
+    )
 
 
 def _app(backup: Backup) -> App:

@@ -76,8 +76,8 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
             f" “{_Kind(kind).label}” is not possible now."
         )
     _refuse_on_server(locked.server, locked, kind)
-    if kind == _Kind.PROVISION and locked.is_to_be_filled:
-        kind = _Kind.CLONE  # what was ordered with data never comes up without
+    if kind == _Kind.PROVISION and locked.is_to_be_filled:  # it never comes up without its data
+        kind = _Kind.RESTORE_TEST if locked.is_scratch else _Kind.CLONE
     if kind == _Kind.DELETE and locked.delete_requested_at is None:
         locked.delete_requested_at = timezone.now()
         locked.save(update_fields=["delete_requested_at"])

@@ -13,7 +13,7 @@ from hosting.catalog.builder import availability
 from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
 from hosting.models import Backup, Hostname, Instance, InstanceSecret, Operation, Plan
-from hosting.selectors import offers
+from hosting.selectors import instances, offers
 from hosting.services import doorbell, edge, operations, placement, subnets
 from tenants.errors import Refused
 from tenants.models import Client
@@ -38,6 +38,12 @@ class Order:
     images: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     made_from: Backup | None = None
+    purpose: Instance.Purpose = Instance.Purpose.CLIENT
+
+    @property
+    def is_scratch(self) -> bool:
+        """Whether it is Berth's own: no client sees it, uses it or pays for it."""
+        return self.purpose != Instance.Purpose.CLIENT
 
 
 def place(order: Order, *, actor: Actor) -> Instance:
@@ -55,18 +61,20 @@ def place(order: Order, *, actor: Actor) -> Instance:
         definition=order.app.model_dump(mode="json"),
         image_pins=dict(order.images),
         made_from=order.made_from,
+        purpose=order.purpose,
         plan=plan,
         server=placement.choose_server(plan=plan),
         order_key=order.key,
     )
     _give_what_is_its_own(instance, order)
-    audit.record(
-        action="instance.ordered",
-        actor=actor,
-        client=order.client,
-        obj=instance,
-        after=_told(order),
-    )
+    if not order.is_scratch:
+        audit.record(
+            action="instance.ordered",
+            actor=actor,
+            client=order.client,
+            obj=instance,
+            after=_told(order),
+        )
     operations.request(instance=instance, kind=Operation.Kind.PROVISION, actor=actor)
     return instance
 
@@ -77,6 +85,8 @@ def _check(order: Order) -> Plan:
         raise Refused(
             f"{order.app.title} can't be ordered yet: it has not been set up here.", field="app"
         )
+    if order.is_scratch:
+        return Plan.objects.get(slug=order.plan)  # also one that is on offer no more
     plan = _plan(order.plan, order.app)
     if not order.client.is_active:
         raise Refused(f"{order.client} is inactive: nothing can be ordered.")
@@ -91,11 +101,13 @@ def _check(order: Order) -> Plan:
 def _give_what_is_its_own(instance: Instance, order: Order) -> None:
     """A subnet, an address and secrets."""
     subnets.allocate(instance=instance)
-    domain = f"{order.client.slug}.{settings.BERTH_DOMAIN}"
-    Hostname.objects.create(name=f"{order.name}.{domain}", instance=instance)
     for name, spec in generated_secrets(order.app).items():
         value = order.keys.get(name) or generate(spec)
         InstanceSecret.objects.create(instance=instance, name=name, value=value)
+    if order.is_scratch:
+        return
+    domain = f"{order.client.slug}.{settings.BERTH_DOMAIN}"
+    Hostname.objects.create(name=f"{order.name}.{domain}", instance=instance)
     edge.want_publish()  # from now on its name shows that it is starting; locked before the log is
     transaction.on_commit(doorbell.ring_edge)
 
@@ -114,7 +126,7 @@ def _told(order: Order) -> dict[str, str]:
 def _check_count(client: Client) -> None:
     """One client, or a stolen log-in of theirs, must not be able to fill every server."""
     most = settings.BERTH_INSTANCES_PER_CLIENT
-    held = Instance.objects.filter(client=client).exclude(state=Instance.State.DELETED).count()
+    held = instances.of_client(client).count()
     if held >= most:
         raise Refused(f"{client} has {held} of the {most} instances that a client may have.")
 

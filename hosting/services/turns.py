@@ -16,7 +16,9 @@ from django.db.models.functions import Now, RowNumber
 from hosting.models import Operation, Server
 from hosting.services import breaker, doorbell
 
-_IS_BACKUP = ExpressionWrapper(Q(kind=Operation.Kind.BACKUP), output_field=BooleanField())
+# Nobody waits for these, and they may take hours.
+_PATIENT = (Operation.Kind.BACKUP, Operation.Kind.RESTORE_TEST)
+_IS_PATIENT = ExpressionWrapper(Q(kind__in=_PATIENT), output_field=BooleanField())
 
 
 def due() -> QuerySet[Operation]:
@@ -42,7 +44,7 @@ def obstacle(*, operation: Operation, server: Server) -> str:
         return breaker.waiting_reason(server)
     if is_full:
         return f"Waits its turn: server {server} works on {busy} operations already."
-    if operation.kind == Operation.Kind.BACKUP:
+    if operation.kind in _PATIENT:
         return _obstacle_to_saving(operation, server)
     return ""
 
@@ -50,9 +52,9 @@ def obstacle(*, operation: Operation, server: Server) -> str:
 def _obstacle_to_saving(operation: Operation, server: Server) -> str:
     """Backups may take hours: what people wait for keeps half of the places."""
     places = max(1, server.parallel_operations // 2)
-    saving = _worked_on().filter(instance__server=server, kind=Operation.Kind.BACKUP)
+    saving = _worked_on().filter(instance__server=server, kind__in=_PATIENT)
     if saving.exclude(pk=operation.pk).count() >= places:
-        return f"Waits its turn: server {server} makes {places} backups at once."
+        return f"Waits its turn: server {server} makes and tests {places} backups at once."
     return ""
 
 
@@ -66,7 +68,7 @@ def ringable(*, at_most: int) -> list[uuid.UUID]:
     chosen = list(called_off.values_list("pk", flat=True)[:at_most])
     free = {server_id: places for server_id, places in _free_places().items() if places > 0}
     # Backups last: those that wait for other backups must not hide what could begin.
-    order = (_IS_BACKUP, "run_after", "pk")
+    order = (_IS_PATIENT, "run_after", "pk")
     position = Window(RowNumber(), partition_by=F("instance__server"), order_by=order)
     waiting = due().filter(cancel_requested_at=None, instance__server__in=free)
     first = waiting.annotate(position=position).filter(position__lte=max(free.values(), default=0))
@@ -79,7 +81,7 @@ def ringable(*, at_most: int) -> list[uuid.UUID]:
 
 def ring_next(*, server_id: uuid.UUID, at_most: int = 1) -> None:
     """A place on the server came free: tell whoever has waited longest."""
-    waiting = due().filter(instance__server_id=server_id).order_by(_IS_BACKUP, "run_after")
+    waiting = due().filter(instance__server_id=server_id).order_by(_IS_PATIENT, "run_after")
     _ring(waiting.values_list("pk", flat=True)[:at_most])
 
 

@@ -59,6 +59,7 @@ DOING = {
     Operation.Kind.RESTORE: "Restoring",
     Operation.Kind.REVERT: "Going back",
     Operation.Kind.BACKUP: "Backing up",
+    Operation.Kind.RESTORE_TEST: "Testing a backup",
     Operation.Kind.DELETE: "Deleting",
 }
 CALLED = {
@@ -71,6 +72,7 @@ CALLED = {
     Operation.Kind.RESTORE: "Restore",
     Operation.Kind.REVERT: "Go back",
     Operation.Kind.BACKUP: "Back up",
+    Operation.Kind.RESTORE_TEST: "Restore test",
     Operation.Kind.DELETE: "Delete",
 }
 
