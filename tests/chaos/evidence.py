@@ -139,9 +139,18 @@ def wrong_with_operation(operation: Operation) -> Iterator[str]:
     for step in steps:
         if step.state != OperationStep.State.DONE or step.finished_at is None:
             yield f"its step {step.name} is {step.state}"
+    yield from wrong_with_result(operation)
+    yield from wrong_with_audit(operation)
+
+
+def wrong_with_result(operation: Operation) -> Iterator[str]:
+    """What it leaves beside an instance."""
     if operation.kind == Operation.Kind.BACKUP:
         yield from wrong_with_backup(operation.backup)
-    yield from wrong_with_audit(operation)
+    if operation.kind == Operation.Kind.RESTORE_TEST:
+        test = operation.instance.restore_test
+        if not test.passed or not all(each["fits"] for each in test.checks.values()):
+            yield f"the test of the backup did not pass: {test.reason}, {test.checks}"
 
 
 def wrong_with_backup(backup: Backup) -> Iterator[str]:

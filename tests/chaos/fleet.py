@@ -17,7 +17,15 @@ from berth_local.processes import die_with_parent
 from hosting.flows import runner
 from hosting.models import Backup, Instance, Operation, Plan, Restore, Server, Subnet
 from hosting.selectors.backups import newest_proven
-from hosting.services import backups, clones, instances, operations, restores, servers
+from hosting.services import (
+    backups,
+    clones,
+    instances,
+    operations,
+    restore_tests,
+    restores,
+    servers,
+)
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services import clients
@@ -68,6 +76,13 @@ class Fleet:
         """Order an instance with the data of the source."""
         assert self.source is not None, "there is no source"
         return clones.request(backup=self.source, name=name, plan=self.plan.slug, actor=ACTOR)
+
+    def scratch(self) -> Instance:
+        """Ask for a test of the source; where it is to be."""
+        assert self.source is not None, "there is no source"
+        test = restore_tests.request(instance=self.source.instance)
+        assert test is not None
+        return test.scratch
 
 
 def ask(instance: Instance, kind: str) -> Operation:

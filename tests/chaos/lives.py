@@ -17,7 +17,7 @@ from hosting.models import Operation, OperationStep
 from hosting.services import leases
 from tests.chaos import calls, fleet
 from tests.chaos.fleet import Fleet
-from tests.chaos.subject import FIRSTS, Subject
+from tests.chaos.subject import ALONE, FIRSTS, Subject
 
 SURVIVED, NOT_PASSED = "survived", "n/a"
 LAST = Operation.Kind.DELETE
@@ -64,11 +64,14 @@ class Life:
     @property
     def first(self) -> str:
         """What brings it up."""
-        return next((each.kind for each in self.deaths if each.kind in FIRSTS), FIRSTS[0])
+        firsts = (*FIRSTS, ALONE)
+        return next((each.kind for each in self.deaths if each.kind in firsts), FIRSTS[0])
 
     @property
     def deeds(self) -> list[tuple[str, Death | None]]:
         """What is done in it: only what somebody dies of, beside the two ends."""
+        if self.first == ALONE:
+            return [(ALONE, self._death_at(ALONE))]
         ends = (self.first, LAST)
         between = [(each.kind, each) for each in self.deaths if each.kind not in ends]
         first, last = ((kind, self._death_at(kind)) for kind in ends)
@@ -92,15 +95,17 @@ def lives_for(deaths: Sequence[Death], *, at_least: int) -> list[Life]:
     """So many lives that each death has its place in one, and no more: each has to be founded."""
     firsts = [each for each in deaths if each.kind in FIRSTS]
     lasts = [each for each in deaths if each.kind == LAST]
-    between = [each for each in deaths if each.kind not in (*FIRSTS, LAST)]
-    count = max(len(firsts), len(lasts), min(at_least, len(deaths)))
-    return [
+    alone = [each for each in deaths if each.kind == ALONE]
+    between = [each for each in deaths if each.kind not in (*FIRSTS, LAST, ALONE)]
+    count = max(len(firsts), len(lasts), min(at_least, len(between)))
+    lives = [
         Life(
             f"life-{number}",
             [each for some in (firsts, lasts, between) for each in some[number::count]],
         )
         for number in range(count)
     ]
+    return lives + [Life(f"test-{number}", [each]) for number, each in enumerate(alone)]
 
 
 def live(arguments: tuple[Fleet, Life]) -> list[Trial]:

@@ -54,7 +54,7 @@ def try_pause(arguments: tuple[Fleet, int, Pause]) -> tuple[Pause, str]:
     try:
         subject = Subject.ready_for(world, f"pause-{number}", pause.kind)
         outcome = _pause_and_go_on(subject, pause)
-        if pause.kind != _Kind.DELETE:
+        if not subject.instance.is_deleted:
             subject.do(_Kind.DELETE)
     except Exception as error:  # whatever it is belongs into the report
         outcome = f"{type(error).__name__}: {error}"

@@ -19,6 +19,7 @@ from tests.chaos.waiting import wait_until
 PATIENCE = 120
 _Kind = Operation.Kind
 FIRSTS = (_Kind.PROVISION, _Kind.CLONE)  # what brings an instance up for the first time
+ALONE = _Kind.RESTORE_TEST  # brings one up and takes it away again
 
 
 def with_source(world: Fleet) -> Fleet:
@@ -33,14 +34,20 @@ class Subject:
     """An ordered instance; its first operation, of that kind, is asked for and not begun."""
 
     def __init__(self, world: Fleet, name: str, *, first: str = _Kind.PROVISION) -> None:
-        self.instance = world.copy(name) if first == _Kind.CLONE else world.order(name)
+        match first:
+            case _Kind.CLONE:
+                self.instance = world.copy(name)
+            case _Kind.RESTORE_TEST:
+                self.instance = world.scratch()
+            case _:
+                self.instance = world.order(name)
         self.secrets = evidence.secrets_of(self.instance)
         self.keepsake: evidence.Keepsake | None = None
 
     @classmethod
     def ready_for(cls, world: Fleet, name: str, kind: str) -> Subject:
         """One of which that kind of operation can be asked."""
-        if kind in FIRSTS:
+        if kind in (*FIRSTS, ALONE):
             return cls(world, name, first=kind)
         subject = cls(world, name)
         subject.do(_Kind.PROVISION)
@@ -48,7 +55,7 @@ class Subject:
 
     def ask(self, kind: str) -> Operation:
         """Ask for it, once the instance is in a state for it."""
-        if kind in FIRSTS:
+        if kind in (*FIRSTS, ALONE):
             return fleet.newest(self.instance)
         states = {**operations.BY_ITSELF, **operations.ALLOWED}[kind]
         if self.instance.state not in states:
