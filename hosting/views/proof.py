@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from hosting.models import Backup, Incident, Instance, Operation
+from hosting.models import Backup, Incident, Instance, Operation, RestoreTest
 from hosting.selectors import backups as reading
 from hosting.services import backups
 from hosting.views.presentation import OPERATION, InstanceView, Status
@@ -17,15 +17,18 @@ _NOT_PROVEN = Status("Not proven", "stopped", "cancelled")  # and nothing known 
 
 @dataclass(frozen=True, slots=True)
 class BackupView:
-    """A backup as a line: ``status`` in words and colour."""
+    """A backup as a line: ``status`` in words and colour, ``test`` the last one that ended."""
 
     backup: Backup
     status: Status
+    test: RestoreTest | None = None
 
     def what_shows(self) -> tuple[object, ...]:
         """What can change about it on a page."""
         backup = self.backup
-        return (backup.pk, self.status.word, backup.is_pinned, backup.taken_at, backup.size_bytes)
+        tested = self.test.pk if self.test else None
+        said = (backup.pk, self.status.word, backup.is_pinned, backup.taken_at, backup.size_bytes)
+        return (*said, tested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Proof:
     """
 
     newest: Backup | None
+    test: RestoreTest | None  # the last one of any backup of the instance
     incident: Incident | None
     failed: Backup | None
     next_at: datetime | None
@@ -56,19 +60,20 @@ class Proof:
 
     def what_shows(self) -> tuple[object, ...]:
         """What can change about it on a page."""
-        rows = (self.newest, self.incident, self.failed)
+        rows = (self.newest, self.test, self.incident, self.failed)
         keys = [row.pk if row else None for row in rows]
         return (*keys, self.next_at, self.is_soon, self.is_made_now, self.never_ran)
 
 
 def proof_of(shown: InstanceView, *, now: datetime) -> Proof:
-    """As of that moment. Four queries."""
+    """As of that moment. Five queries."""
     instance = shown.instance
     next_at = backups.next_at(instance=instance, now=now)
     is_soon = next_at is not None and next_at <= now
     active = shown.active.operation if shown.active else None
     return Proof(
         newest=reading.newest_proven(instance),
+        test=reading.last_test(instance),
         incident=reading.incident_of(instance),
         failed=reading.last_failed(instance),
         next_at=None if is_soon else next_at,
@@ -87,7 +92,8 @@ def show_newest(instance: Instance) -> tuple[list[BackupView], bool]:
 def show_backup(backup: Backup) -> BackupView:
     """From one of ``selectors.backups.of_instance``."""
     if backup.verified_at is not None:
-        return BackupView(backup, _PROVEN)
+        tests: list[RestoreTest] = backup.ended_tests  # type: ignore[attr-defined]  # prefetched
+        return BackupView(backup, _PROVEN, next(iter(tests), None))
     if backup.operation is None:
         return BackupView(backup, _NOT_PROVEN)
     return BackupView(backup, OPERATION[Operation.State(backup.operation.state)])
