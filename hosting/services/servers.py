@@ -73,8 +73,13 @@ def update(*, server: Server, actor: Actor, **fields: Unpack[ServerFields]) -> S
 
 @transaction.atomic
 def cordon(*, server: Server, actor: Actor) -> Server:
-    """Place nothing new on the server; what is there stays and runs on."""
+    """Place nothing new on the server; what is there stays and runs on.
+
+    Raises ``Refused`` for one that is drained: what was stopped would not come back any more.
+    """
     cordoned, before = _change_availability(server, Server.Availability.CORDONED)
+    if before == Server.Availability.DRAINING:
+        raise Refused(f"Server {server} is drained: nothing new is placed there. Open it first.")
     _record_availability("cordoned", cordoned, before, actor)
     return cordoned
 

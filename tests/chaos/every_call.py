@@ -20,7 +20,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     deaths = [
         Death(kind, call=number)
         for kind, said in recorded.items()
-        for number in range(1, len(said) + 1)
+        for number in range(1, len(said) + 1, 2 if options.brief else 1)
         if options.only in ("", kind)
     ]
     trials = try_all(world, deaths)

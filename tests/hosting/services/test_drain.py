@@ -181,6 +181,22 @@ def test_twice_is_refused(verb: str, memory_server: Server, actor: Actor) -> Non
         getattr(servers, verb)(server=memory_server, actor=actor)
 
 
+def test_a_drained_server_is_not_cordoned_or_what_was_stopped_stays_stopped(
+    books: list[Instance], memory_server: Server, actor: Actor
+) -> None:
+    servers.drain(server=memory_server, actor=actor)
+    with pytest.raises(Refused, match="is drained"):
+        servers.cordon(server=memory_server, actor=actor)
+    _finish()
+    with pytest.raises(Refused, match="Open it first"):
+        servers.cordon(server=memory_server, actor=actor)
+    memory_server.refresh_from_db()
+    assert memory_server.availability == Server.Availability.DRAINING
+    servers.reopen(server=memory_server, actor=actor)
+    _finish()
+    assert {each.state for each in Instance.objects.all()} == {Instance.State.RUNNING}
+
+
 def test_a_cordoned_server_takes_nothing_new_and_runs_on(
     books: list[Instance], order: Order, memory_server: Server, work_off: WorkOff, actor: Actor
 ) -> None:

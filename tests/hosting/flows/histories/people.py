@@ -90,8 +90,12 @@ class People(Player):
         is_draining = self.facts.availability == Server.Availability.DRAINING
         refused = refused_with(lambda: verb(server=server, actor=self.stage.person))
         if refused is not None:
-            waits = is_draining and "has not ended yet" in refused
-            assert waits or self.facts.availability == availability, refused
+            waits = server.fleet_actions.filter(state="running").exists()
+            assert (
+                (waits and "has not ended yet" in refused)
+                or (is_draining and "Open it first" in refused)
+                or self.facts.availability == availability
+            ), refused
 
     def _ask(self, expected: str | None, ask: Callable[[], object]) -> None:
         refused = refused_with(ask)
