@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, Instance, Operation
-from hosting.selectors.restores import reversible
-from hosting.services import backups, instances, operations, restores
+from hosting.selectors.moves import reversible
+from hosting.services import backups, instances, moves, operations
 
 START, OPERATE, BACKUP, RESTORE, DELETE = (
     "hosting.start_instance",
@@ -94,9 +94,9 @@ VERBS: dict[str, Verb] = {
             "undo",
             RESTORE,
             Operation.Kind.REVERT,
-            restores.revert,
-            "It goes back to the data of before its last restore; what was done since is left"
-            " behind. It is away for some minutes.",
+            moves.revert,
+            "It goes back to what it was before its last restore or upgrade; what was done since is"
+            " left behind. It is away for some minutes.",
             asks=True,
         ),
         Verb(

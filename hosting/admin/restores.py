@@ -23,7 +23,7 @@ from hosting.admin.instance_verbs import RESTORE
 from hosting.admin.tables import Column, Table, beside, link, with_note
 from hosting.display import restore_state
 from hosting.models import Backup, Instance, Restore
-from hosting.selectors import backups, reasons
+from hosting.selectors import backups, moves, reasons
 from hosting.selectors import restores as reading
 from hosting.services import restores
 from tenants.admin.base import ReadOnlyPageAdmin, actor, show_refused
@@ -99,7 +99,7 @@ class RestoreAdmin(ReadOnlyPageAdmin[Restore]):
 
 def of_instance(instance: Instance, request: HttpRequest) -> dict[str, Any]:
     """The instance's last ones, if there were any, for whoever may look at them."""
-    return _newest(reading.of_instance(instance), request)
+    return _newest(moves.restores_of(instance), request)
 
 
 def of_backup(backup: Backup, request: HttpRequest) -> dict[str, Any]:

@@ -218,6 +218,7 @@ BERTH_BACKUPS_AFTER_DELETION = timedelta(days=env.int("BERTH_BACKUPS_KEPT_DAYS",
 BERTH_RESTORE_TEST_EVERY = timedelta(days=env.int("BERTH_RESTORE_TEST_EVERY_DAYS", default=6))
 BERTH_RESTORE_TEST_MAX_AGE = timedelta(days=env.int("BERTH_RESTORE_TEST_MAX_AGE_DAYS", default=8))
 BERTH_RESTORE_TESTS_AT_ONCE = env.int("BERTH_RESTORE_TESTS_AT_ONCE", default=1)
+BERTH_REHEARSAL_VALID = timedelta(days=env.int("BERTH_REHEARSAL_VALID_DAYS", default=7))
 BERTH_RESTORE_KEEP = timedelta(days=env.int("BERTH_RESTORE_KEEP_DAYS", default=7))
 # Asked for every five minutes while all is well; whoever answers raises the alarm when it stops.
 BERTH_DEAD_MANS_URL = env.str("BERTH_DEAD_MANS_URL", default="")

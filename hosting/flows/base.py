@@ -21,7 +21,7 @@ from hosting.engines.errors import GiveUp
 from hosting.engines.wanted import Stack
 from hosting.flows import engines, stacks
 from hosting.flows.moments import Moment, reached
-from hosting.models import Instance, Operation
+from hosting.models import Footing, Instance, Operation
 from hosting.services import leases
 
 
@@ -62,9 +62,9 @@ class Work:
             self._stack = stacks.build(self.instance)
         return self._stack
 
-    def take_generation(self, generation: int) -> None:
-        """Work on the stack as it is on the data of that generation, in this step."""
-        self._stack = stacks.build(self.instance, generation=generation)
+    def stand_on(self, footing: Footing) -> None:
+        """Work on the stack as it is on that, in this step."""
+        self._stack = stacks.build(footing.carrying(self.instance))
 
     def forget_stack(self) -> None:
         """Build the stack anew at the next use."""

@@ -1,7 +1,7 @@
 """Moving an instance from one generation of its data volumes to another, and back again.
 
-A restore and the way back from it share these steps. The generation that is left stays untouched,
-so that until the end there is a stack that can be started as it was.
+Restores, upgrades and the way back from either share these steps. The generation that is left stays
+untouched, so that until the end there is a stack that can be started as it was.
 """
 
 from __future__ import annotations
@@ -14,65 +14,69 @@ from functools import wraps
 from django.conf import settings
 from django.utils import timezone
 
+from hosting.catalog.builder import volume_name
 from hosting.engines.drift import Expected
 from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
 from hosting.engines.observed import ObjectKind
 from hosting.flows import edge, firewall, stack, stacks
 from hosting.flows.base import Step, Undone, Work, as_before
-from hosting.models import Instance, Operation, Restore
-from hosting.selectors import restores as finding
-from hosting.services import restores
+from hosting.models import Footing, Instance, Move, Operation
+from hosting.selectors import moves as finding
+from hosting.services import moves
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """From which generation an operation takes the instance to which."""
+class Way:
+    """From what to what an operation takes the instance."""
 
-    restore: Restore
+    move: Move
     operation: Operation
-    origin: int
-    goal: int
+    origin: Footing
+    goal: Footing
 
     @property
-    def is_restore(self) -> bool:
-        """Whether it fills its goal; otherwise it goes back to what is there."""
-        return self.restore.operation_id == self.operation.pk
+    def is_forward(self) -> bool:
+        """Whether it makes its goal; otherwise it goes back to what is there."""
+        return self.move.operation_id == self.operation.pk
 
 
-def move_of(work: Work) -> Move:
-    """What the operation does."""
+def way_of(work: Work) -> Way:
+    """What the operation does. Who goes back keeps the plan that the instance has by now."""
     operation = Operation.objects.get(pk=work.lease.operation_id)
-    restore = finding.of_operation(operation)
-    ways = (restore.from_generation, restore.to_generation)
-    origin, goal = ways if restore.operation_id == operation.pk else reversed(ways)
-    return Move(restore, operation, origin, goal)
+    move = finding.of_operation(operation)
+    origin, goal = move.origin(work.instance), move.goal(work.instance)
+    if move.operation_id == operation.pk:
+        return Way(move, operation, origin, goal)
+    plan = work.instance.plan_id
+    origin, goal = replace(origin, plan_id=plan), replace(goal, plan_id=plan)
+    return Way(move, operation, goal, origin)
 
 
 def start(work: Work) -> None:
     """Start the whole stack on the goal's data."""
-    work.take_generation(move_of(work).goal)
+    work.stand_on(way_of(work).goal)
     stack.guard_data(work)
     work.engine.apply(work.stack, report=work.report)
 
 
 def wait_ready(work: Work) -> None:
     """Wait until the app can be used with it."""
-    work.take_generation(move_of(work).goal)
+    work.stand_on(way_of(work).goal)
     stack.wait_ready(work)
 
 
 def switch(work: Work) -> None:
     """From here on the instance is the one on the goal's data."""
-    move = move_of(work)
-    work.take_generation(move.goal)
+    way = way_of(work)
+    work.stand_on(way.goal)
     expected = Expected.of(work.stack).dump()
     with work.writing():
-        restores.record_generation(instance=work.instance, generation=move.goal, expected=expected)
-        if move.is_restore:
-            restores.record_restored(restore=move.restore, seconds=_seconds_away(move.operation))
+        moves.record_footing(instance=work.instance, footing=way.goal, expected=expected)
+        if way.is_forward:
+            moves.record_done(move=way.move, seconds=_seconds_away(way.operation))
         else:
-            restores.record_reverted(restore=move.restore)
-    work.report("the data of before is kept")
+            moves.record_reverted(move=way.move)
+    work.report("the data of before is kept" if way.move.keeps_data else "the data is the same")
 
 
 def publish(work: Work) -> None:
@@ -120,10 +124,16 @@ def empty(work: Work, generation: int) -> None:
             "Berth was about to remove the data that the instance runs on: nothing is done"
         )
     there = set(work.engine.observe(str(work.instance.pk)).volumes)
-    for volume in stacks.build(work.instance, generation=generation).volumes:
-        if volume.name in there:
-            kind, owner = ObjectKind.VOLUME, settings.BERTH_OWNER
-            work.engine.remove_object(owner, kind, volume.name, report=work.report)
+    for name in sorted(there & _volumes(work.instance, generation)):
+        kind, owner = ObjectKind.VOLUME, settings.BERTH_OWNER
+        work.engine.remove_object(owner, kind, name, report=work.report)
+
+
+def _volumes(instance: Instance, generation: int) -> set[str]:
+    """The names of that generation's volumes, whichever version of the app they were made for."""
+    written = [instance.definition, *finding.definitions(instance)]
+    names = {name for each in written for name in stacks.read_definition(each).volumes}
+    return {volume_name(instance.project, name, generation) for name in names}
 
 
 def _remove_volumes(work: Work, generation: int) -> None:
@@ -151,18 +161,18 @@ def _as_far_as_it_goes(step: Callable[[Work], None]) -> Callable[[Work], None]:
 
     @wraps(step)
     def tried(work: Work) -> None:
-        move = move_of(work)
+        way = way_of(work)
         if work.instance.state == Instance.State.STOPPED:
             work.report("it was stopped before")
             return
-        if move.restore.trouble:
+        if way.move.trouble:
             work.report("left out, since the app does not come up")
             return
         try:
             step(work)
         except GiveUp as error:
             with work.writing():
-                restores.record_trouble(restore=move.restore, trouble=str(error))
+                moves.record_trouble(move=way.move, trouble=str(error))
             work.report(str(error))
 
     return tried
@@ -178,14 +188,12 @@ def _hold_again(work: Work) -> None:
 
 def _switch_back(work: Work) -> None:
     """The instance is the one on the data of before, again or still."""
-    move = move_of(work)
-    work.take_generation(move.origin)
+    way = way_of(work)
+    work.stand_on(way.origin)
     expected = Expected.of(work.stack).dump()
     with work.writing():
-        restores.record_generation(
-            instance=work.instance, generation=move.origin, expected=expected
-        )
-        restores.record_taken_back(restore=move.restore, operation=move.operation)
+        moves.record_footing(instance=work.instance, footing=way.origin, expected=expected)
+        moves.record_taken_back(move=way.move, operation=way.operation)
 
 
 def _route_again(work: Work) -> None:
@@ -200,18 +208,22 @@ def _clear_goal(work: Work) -> None:
     """Remove what had been filled."""
     if work.instance.state == Instance.State.STOPPED:
         remove_containers(work)
-    _remove_volumes(work, move_of(work).goal)
+    way = way_of(work)
+    if way.move.keeps_data:
+        _remove_volumes(work, way.goal.generation)
+    else:
+        work.report("the data was not copied")
 
 
 def undone(operation: Operation) -> Undone:
     """What the instance is after the way back."""
-    restore = finding.of_operation(operation)
-    if not restore.trouble:
+    move = finding.of_operation(operation)
+    if not move.trouble:
         return as_before(operation)
     ran = operation.instance.state == Instance.State.RUNNING
     return Undone(
         Instance.State.DEGRADED if ran else None,
-        f"Its data is as it was before, but the app did not come up with it: {restore.trouble}",
+        f"Its data is as it was before, but the app did not come up with it: {move.trouble}",
     )
 
 
@@ -235,7 +247,7 @@ UNDO = (
     Step("undo-publish", "Publish the address", _as_far_as_it_goes(_route_again)),
     Step("undo-verify", "Open the app through its address", _as_far_as_it_goes(edge.verify)),
 )
-UNDO_RESTORE = (
+UNDO_MOVE = (
     *UNDO,
-    Step("undo-clear", "Remove what was put back", _clear_goal, timedelta(minutes=5)),
+    Step("undo-clear", "Remove the data that was made for it", _clear_goal, timedelta(minutes=5)),
 )

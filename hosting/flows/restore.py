@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from decimal import Decimal
 
 from hosting.engines.errors import GiveUp
 from hosting.flows import backup as saving
-from hosting.flows import edge, filling, firewall, fitting, generations, stack
+from hosting.flows import edge, filling, firewall, fitting, generations, safety, stack
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Work
-from hosting.models import Backup, Instance, Operation
+from hosting.models import Backup, Operation, Restore
 from hosting.services import restores
-
-ROOM = Decimal("1.2")  # of the data's size: a database takes more than its dump
-GB = 10**9
-_WELL = (Instance.State.RUNNING, Instance.State.STOPPED)
 
 
 @telling_damage
 def check(work: Work) -> None:
     """See that the backup is there, that it fits, and that there is room for it."""
-    backup = generations.move_of(work).restore.backup
+    backup = _backup(work)
     fitting.check(work, backup)
     _check_secrets(work, backup)
     work.report("the backup is there and fits")
@@ -35,51 +30,28 @@ def check(work: Work) -> None:
 @telling_damage
 def read_back(work: Work) -> None:
     """Read all of the backup once: what is damaged is found before anything is touched."""
-    saving.read_back(work, generations.move_of(work).restore.backup)
+    saving.read_back(work, _backup(work))
     work.report("all of it is as it was written")
-
-
-@telling_damage
-def save_before(work: Work) -> None:
-    """Save what is there, if it is well; files of one that is not are saved once it is stopped."""
-    if _missing_volumes(work):
-        work.report("nothing is saved: part of its data is gone; what is left stays where it is")
-    elif work.instance.state not in _WELL:
-        work.report("it is not well: its files are saved once it is stopped")
-    else:
-        _save_safety(work, rests=saving.is_at_rest(work))
-
-
-@telling_damage
-def save_stopped(work: Work) -> None:
-    """Save the files as they lie, where nothing was saved before."""
-    safety = generations.move_of(work).restore.safety
-    if safety is not None and safety.is_good:
-        work.report("saved already")
-    elif _missing_volumes(work):
-        work.report("nothing is saved: part of its data is gone; what is left stays where it is")
-    else:
-        _save_safety(work, rests=True)
 
 
 @telling_damage
 def fill(work: Work) -> None:
     """Put the parts into new volumes, from the beginning each time."""
-    move = generations.move_of(work)
-    work.take_generation(move.goal)
+    goal = generations.way_of(work).goal
+    work.stand_on(goal)
     generations.remove_containers(work)
-    generations.empty(work, move.goal)
+    generations.empty(work, goal.generation)
     work.engine.prepare(work.stack, report=work.report)
-    filling.put(work, move.restore.backup, move.goal)
+    filling.put(work, _backup(work), goal.generation)
 
 
 def check_data(work: Work) -> None:
     """Ask the restored databases the catalog's questions, before the app can change the answers."""
-    move = generations.move_of(work)
-    work.take_generation(move.goal)
-    found = fitting.answers(work, move.restore.backup)
+    work.stand_on(generations.way_of(work).goal)
+    restore = _restore(work)
+    found = fitting.answers(work, restore.backup)
     with work.writing():
-        restores.record_checks(restore=move.restore, checks=found)
+        restores.record_checks(restore=restore, checks=found)
     fitting.refuse_misfits(work, found)
 
 
@@ -101,19 +73,13 @@ def _check_secrets(work: Work, backup: Backup) -> None:
         work.forget_stack()
 
 
-def _missing_volumes(work: Work) -> bool:
-    there = set(work.engine.observe(str(work.instance.pk)).volumes)
-    return any(each.name not in there for each in work.stack.volumes)
+def _restore(work: Work) -> Restore:
+    related = Restore.objects.select_related("backup__instance")
+    return related.get(operation_id=work.lease.operation_id)
 
 
-def _save_safety(work: Work, *, rests: bool) -> None:
-    move = generations.move_of(work)
-    saving.open_store(work)
-    with work.writing():
-        safety = restores.record_safety(restore=move.restore)
-    if not safety.is_good:
-        saving.save_into(work, safety, rests=rests)
-        saving.prove_all(work, safety)
+def _backup(work: Work) -> Backup:
+    return _restore(work).backup
 
 
 _HOURS = timedelta(hours=6)
@@ -122,10 +88,10 @@ RESTORE = Flow(
     steps=(
         Step("check", "See that the backup fits", check, timedelta(minutes=5)),
         Step("read", "Read the backup through", read_back, _HOURS),
-        Step("safety", "Save what is there", save_before, _HOURS),
+        Step("safety", "Save what is there", safety.save_before, _HOURS),
         Step("hold", "Hold requests", edge.hold, timedelta(minutes=2)),
         Step("stop", "Stop the services", stack.stop, timedelta(minutes=5)),
-        Step("rescue", "Save what could not be saved before", save_stopped, _HOURS),
+        Step("rescue", "Save what could not be saved before", safety.save_stopped, _HOURS),
         Step("fill", "Put the data into new volumes", fill, _HOURS),
         Step("check-data", "Compare the data with the backup", check_data, timedelta(hours=1)),
         Step("protect", "Close the way to the host", firewall.protect, timedelta(minutes=1)),
@@ -137,7 +103,7 @@ RESTORE = Flow(
     ),
     succeeded_as=generations.state_after,
     failed_as=None,
-    undo=generations.UNDO_RESTORE,
+    undo=generations.UNDO_MOVE,
     undo_from="hold",
     undone=generations.undone,
 )

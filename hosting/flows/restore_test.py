@@ -13,7 +13,7 @@ from hosting.flows import clone, firewall, fitting, preflight, smoke, stack, sta
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Undone, Work
 from hosting.models import Instance, Operation, RestoreTest
-from hosting.services import restore_tests
+from hosting.services import restore_tests, trials
 
 _HOURS = timedelta(hours=6)
 _A_MINUTE, _SOME_MINUTES = timedelta(minutes=1), timedelta(minutes=10)
@@ -24,13 +24,13 @@ def check_data(work: Work) -> None:
     test = _test(work)
     found = fitting.answers(work, test.backup)
     with work.writing():
-        restore_tests.record_checks(test=test, checks=found)
+        trials.record_checks(trial=test, checks=found)
     fitting.refuse_misfits(work, found)
 
 
 def try_pages(work: Work) -> None:
     """Open the catalog's pages, under the name that the app has in its data."""
-    smoke.pages(work, host=stacks.public_name(work.instance))
+    smoke.pages(work, work.instance, host=stacks.public_name(work.instance))
 
 
 def pass_test(work: Work) -> None:
@@ -62,6 +62,11 @@ def _test(work: Work) -> RestoreTest:
     return related.get(scratch_id=work.instance.pk)
 
 
+REMOVAL = (
+    Step("undo-remove", "Remove what was made for it", stack.remove, _SOME_MINUTES),
+    Step("undo-gone", "See that nothing is left", stack.prove_gone, timedelta(minutes=5)),
+    Step("undo-release", "Give back what it held", stack.release, _A_MINUTE),
+)
 RESTORE_TEST = Flow(
     kind=Operation.Kind.RESTORE_TEST,
     steps=(
@@ -84,9 +89,7 @@ RESTORE_TEST = Flow(
     failed_as=Instance.State.DELETED,
     undo=(
         Step("undo-result", "Write down that it did not pass", fail_test, _A_MINUTE),
-        Step("undo-remove", "Remove the test's instance", stack.remove, _SOME_MINUTES),
-        Step("undo-gone", "See that nothing is left", stack.prove_gone, timedelta(minutes=5)),
-        Step("undo-release", "Give back what it held", stack.release, _A_MINUTE),
+        *REMOVAL,
     ),
     undo_from="check",
     undone=undone,

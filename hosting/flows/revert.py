@@ -1,4 +1,4 @@
-"""Going back to the data of before a restore, while it is kept."""
+"""Going back to the data of before a restore or an upgrade, while it is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hosting.models import Operation
 
 def look(work: Work) -> None:
     """See that the data of before is there, before anything is stopped."""
-    work.take_generation(generations.move_of(work).goal)
+    work.stand_on(generations.way_of(work).goal)
     stack.guard_data(work)
     work.report("the data of before is there")
 

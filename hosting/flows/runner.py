@@ -28,10 +28,12 @@ from hosting.flows.delete import DELETE
 from hosting.flows.lifecycle import RESTART, START, STOP
 from hosting.flows.moments import Moment
 from hosting.flows.provision import PROVISION
+from hosting.flows.rehearsal import REHEARSAL
 from hosting.flows.repair import REPAIR
 from hosting.flows.restore import RESTORE
 from hosting.flows.restore_test import RESTORE_TEST
 from hosting.flows.revert import REVERT
+from hosting.flows.upgrade import UPGRADE
 from hosting.models import Instance, Operation
 from hosting.services import breaker, leases
 
@@ -41,7 +43,7 @@ FLOWS: dict[str, Flow] = {
     flow.kind: flow
     for flow in (
         *(PROVISION, CLONE, START, STOP, RESTART, REPAIR),
-        *(BACKUP, RESTORE, REVERT, RESTORE_TEST, DELETE),
+        *(BACKUP, RESTORE, REVERT, UPGRADE, RESTORE_TEST, REHEARSAL, DELETE),
     )
 }
 # A restart, a lost connection, a deadlock, a session that PostgreSQL ended (InternalError).

@@ -35,8 +35,8 @@ def read_definition(written: Mapping[str, Any]) -> App:
         ) from error
 
 
-def build(instance: Instance, *, generation: int | None = None) -> Stack:
-    """The whole stack, secrets included, on the data of that generation (None: its own).
+def build(instance: Instance) -> Stack:
+    """The whole stack, secrets included, on what the instance stands on.
 
     Raises ``GiveUp`` where a value is missing.
     """
@@ -57,7 +57,7 @@ def build(instance: Instance, *, generation: int | None = None) -> Stack:
         public_url=url,
         timezone=instance.client.timezone,
         images=instance.image_pins,
-        generation=generation or instance.generation,
+        generation=instance.generation,
         is_closed=instance.is_scratch,
     )
     try:

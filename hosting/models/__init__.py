@@ -4,14 +4,19 @@ from hosting.models.backup import Backup, BackupStore
 from hosting.models.chore import Chore
 from hosting.models.edge import EdgeState
 from hosting.models.fleet import FleetAction, FleetActionItem
+from hosting.models.footing import Footing
 from hosting.models.incident import Drift, Incident
 from hosting.models.instance import Hostname, Instance, InstanceSecret
+from hosting.models.move import Move
 from hosting.models.operation import ACTIVE_STATES, Operation, OperationStep
 from hosting.models.plan import Plan
+from hosting.models.rehearsal import Rehearsal
 from hosting.models.restore import Restore
 from hosting.models.restore_test import RestoreTest
 from hosting.models.server import Server, Subnet
 from hosting.models.stray import Stray
+from hosting.models.trial import Trial
+from hosting.models.upgrade import Upgrade
 
 __all__ = [
     "ACTIVE_STATES",
@@ -22,16 +27,21 @@ __all__ = [
     "EdgeState",
     "FleetAction",
     "FleetActionItem",
+    "Footing",
     "Hostname",
     "Incident",
     "Instance",
     "InstanceSecret",
+    "Move",
     "Operation",
     "OperationStep",
     "Plan",
+    "Rehearsal",
     "Restore",
     "RestoreTest",
     "Server",
     "Stray",
     "Subnet",
+    "Trial",
+    "Upgrade",
 ]

@@ -33,6 +33,7 @@ class Instance(models.Model):
     class Purpose(models.TextChoices):
         CLIENT = "client", "For its client"
         RESTORE_TEST = "restore_test", "To try a backup"
+        REHEARSAL = "rehearsal", "To try an upgrade"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="instances")
@@ -175,7 +176,7 @@ class Instance(models.Model):
     @property
     def is_scratch(self) -> bool:
         """Whether it is nobody's to use: nothing gets in or out of it, and it is removed again."""
-        return self.purpose == self.Purpose.RESTORE_TEST
+        return self.purpose != self.Purpose.CLIENT
 
     @property
     def is_held(self) -> bool:

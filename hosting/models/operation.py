@@ -30,6 +30,8 @@ class Operation(models.Model):
         RESTORE = "restore", "Restore"
         REVERT = "revert", "Go back"
         RESTORE_TEST = "restore_test", "Restore test"
+        REHEARSAL = "rehearsal", "Rehearsal"
+        UPGRADE = "upgrade", "Upgrade"
         DELETE = "delete", "Delete"
 
     class State(models.TextChoices):

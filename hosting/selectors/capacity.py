@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Greatest
 
-from hosting.models import Instance, Plan, Server
+from hosting.models import ACTIVE_STATES, Instance, Plan, Server, Upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +21,43 @@ class Room:
     disk_gb: int
     instances: int
 
-    def fits(self, plan: Plan) -> bool:
-        """Whether an instance of that plan can still be placed there."""
-        return (
-            self.cpus >= plan.cpus
-            and self.memory_mb >= plan.memory_mb
-            and self.disk_gb >= plan.disk_gb
+    def fits(self, plan: Plan, *, instead_of: Plan | None = None) -> bool:
+        """Whether an instance of that plan can be placed there still, or one can change to it."""
+        return all(
+            getattr(self, name) >= getattr(plan, name) - getattr(instead_of, name, 0)
+            for name in ("cpus", "memory_mb", "disk_gb")
         )
 
 
 def with_reserved(servers: QuerySet[Server]) -> QuerySet[Server]:
     """Servers with ``reserved_cpus``, ``_memory_mb``, ``_disk_gb`` and an ``instance_count``.
 
-    What instances hold that are not deleted.
+    What instances hold that are not deleted, and what those that just change their plan may need.
     """
     held = ~Q(instances__state=Instance.State.DELETED)
     return servers.annotate(
-        reserved_cpus=Coalesce(Sum("instances__plan__cpus", filter=held), Decimal(0)),
-        reserved_memory_mb=Coalesce(Sum("instances__plan__memory_mb", filter=held), 0),
-        reserved_disk_gb=Coalesce(Sum("instances__plan__disk_gb", filter=held), 0),
+        reserved_cpus=Coalesce(Sum("instances__plan__cpus", filter=held), Decimal(0))
+        + Coalesce(_growing("cpus"), Decimal(0)),
+        reserved_memory_mb=Coalesce(Sum("instances__plan__memory_mb", filter=held), 0)
+        + Coalesce(_growing("memory_mb"), 0),
+        reserved_disk_gb=Coalesce(Sum("instances__plan__disk_gb", filter=held), 0)
+        + Coalesce(_growing("disk_gb"), 0),
         instance_count=Count("instances", filter=held),
     )
+
+
+def _growing(name: str) -> Subquery:
+    """How much more the larger plan of each upgrade that goes on has than the instance's own."""
+    more = Greatest(F(f"from_plan__{name}"), F(f"to_plan__{name}"))
+    going_on = Upgrade.objects.filter(
+        operation__state__in=ACTIVE_STATES, operation__instance__server=OuterRef("pk")
+    )
+    sums = (
+        going_on.order_by()
+        .values("operation__instance__server")
+        .annotate(growth=Sum(more - F(f"operation__instance__plan__{name}")))
+    )
+    return Subquery(sums.values("growth"))
 
 
 def room_on(servers: QuerySet[Server]) -> list[Room]:

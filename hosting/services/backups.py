@@ -212,14 +212,18 @@ def dispensable(*, instance: Instance) -> list[Backup]:
 
 
 def _done_safeties(safeties: QuerySet[Backup], *, has_other: bool) -> list[Backup]:
-    """Those made before a restore whose way back is over; the newest stays if there is no other.
+    """Those made before a change whose way back is over; the newest stays if there is no other.
 
     They take no other's place: what is saved of an instance in trouble may be of less use than
     what was saved the night before.
     """
     now = timezone.now()
-    needed = Q(made_before__kept_until__gt=now) | Q(is_pinned=True)
-    recent = Q(created_at__gt=now - settings.BERTH_RESTORE_KEEP, made_before__kept_until=None)
+    needed = Q(is_pinned=True)
+    left = Q()  # by a way that led nowhere: one that was taken back, or never got so far
+    for way in ("made_before_restore", "made_before_upgrade"):
+        needed |= Q(**{f"{way}__kept_until__gt": now})
+        left &= Q(**{f"{way}__kept_until": None})
+    recent = left & Q(created_at__gt=now - settings.BERTH_RESTORE_KEEP)
     newest = safeties.order_by("-taken_at").first()
     done = safeties.exclude(needed | recent).exclude(operation__state__in=ACTIVE_STATES)
     return [each for each in done if has_other or each != newest]

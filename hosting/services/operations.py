@@ -27,6 +27,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     _Kind.BACKUP: (_State.RUNNING, _State.DEGRADED, _State.STOPPED, _State.FAILED),
     _Kind.RESTORE: (_State.RUNNING, _State.DEGRADED, _State.STOPPED, _State.FAILED),
     _Kind.REVERT: (_State.RUNNING, _State.DEGRADED, _State.STOPPED, _State.FAILED),
+    _Kind.UPGRADE: (_State.RUNNING, _State.DEGRADED, _State.STOPPED),
     _Kind.DELETE: (_State.NEW, _State.RUNNING, _State.STOPPED, _State.DEGRADED, _State.FAILED),
 }
 
@@ -49,12 +50,18 @@ BY_ITSELF: dict[str, tuple[str, ...]] = {
 }
 _RAN = (  # make sense only once it has run
     *(_Kind.START, _Kind.STOP, _Kind.RESTART),
-    *(_Kind.BACKUP, _Kind.RESTORE, _Kind.REVERT),
+    *(_Kind.BACKUP, _Kind.RESTORE, _Kind.REVERT, _Kind.UPGRADE),
 )
 BRINGS_UP = (
     *(_Kind.PROVISION, _Kind.CLONE, _Kind.START, _Kind.RESTART, _Kind.REPAIR),
-    *(_Kind.RESTORE, _Kind.REVERT),
+    *(_Kind.RESTORE, _Kind.REVERT, _Kind.UPGRADE),
 )
+# What brings an instance up whose first data is a backup's, by what it is for.
+FILLS = {
+    Instance.Purpose.CLIENT: _Kind.CLONE,
+    Instance.Purpose.RESTORE_TEST: _Kind.RESTORE_TEST,
+    Instance.Purpose.REHEARSAL: _Kind.REHEARSAL,
+}
 # What Berth asks for and takes back, until somebody works on it, and in whose name.
 GIVES_WAY: dict[str, Actor] = {
     _Kind.REPAIR: Actor.system("reconciler"),
@@ -77,7 +84,7 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
         )
     _refuse_on_server(locked.server, locked, kind)
     if kind == _Kind.PROVISION and locked.is_to_be_filled:  # it never comes up without its data
-        kind = _Kind.RESTORE_TEST if locked.is_scratch else _Kind.CLONE
+        kind = FILLS[Instance.Purpose(locked.purpose)]
     if kind == _Kind.DELETE and locked.delete_requested_at is None:
         locked.delete_requested_at = timezone.now()
         locked.save(update_fields=["delete_requested_at"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from hosting.models import Plan, Server
+from hosting.models import Instance, Plan, Server
 from hosting.selectors import disk
 from hosting.selectors.capacity import Room, room_on
 from tenants.errors import Refused
@@ -28,6 +28,22 @@ def choose_server(*, plan: Plan) -> Server:
     if not fitting:
         raise Refused(_why_full(plan, rooms), field="plan")
     return max(fitting, key=lambda room: (room.memory_mb, room.server.name)).server
+
+
+def refuse_growth(*, instance: Instance, plan: Plan) -> None:
+    """Raise ``Refused`` where the instance's server has no room for it on that plan.
+
+    The caller is in a transaction: the server stays locked until its end.
+    """
+    locked = Server.objects.select_for_update().get(pk=instance.server_id)
+    room = room_on(Server.objects.filter(pk=locked.pk))[0]
+    if not room.fits(plan, instead_of=instance.plan):
+        raise Refused(
+            f"Its server has no room for the plan {plan}: {_plain(room.cpus)} CPUs,"
+            f" {_plain(Decimal(room.memory_mb) / 1024)} GB of memory and {room.disk_gb} GB of disk"
+            " are free there.",
+            field="plan",
+        )
 
 
 def _why_full(plan: Plan, rooms: Sequence[Room]) -> str:

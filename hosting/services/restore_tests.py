@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, Q
-from django.utils import timezone
 
 from hosting.models import Backup, Incident, Instance, RestoreTest
 from hosting.selectors import backups
-from hosting.services import clones, incidents, ordering
+from hosting.services import clones, incidents, ordering, trials
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services.actors import Actor
@@ -80,31 +78,17 @@ def request(*, instance: Instance) -> RestoreTest | None:
     return RestoreTest.objects.create(backup=chosen, scratch=scratch)
 
 
-def record_checks(*, test: RestoreTest, checks: Mapping[str, Any]) -> None:
-    """What the restored data said. The caller holds the operation's lease, as for all below."""
-    test.checks = dict(checks)
-    test.save(update_fields=["checks"])
-
-
 def record_passed(*, test: RestoreTest) -> float:
-    """The app answered; the seconds that it took from the first step on."""
-    now = timezone.now()
-    if test.passed is None:
-        operation = test.scratch.operations.latest("requested_at")
-        began: datetime = operation.started_at or operation.requested_at
-        test.passed, test.ended_at = True, now
-        test.seconds = (now - began).total_seconds()
-        test.save(update_fields=["passed", "ended_at", "seconds"])
+    """The app answered; the seconds that it took. The caller holds the operation's lease."""
+    seconds = trials.record_passed(trial=test)
     for kind in (Incident.Kind.RESTORE_TEST_FAILED, Incident.Kind.RESTORE_TEST_OVERDUE):
         incidents.close(kind=kind, instance=test.backup.instance)
-    return test.seconds or 0.0
+    return seconds
 
 
 def record_failed(*, test: RestoreTest, reason: str, is_cancelled: bool) -> None:
     """Why it came to nothing; an incident, unless somebody called it off."""
-    if test.passed is None:
-        test.passed, test.ended_at, test.reason = False, timezone.now(), reason
-        test.save(update_fields=["passed", "ended_at", "reason"])
+    trials.record_failed(trial=test, reason=reason)
     if is_cancelled or test.passed:
         return
     instance = test.backup.instance

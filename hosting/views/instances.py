@@ -19,7 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from hosting.models import Instance, Operation
 from hosting.selectors import dashboard, drifts, maintenance
 from hosting.selectors import instances as reading
-from hosting.services import backups, instances, operations, restores
+from hosting.services import backups, instances, moves, operations
 from hosting.views.healing import show_drift, trouble
 from hosting.views.live import QUICK, SLOW, render_live, what_shows
 from hosting.views.presentation import DOING, InstanceView, show_instance, show_past
@@ -124,7 +124,7 @@ def back_up(request: ClientRequest, name: str) -> HttpResponse:
 @client_view(Permission.RESTORE_BACKUP)
 def go_back(request: ClientRequest, name: str) -> HttpResponse:
     """Go back to the data of before the last restore."""
-    return _ask(request, name, restores.revert)
+    return _ask(request, name, moves.revert)
 
 
 @require_POST
@@ -259,7 +259,7 @@ def _go_back_button(
     request: ClientRequest, shown: InstanceView, restored: Restored
 ) -> Button | None:
     kind = Operation.Kind.REVERT
-    allowed = restored.restore is not None and kind in operations.allowed_kinds(shown.instance)
+    allowed = restored.move is not None and kind in operations.allowed_kinds(shown.instance)
     if not allowed or not request.may(Permission.RESTORE_BACKUP):
         return None
     url = reverse("instance_go_back", args=[request.client.slug, shown.instance.name])

@@ -1,26 +1,36 @@
-"""What a restore has left at an instance, in words for the client."""
+"""What a restore or an upgrade has left at an instance, in words for the client."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hosting.models import Instance, Operation, Restore
+from hosting.models import Instance, Move, Operation, Upgrade
+from hosting.selectors import moves as reading
 from hosting.selectors import reasons
-from hosting.selectors import restores as reading
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """``restore`` can be taken back still; from ``troubled`` the app did not come back."""
+    """``move`` can be taken back still; from ``troubled`` the app did not come back."""
 
-    restore: Restore | None
-    troubled: Restore | None
+    move: Move | None
+    troubled: Move | None
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether it was an upgrade; otherwise a backup was put back."""
+        return isinstance(self.move, Upgrade)
+
+    @property
+    def troubled_by_upgrade(self) -> bool:
+        """Whether it was an upgrade that the app did not come back from."""
+        return isinstance(self.troubled, Upgrade)
 
     @property
     def took(self) -> timedelta | None:
         """How long the instance was away for it."""
-        seconds = self.restore.seconds if self.restore else None
+        seconds = self.move.seconds if self.move else None
         return None if seconds is None else timedelta(seconds=seconds)
 
     @property
@@ -31,20 +41,20 @@ class Restored:
 
     @property
     def troubled_by(self) -> Operation | None:
-        """The operation that was taken back: the restore, or the way back from it."""
+        """The operation that was taken back: the move, or the way back from it."""
         if self.troubled is None:
             return None
         return self.troubled.reverted_by or self.troubled.operation
 
     def what_shows(self) -> tuple[object, ...]:
         """What can change about it on a page."""
-        kept_until = self.restore.kept_until if self.restore else None
-        return (self.restore and self.restore.pk, kept_until, self.trouble)
+        kept_until = self.move.kept_until if self.move else None
+        return (self.move and self.move.pk, kept_until, self.trouble)
 
 
 def restored_of(instance: Instance, *, now: datetime) -> Restored:
-    """As of that moment. One query; two or three for an instance that is not well."""
+    """As of that moment. Two queries; some more for an instance that is not well."""
     return Restored(
-        restore=reading.reversible(instance=instance, now=now),
+        move=reading.reversible(instance=instance, now=now),
         troubled=reading.troubled(instance=instance),
     )

@@ -15,8 +15,8 @@ from hosting.engines.wanted import Stack
 from hosting.flows import repositories, runner, stacks
 from hosting.flows.backup import tag, written_of
 from hosting.flows.engines import engine_for
-from hosting.models import Backup, Instance, Operation, OperationStep, Subnet
-from hosting.selectors import restores
+from hosting.models import Backup, Footing, Instance, Operation, OperationStep, Subnet
+from hosting.selectors import moves
 from tenants.models import AuditEvent
 from tenants.selectors import audit_chain
 from tests.chaos import engine
@@ -92,14 +92,17 @@ def with_kept(instance: Instance, holding: Holding) -> Holding:
     """And the volumes of before a restore, as long as they are kept."""
     known = {
         each
-        for restore in restores.of_instance(instance).exclude(kept_until=None)
-        for each in (restore.from_generation, restore.to_generation)
+        for past in (moves.restores_of(instance), moves.upgrades_of(instance))
+        for move in past.exclude(kept_until=None)
+        for each in (move.from_generation, move.to_generation)
     }
-    gone = restores.dispensable_generations(instance=instance, now=timezone.now())
+    gone = moves.dispensable_generations(instance=instance, now=timezone.now())
     kept = [
         volume.name
         for generation in sorted(known - {instance.generation, *gone})
-        for volume in stacks.build(instance, generation=generation).volumes
+        for volume in stacks.build(
+            replace(Footing.of(instance), generation=generation).carrying(instance)
+        ).volumes
     ]
     return replace(holding, volumes=tuple(sorted([*holding.volumes, *kept])))
 

@@ -21,6 +21,7 @@ from hosting.services import (
     backups,
     clones,
     instances,
+    moves,
     operations,
     restore_tests,
     restores,
@@ -101,7 +102,7 @@ def ask(instance: Instance, kind: str) -> Operation:
     if kind == Operation.Kind.RESTORE:
         return _restore(instance).operation
     if kind == Operation.Kind.REVERT:
-        restores.revert(instance=instance, actor=ACTOR)
+        moves.revert(instance=instance, actor=ACTOR)
         return newest(instance)
     with transaction.atomic():
         return operations.request(instance=instance, kind=kind, actor=ACTOR)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from hosting.flows import runner
 from hosting.models import Instance, Operation
 from hosting.selectors.backups import newest_proven
-from hosting.selectors.restores import reversible
+from hosting.selectors.moves import reversible
 from hosting.services import operations
 from tests.chaos import engine, evidence, fleet
 from tests.chaos.fleet import Fleet

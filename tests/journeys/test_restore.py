@@ -10,7 +10,7 @@ import pytest
 from hosting.engines.drift import Expected, Finding, compare, compare_stopped
 from hosting.flows.engines import engine_for
 from hosting.models import Backup, Incident, Instance, Operation, Restore
-from hosting.services import instances, restores
+from hosting.services import instances, moves, restores
 from tenants.services.actors import Actor
 from tests.journeys.guestbook import back_up, done, read, write
 from tests.journeys.inside import Inside, docker
@@ -39,7 +39,7 @@ def test_a_restore_brings_the_data_of_the_backup_and_one_step_goes_back(
     assert restore.safety is not None
     assert restore.safety.is_good
     assert _findings(instance) == ()  # the data of before is nothing strange to the reconciler
-    restores.revert(instance=instance, actor=actor)
+    moves.revert(instance=instance, actor=actor)
     assert done(work_off(instance)) == Operation.State.SUCCEEDED
     assert instance.generation == 1
     assert read(instance) == ["ada", "bob"]

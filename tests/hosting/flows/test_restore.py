@@ -18,7 +18,7 @@ from hosting.engines.observed import ContainerState, RunResult
 from hosting.engines.restic import Damaged
 from hosting.flows import filling, fitting, runner, stacks
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation, Restore, Server
-from hosting.services import backups, instances, restores
+from hosting.services import backups, instances, moves, restores
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
 
@@ -105,7 +105,7 @@ def test_it_puts_a_backup_back_and_goes_back_and_lets_go(
     assert made.safety is not None
     assert (made.safety.trigger, made.safety.is_good) == (Backup.Trigger.SAFETY, True)
     assert made.checks == {"entries": {"wanted": ["7", "7"], "said": "7", "fits": True}}
-    restores.revert(instance=book, actor=actor)
+    moves.revert(instance=book, actor=actor)
     assert work_off(book).state == Operation.State.SUCCEEDED
     assert (_file(memory_engine, book), book.generation) == ("as it is now", 1)
     Restore.objects.update(kept_until=timezone.now())
@@ -174,7 +174,7 @@ def test_a_way_back_that_fails_leaves_the_restored_data(
 ) -> None:
     made = restores.request(instance=book, backup=backup, actor=actor)
     work_off(book)
-    restores.revert(instance=book, actor=actor)
+    moves.revert(instance=book, actor=actor)
     broken = [GiveUp("the server refused")]
 
     def break_once(said: str) -> None:
@@ -188,7 +188,7 @@ def test_a_way_back_that_fails_leaves_the_restored_data(
     assert _volumes(memory_engine, book) == OLD | NEW
     made.refresh_from_db()
     assert made.undone_at is None
-    restores.revert(instance=book, actor=actor)
+    moves.revert(instance=book, actor=actor)
     assert work_off(book).state == Operation.State.SUCCEEDED
     assert _file(memory_engine, book) == "as it is now"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from hosting.models import Backup, Instance, Operation, Restore, Server
+from hosting.models import Backup, Footing, Instance, Operation, Restore, Server
 from hosting.models.backup import FORMAT
-from hosting.selectors import restores as finding
-from hosting.services import backups, instances, restores
+from hosting.selectors import moves as finding
+from hosting.services import backups, instances, moves, restores
 from tenants.errors import Refused
 from tenants.models import AuditEvent, Client
 from tenants.services.actors import Actor
@@ -49,11 +50,14 @@ def _restored(instance: Instance, work_off: WorkOff, actor: Actor) -> Restore:
     Operation.objects.filter(pk=restore.operation_id).update(
         state="succeeded", finished_at=timezone.now()
     )
-    restores.record_restored(restore=restore, seconds=1.0)
-    restores.record_generation(
-        instance=instance, generation=restore.to_generation, expected=instance.expected
-    )
+    moves.record_done(move=restore, seconds=1.0)
+    _stand_on(instance, restore.to_generation)
     return restore
+
+
+def _stand_on(instance: Instance, generation: int) -> None:
+    footing = replace(Footing.of(instance), generation=generation)
+    moves.record_footing(instance=instance, footing=footing, expected=instance.expected)
 
 
 def test_a_restore_gets_a_generation_that_was_never_used(
@@ -61,7 +65,7 @@ def test_a_restore_gets_a_generation_that_was_never_used(
 ) -> None:
     first = _restored(book, work_off, actor)
     assert (first.from_generation, first.to_generation) == (1, 2)
-    restores.record_generation(instance=book, generation=1, expected=book.expected)
+    _stand_on(book, 1)
     second = restores.request(instance=book, backup=_backup(book), actor=actor)
     assert (second.from_generation, second.to_generation) == (1, 3)
     assert AuditEvent.objects.filter(action="instance.restore_requested").count() == 2
@@ -108,16 +112,16 @@ def test_there_is_a_way_back_only_while_the_data_is_kept(
     book: Instance, work_off: WorkOff, actor: Actor
 ) -> None:
     with pytest.raises(Refused, match="no data of before"):
-        restores.revert(instance=book, actor=actor)
+        moves.revert(instance=book, actor=actor)
     restore = _restored(book, work_off, actor)
     now = timezone.now()
     assert finding.reversible(instance=book, now=now) == restore
     assert finding.reversible(instance=book, now=now + timedelta(days=8)) is None
     Restore.objects.update(kept_until=now)
     with pytest.raises(Refused, match="no data of before"):
-        restores.revert(instance=book, actor=actor)
+        moves.revert(instance=book, actor=actor)
     Restore.objects.update(kept_until=now + timedelta(days=1))
-    assert restores.revert(instance=book, actor=actor).reverted_by is not None
+    assert moves.revert(instance=book, actor=actor).reverted_by is not None
     assert AuditEvent.objects.filter(action="instance.revert_requested").count() == 1
 
 
@@ -134,7 +138,7 @@ def test_only_data_that_nothing_keeps_has_to_go(
     second = _restored(book, work_off, actor)
     assert (second.from_generation, going(), going(days=8)) == (2, [], [1, 2])
     Restore.objects.filter(pk=second.pk).update(kept_until=None)  # it never came so far
-    restores.record_generation(instance=book, generation=2, expected=book.expected)
+    _stand_on(book, 2)
     assert (going(), going(days=8)) == ([3], [1, 3])
 
 

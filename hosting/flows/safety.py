@@ -1,0 +1,50 @@
+"""Saving what is there before an instance is moved away from it."""
+
+from __future__ import annotations
+
+from hosting.flows import backup as saving
+from hosting.flows import generations
+from hosting.flows.backup import telling_damage
+from hosting.flows.base import Work
+from hosting.models import Instance
+from hosting.services import moves
+
+_WELL = (Instance.State.RUNNING, Instance.State.STOPPED)
+
+
+@telling_damage
+def save_before(work: Work) -> None:
+    """Save what is there, if it is well; files of one that is not are saved once it is stopped."""
+    if _missing_volumes(work):
+        work.report("nothing is saved: part of its data is gone; what is left stays where it is")
+    elif work.instance.state not in _WELL:
+        work.report("it is not well: its files are saved once it is stopped")
+    else:
+        _save_safety(work, rests=saving.is_at_rest(work))
+
+
+@telling_damage
+def save_stopped(work: Work) -> None:
+    """Save the files as they lie, where nothing was saved before."""
+    safety = generations.way_of(work).move.safety
+    if safety is not None and safety.is_good:
+        work.report("saved already")
+    elif _missing_volumes(work):
+        work.report("nothing is saved: part of its data is gone; what is left stays where it is")
+    else:
+        _save_safety(work, rests=True)
+
+
+def _missing_volumes(work: Work) -> bool:
+    there = set(work.engine.observe(str(work.instance.pk)).volumes)
+    return any(each.name not in there for each in work.stack.volumes)
+
+
+def _save_safety(work: Work, *, rests: bool) -> None:
+    move = generations.way_of(work).move
+    saving.open_store(work)
+    with work.writing():
+        safety = moves.record_safety(move=move)
+    if not safety.is_good:
+        saving.save_into(work, safety, rests=rests)
+        saving.prove_all(work, safety)

@@ -1,0 +1,99 @@
+"""Changing versions and plans on a pretended server, and going back."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hosting.engines import probe
+from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import RunResult
+from hosting.flows import runner, stacks
+from hosting.models import Backup, Instance, Operation, Rehearsal
+from hosting.services import backups, moves, upgrades
+from tenants.services.actors import Actor
+from tests.hosting.engines import tars
+
+Order = Callable[..., Instance]
+WorkOff = Callable[[Instance], Operation]
+pytestmark = pytest.mark.django_db(transaction=True)
+AS_BEFORE = "Everything is as it was before."
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The pages that were asked for: a pretended server has none that could answer."""
+    urls: list[str] = []
+
+    def answer(url: str, *, host: str) -> probe.Probe:
+        urls.append(f"{host} {url.rpartition(':')[2].partition('/')[1:]}")
+        return probe.Probe(200)
+
+    monkeypatch.setattr(probe, "http", answer)
+    return urls
+
+
+@pytest.fixture
+def book(
+    order: Order, memory_engine: MemoryEngine, work_off: WorkOff, backup_target: Path, actor: Actor
+) -> Instance:
+    """One of the older version, with a file in its volume and a backup."""
+    instance = order("book")
+    Instance.objects.filter(pk=instance.pk).update(version="1")
+    instance.refresh_from_db()
+    work_off(instance)
+    memory_engine._read_command = lambda *_: [b"a dump"]
+    memory_engine._run_command = lambda *_: RunResult(0, "7\n")
+    name = f"{instance.project}-data"
+    memory_engine._world.files[name] = tars.tar(tars.folder("./"), tars.file("./file", b"mine"))
+    backups.request(instance=instance, actor=actor)
+    assert work_off(instance).state == Operation.State.SUCCEEDED
+    return instance
+
+
+def _file(engine: MemoryEngine, instance: Instance) -> str:
+    """The file that the instance sees."""
+    stack = stacks.build(instance)
+    [mount] = stack.service("web").mounts
+    with tarfile.open(fileobj=io.BytesIO(b"".join(engine.read_volume(stack, mount.volume)))) as tar:
+        found = tar.extractfile("./file")
+        assert found is not None
+        return found.read().decode()
+
+
+def _rehearse(instance: Instance, actor: Actor) -> Rehearsal:
+    made = upgrades.rehearse(instance=instance, version="2", plan="", actor=actor)
+    runner.run(made.scratch.operations.get().pk)
+    made.refresh_from_db()
+    return made
+
+
+def _images(engine: MemoryEngine, instance: Instance) -> set[str]:
+    return {each.image for each in stacks.build(instance).services}
+
+
+def test_it_is_rehearsed_done_and_taken_back(
+    book: Instance, memory_engine: MemoryEngine, work_off: WorkOff, actor: Actor
+) -> None:
+    rehearsal = _rehearse(book, actor)
+    assert (rehearsal.passed, rehearsal.reason) == (True, "")
+    assert rehearsal.scratch.is_deleted
+    upgrade = upgrades.request(instance=book, version="2", plan="", actor=actor)
+    operation = work_off(book)
+    assert (operation.state, operation.reason) == ("succeeded", "")
+    upgrade.refresh_from_db()
+    assert (book.version, book.generation, book.state) == ("2", 2, "running")
+    assert _file(memory_engine, book) == "mine"
+    assert upgrade.safety is not None
+    assert (upgrade.safety.trigger, upgrade.safety.is_good) == (Backup.Trigger.SAFETY, True)
+    assert upgrade.kept_until is not None
+    assert upgrade.seconds is not None
+    moves.revert(instance=book, actor=actor)
+    operation = work_off(book)
+    assert (operation.state, operation.reason) == ("succeeded", "")
+    assert (book.version, book.generation) == ("1", 1)
+    assert _file(memory_engine, book) == "mine"
