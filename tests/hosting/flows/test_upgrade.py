@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from hosting.engines import probe
+from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import RunResult
 from hosting.flows import runner, stacks
-from hosting.models import Backup, Instance, Operation, Rehearsal
+from hosting.models import Backup, Instance, Operation, Plan, Rehearsal
 from hosting.services import backups, moves, upgrades
+from tenants.errors import Refused
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
 
@@ -22,6 +25,7 @@ Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
 pytestmark = pytest.mark.django_db(transaction=True)
 AS_BEFORE = "Everything is as it was before."
+OLD = {"data", "postgres", "redis"}
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +76,16 @@ def _rehearse(instance: Instance, actor: Actor) -> Rehearsal:
     return made
 
 
-def _images(engine: MemoryEngine, instance: Instance) -> set[str]:
-    return {each.image for each in stacks.build(instance).services}
+def _volumes(engine: MemoryEngine, instance: Instance) -> set[str]:
+    there = engine.observe(str(instance.pk)).volumes
+    return {each.removeprefix(f"{instance.project}-") for each in there}
+
+
+@pytest.fixture
+def large(db: None) -> Plan:
+    return Plan.objects.create(
+        slug="large", name="Large", cpus=Decimal(2), memory_mb=1024, disk_gb=10, processes=512
+    )
 
 
 def test_it_is_rehearsed_done_and_taken_back(
@@ -97,3 +109,47 @@ def test_it_is_rehearsed_done_and_taken_back(
     assert (operation.state, operation.reason) == ("succeeded", "")
     assert (book.version, book.generation) == ("1", 1)
     assert _file(memory_engine, book) == "mine"
+
+
+def test_a_version_that_does_not_start_is_taken_back_by_itself(
+    book: Instance, memory_engine: MemoryEngine, work_off: WorkOff, actor: Actor
+) -> None:
+    _rehearse(book, actor)
+    upgrade = upgrades.request(instance=book, version="2", plan="", actor=actor)
+    before = book.expected
+    broken = [GiveUp("web ends each time that it is started")]
+
+    def break_once(said: str) -> None:
+        if said == "starting web" and broken:
+            raise broken.pop()
+
+    memory_engine.faults.before_change = break_once
+    operation = work_off(book)
+    assert (operation.state, operation.reason) == (
+        "failed",
+        f"web ends each time that it is started. {AS_BEFORE}",
+    )
+    assert (book.version, book.generation, book.state) == ("1", 1, "running")
+    assert book.expected == before
+    assert _volumes(memory_engine, book) == OLD
+    upgrade.refresh_from_db()
+    assert (upgrade.kept_until, upgrade.trouble) == (None, "")
+
+
+def test_an_app_is_not_changed_before_that_was_rehearsed(book: Instance, actor: Actor) -> None:
+    count = Operation.objects.count()
+    with pytest.raises(Refused, match="Rehearse the change to 2 first"):
+        upgrades.request(instance=book, version="2", plan="", actor=actor)
+    assert Operation.objects.count() == count
+
+
+def test_a_plan_alone_needs_no_rehearsal_and_no_copy(
+    book: Instance, memory_engine: MemoryEngine, work_off: WorkOff, actor: Actor, large: Plan
+) -> None:
+    upgrades.request(instance=book, version="", plan=large.slug, actor=actor)
+    operation = work_off(book)
+    assert (operation.state, operation.reason) == ("succeeded", "")
+    assert (book.plan, book.generation, book.version) == (large, 1, "1")
+    assert _volumes(memory_engine, book) == OLD
+    with pytest.raises(Refused, match="no data of before a change"):
+        moves.revert(instance=book, actor=actor)

@@ -1,0 +1,110 @@
+"""Changing an instance's version or plan: choosing, rehearsing, and asking for it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from hosting.models import Instance, Rehearsal
+from hosting.selectors import upgrades as reading
+from hosting.selectors.upgrades import Target
+from hosting.services import upgrades
+from hosting.views import instances
+from hosting.views.live import QUICK, SLOW, render_live
+from hosting.views.presentation import show_instance
+from tenants.errors import Refused
+from tenants.permissions import Permission
+from tenants.views.access import ClientRequest, client_view, render_page
+
+REHEARSE, UPGRADE = "rehearse", "upgrade"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@client_view(Permission.UPGRADE_INSTANCE)
+def upgrade(request: ClientRequest, name: str) -> HttpResponse:
+    """What can be chosen and what was tried of it (GET); rehearse it, or ask for it (POST)."""
+    instance = instances.get(request, name)
+    if request.method != "POST":
+        return _page(request, instance, _chosen(request.GET, instance))
+    chosen = _chosen(request.POST, instance)
+    ask = upgrades.request if request.POST.get("do") == UPGRADE else upgrades.rehearse
+    version, plan = chosen
+    try:
+        ask(instance=instance, version=version, plan=plan, actor=request.actor)
+    except Refused as refusal:
+        return _page(request, instance, chosen, refusal)
+    where = [request.client.slug, name]
+    if ask is upgrades.request:
+        return redirect(reverse("instance", args=where))
+    query = urlencode({"version": version, "plan": plan})
+    return redirect(f"{reverse('instance_upgrade', args=where)}?{query}")
+
+
+def _chosen(given: Any, instance: Instance) -> tuple[str, str]:
+    """The version and plan of the form; the newest, and its own plan, unless said otherwise."""
+    newest = next(iter(reading.versions_for(instance)), instance.version)
+    version, plan = (str(given.get(each, "")).strip()[:64] for each in ("version", "plan"))
+    return version or newest, plan or instance.plan.slug
+
+
+def _page(
+    request: ClientRequest,
+    instance: Instance,
+    chosen: tuple[str, str],
+    refusal: Refused | None = None,
+) -> HttpResponse:
+    target = _target(instance, chosen)
+    rehearsal = reading.rehearsal_of(instance, target) if target else None
+    context = {
+        "section": "instances",
+        "instance": instance,
+        "shown": show_instance(instance),
+        "versions": reading.versions_for(instance),
+        "plans": reading.plans_for(instance),
+        "version": chosen[0],
+        "plan": chosen[1],
+        "target": target,
+        "changes_app": bool(target and target.changes_app(instance)),
+        "changes": bool(target and (target.changes_app(instance) or target.plan != instance.plan)),
+        "rehearsal": rehearsal,
+        "rehearsing": _goes_on(rehearsal),
+        "is_rehearsed": reading.is_rehearsed(rehearsal, now=timezone.now()),
+        "valid_days": settings.BERTH_REHEARSAL_VALID.days,
+        "kept_days": settings.BERTH_RESTORE_KEEP.days,
+        "query": urlencode({"version": chosen[0], "plan": chosen[1]}),
+        "every": QUICK if _goes_on(rehearsal) else SLOW,
+    }
+    if refusal is not None:
+        field = refusal.field if refusal.field in ("version", "plan") else "form"
+        context[f"{field}_error"] = refusal.message
+        return render_page(request, "hosting/upgrade.html", context, status=422)
+    return render_live(request, "hosting/upgrade.html", context, state=_what_shows(rehearsal))
+
+
+def _target(instance: Instance, chosen: tuple[str, str]) -> Target | None:
+    """What the form says, if there is such a thing."""
+    version, slug = chosen
+    plan = next((each.plan for each in reading.plans_for(instance) if each.plan.slug == slug), None)
+    try:
+        return reading.target_for(instance, version=version, plan=plan) if plan else None
+    except KeyError:
+        return None
+
+
+def _goes_on(rehearsal: Rehearsal | None) -> bool:
+    return rehearsal is not None and rehearsal.passed is None
+
+
+def _what_shows(rehearsal: Rehearsal | None) -> tuple[object, ...]:
+    """What can change about it on the page."""
+    if rehearsal is None:
+        return ()
+    steps = rehearsal.scratch.operations.values_list("steps__title", "steps__state")
+    return (rehearsal.pk, rehearsal.passed, list(steps))
