@@ -2,7 +2,16 @@
 
 from django.urls import include, path
 
-from hosting.views import audit, backups, downloads, instances, operations, orders, restores
+from hosting.views import (
+    audit,
+    backups,
+    downloads,
+    instances,
+    operations,
+    orders,
+    restores,
+    upgrades,
+)
 from tenants.views.home import home
 
 in_client = [
@@ -32,6 +41,7 @@ in_client = [
         name="backup_clone",
     ),
     path("instances/<slug:name>/go-back", instances.go_back, name="instance_go_back"),
+    path("instances/<slug:name>/upgrade", upgrades.upgrade, name="instance_upgrade"),
     path("instances/<slug:name>/backup", instances.back_up, name="instance_back_up"),
     path("instances/<slug:name>/backups/", backups.index, name="backups"),
     path("backups/<uuid:backup_id>/keep", backups.keep, name="backup_keep"),

@@ -20,6 +20,7 @@ class Permission(StrEnum):
     DOWNLOAD_BACKUP = "download backups"  # with every secret of the instance in it
     MAKE_BACKUP = "make or keep backups"
     RESTORE_BACKUP = "restore backups"
+    UPGRADE_INSTANCE = "change versions and plans"
     VIEW_AUDIT = "see the audit log"
     VIEW_MEMBERS = "see the members"
     MANAGE_MEMBERS = "manage members"

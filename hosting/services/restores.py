@@ -10,6 +10,7 @@ from django.db import transaction
 from hosting.models import Backup, Instance, InstanceSecret, Operation, Restore
 from hosting.models.backup import FORMAT
 from hosting.selectors import moves as reading
+from hosting.selectors import upgrades
 from hosting.services import moves
 from tenants.errors import Refused
 from tenants.services.actors import Actor
@@ -41,6 +42,16 @@ def refuse_unfit(*, instance: Instance, backup: Backup) -> None:
     app = backup.manifest["app"]
     if app != instance.app:
         raise Refused(f"This is a backup of the app {app}, not of {instance.app}.")
+    _refuse_newer(instance, backup)
+
+
+def _refuse_newer(instance: Instance, backup: Backup) -> None:
+    """An app never reads the data of a version that came after it."""
+    version = backup.manifest.get("version", "")
+    if version != instance.version and version in upgrades.versions_for(instance):
+        raise Refused(
+            f"This backup is of version {version}: change {instance.name} to that version first."
+        )
 
 
 def refuse_unreadable(*, backup: Backup) -> None:

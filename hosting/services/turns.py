@@ -17,7 +17,7 @@ from hosting.models import Operation, Server
 from hosting.services import breaker, doorbell
 
 # Nobody waits for these, and they may take hours.
-_PATIENT = (Operation.Kind.BACKUP, Operation.Kind.RESTORE_TEST)
+_PATIENT = (Operation.Kind.BACKUP, Operation.Kind.RESTORE_TEST, Operation.Kind.REHEARSAL)
 _IS_PATIENT = ExpressionWrapper(Q(kind__in=_PATIENT), output_field=BooleanField())
 
 

@@ -58,6 +58,8 @@ DOING = {
     Operation.Kind.REPAIR: "Putting right",
     Operation.Kind.RESTORE: "Restoring",
     Operation.Kind.REVERT: "Going back",
+    Operation.Kind.UPGRADE: "Changing version or plan",
+    Operation.Kind.REHEARSAL: "Rehearsing the change",
     Operation.Kind.BACKUP: "Backing up",
     Operation.Kind.RESTORE_TEST: "Testing a backup",
     Operation.Kind.DELETE: "Deleting",
@@ -71,6 +73,8 @@ CALLED = {
     Operation.Kind.REPAIR: "Repair",
     Operation.Kind.RESTORE: "Restore",
     Operation.Kind.REVERT: "Go back",
+    Operation.Kind.UPGRADE: "Change version or plan",
+    Operation.Kind.REHEARSAL: "Rehearsal",
     Operation.Kind.BACKUP: "Back up",
     Operation.Kind.RESTORE_TEST: "Restore test",
     Operation.Kind.DELETE: "Delete",
@@ -245,8 +249,9 @@ def _there_and_back(operation: Operation) -> tuple[list[OperationStep], list[Ope
 
 
 def _why(operation: Operation) -> str:
-    """Why a restore came to nothing: the instance itself may be as well as before."""
-    is_one = operation.kind in (Operation.Kind.RESTORE, Operation.Kind.REVERT)
+    """Why a move came to nothing: the instance itself may be as well as before."""
+    kinds = (Operation.Kind.RESTORE, Operation.Kind.UPGRADE, Operation.Kind.REVERT)
+    is_one = operation.kind in kinds
     if not is_one or operation.is_active or operation.state == Operation.State.SUCCEEDED:
         return ""
     why = reasons.why_ended(operation)

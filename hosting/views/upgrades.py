@@ -18,7 +18,7 @@ from hosting.selectors.upgrades import Target
 from hosting.services import upgrades
 from hosting.views import instances
 from hosting.views.live import QUICK, SLOW, render_live
-from hosting.views.presentation import show_instance
+from hosting.views.presentation import OperationView, show_instance, show_operation
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
@@ -62,6 +62,7 @@ def _page(
 ) -> HttpResponse:
     target = _target(instance, chosen)
     rehearsal = reading.rehearsal_of(instance, target) if target else None
+    shown = _show(rehearsal)
     context = {
         "section": "instances",
         "instance": instance,
@@ -75,6 +76,7 @@ def _page(
         "changes": bool(target and (target.changes_app(instance) or target.plan != instance.plan)),
         "rehearsal": rehearsal,
         "rehearsing": _goes_on(rehearsal),
+        "rehearsal_view": shown,
         "is_rehearsed": reading.is_rehearsed(rehearsal, now=timezone.now()),
         "valid_days": settings.BERTH_REHEARSAL_VALID.days,
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
@@ -85,7 +87,9 @@ def _page(
         field = refusal.field if refusal.field in ("version", "plan") else "form"
         context[f"{field}_error"] = refusal.message
         return render_page(request, "hosting/upgrade.html", context, status=422)
-    return render_live(request, "hosting/upgrade.html", context, state=_what_shows(rehearsal))
+    tried = (context["is_rehearsed"], rehearsal and rehearsal.pk, shown and shown.what_shows())
+    state = (chosen, instance.version, instance.plan_id, tried)
+    return render_live(request, "hosting/upgrade.html", context, state=state)
 
 
 def _target(instance: Instance, chosen: tuple[str, str]) -> Target | None:
@@ -102,9 +106,9 @@ def _goes_on(rehearsal: Rehearsal | None) -> bool:
     return rehearsal is not None and rehearsal.passed is None
 
 
-def _what_shows(rehearsal: Rehearsal | None) -> tuple[object, ...]:
-    """What can change about it on the page."""
-    if rehearsal is None:
-        return ()
-    steps = rehearsal.scratch.operations.values_list("steps__title", "steps__state")
-    return (rehearsal.pk, rehearsal.passed, list(steps))
+def _show(rehearsal: Rehearsal | None) -> OperationView | None:
+    """The operation of one that goes on."""
+    if rehearsal is None or rehearsal.passed is not None:
+        return None
+    operation = rehearsal.scratch.operations.prefetch_related("steps").latest("requested_at")
+    return show_operation(operation, rehearsal.scratch, with_usual=True)
