@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from hosting.models import Instance, Operation, Server
 from tenants.models import User
 from tests.journeys import secret_search
 from tests.journeys.portal import Edge, Worker, free_port
+from tests.journeys.posting import Hold
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
@@ -41,6 +43,14 @@ def edge(transactional_db: None, settings: Settings, docker_server: Server) -> I
         cleaning.callback(edge.stop)
         edge.start()
         yield edge
+
+
+@pytest.fixture
+def hold(edge: Edge, settings: Settings, tmp_path: Path) -> Iterator[Hold]:
+    hold = Hold(tmp_path / "hold.log", settings.BERTH_EDGE_DIR / "hold.sock")
+    hold.start()
+    yield hold
+    hold.end(signal.SIGKILL)
 
 
 @pytest.fixture

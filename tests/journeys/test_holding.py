@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
-import httpx
 import pytest
 from pytest_django import Settings
 
@@ -24,108 +17,12 @@ from hosting.models import Instance, Operation, OperationStep
 from hosting.selectors.instances import hostname
 from hosting.services import instances, operations
 from tenants.services.actors import Actor
-from tests.journeys.portal import BASE, Edge, Worker, environment, wait_until
+from tests.journeys.portal import Edge, Worker, wait_until
+from tests.journeys.posting import CLIENTS, Hold, Posters, sign, signed
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 Order = Callable[..., Instance]
-CLIENTS = 6
-
-
-@dataclass
-class Hold:
-    """The holding process, as a supervisor runs it."""
-
-    log: Path
-    socket: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "hold"],
-                cwd=BASE,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**environment(), "BERTH_EDGE_HOLD_SECONDS": "120"},
-            )
-        wait_until(self.socket.exists, seconds=30, what="the holding process listens")
-
-    def end(self, signum: signal.Signals = signal.SIGTERM) -> int | None:
-        if self.process is None:
-            return None
-        self.process.send_signal(signum)
-        status = self.process.wait(20)
-        self.process = None
-        return status
-
-
-@pytest.fixture
-def hold(edge: Edge, settings: Settings, tmp_path: Path) -> Iterator[Hold]:
-    hold = Hold(tmp_path / "hold.log", settings.BERTH_EDGE_DIR / "hold.sock")
-    hold.start()
-    yield hold
-    hold.end(signal.SIGKILL)
-
-
-@dataclass(frozen=True)
-class Answer:
-    text: str
-    status: int
-    at: float
-    seconds: float
-
-
-@dataclass
-class Posters:
-    """Clients that sign the guestbook several times a second, a new connection each time."""
-
-    url: str
-    host: str
-    answers: list[Answer] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def posting(self) -> Iterator[None]:
-        over = threading.Event()
-        threads = [
-            threading.Thread(target=self._post, args=(number, over)) for number in range(CLIENTS)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join(150)
-        assert not any(thread.is_alive() for thread in threads)
-
-    def _post(self, client: int, over: threading.Event) -> None:
-        number = 0
-        while not over.wait(0.2):
-            number += 1
-            text = f"client {client} entry {number}"
-            began = time.monotonic()
-            try:
-                status = sign(self.url, self.host, text).status_code
-            except httpx.HTTPError as error:
-                self.errors.append(f"{text}: {error!r}")
-            else:
-                now = time.monotonic()
-                self.answers.append(Answer(text, status, now, now - began))
-
-
-def sign(url: str, host: str, text: str) -> httpx.Response:
-    """Sign the guestbook as a webhook's sender would, with all the patience that it takes."""
-    headers = {"Host": host}
-    return httpx.post(url, headers=headers, json={"text": text}, timeout=130, trust_env=False)
-
-
-def signed(edge: Edge, instance: Instance) -> Counter[str]:
-    """The guestbook's own rows, by text."""
-    return Counter(each["text"] for each in edge.get(instance, "/entries").json()["entries"])
 
 
 def _reread(operation: Operation) -> Operation:
