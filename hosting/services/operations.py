@@ -90,7 +90,7 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
     audit.record(
         action=f"instance.{kind}_requested",
         actor=actor,
-        client=locked.client,
+        client=locked.audit_client,
         obj=locked,
         after={"operation": str(operation.pk)},
     )
@@ -172,7 +172,7 @@ def cancel(*, operation_id: uuid.UUID, actor: Actor) -> Operation:
         audit.record(
             action="operation.cancel_requested",
             actor=actor,
-            client=operation.instance.client,
+            client=operation.instance.audit_client,
             obj=operation.instance,
             after={"operation": str(operation.pk)},
         )

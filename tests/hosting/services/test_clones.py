@@ -10,17 +10,17 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from hosting.models import Backup, Instance, Operation, Plan, Server
+from hosting.models import Instance, Operation, Plan, Server
 from hosting.models.backup import FORMAT
 from hosting.services import backups, clones, instances
 from tenants.errors import Refused
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor
+from tests.hosting.saved import recorded
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
 pytestmark = pytest.mark.django_db(transaction=True)
-KEYS = '{"secret_key": "the key of then"}'
 
 
 @pytest.fixture
@@ -30,31 +30,8 @@ def book(order: Order, memory_server: Server, work_off: WorkOff) -> Instance:
     return instance
 
 
-def _backup(instance: Instance, manifest: dict[str, Any] | None = None, **changes: Any) -> Backup:
-    now = timezone.now()
-    told = {
-        "format": FORMAT,
-        "app": instance.app,
-        "version": instance.version,
-        "definition": instance.definition,
-        "images": {"postgres:15": "postgres@sha256:of-then"},
-        "parts": [],
-        "checks": {},
-    }
-    values = {
-        "instance": instance,
-        "trigger": Backup.Trigger.NIGHTLY,
-        "manifest": told | (manifest or {}),
-        "secrets": KEYS,
-        "taken_at": now,
-        "verified_at": now,
-    }
-    with transaction.atomic():  # there are sealed keys in it
-        return Backup.objects.create(**values | changes)
-
-
 def test_it_is_the_app_of_then_with_the_keys_of_then(book: Instance, actor: Actor) -> None:
-    backup = _backup(book, {"version": book.version})
+    backup = recorded(book)
     made = clones.request(backup=backup, name="copy", plan=book.plan.slug, actor=actor)
     assert (made.app, made.version, made.made_from) == (book.app, book.version, backup)
     assert made.image_pins == backup.manifest["images"]
@@ -72,7 +49,7 @@ def test_it_is_the_app_of_then_with_the_keys_of_then(book: Instance, actor: Acto
 
 
 def test_what_was_ordered_with_data_never_comes_up_without(book: Instance, actor: Actor) -> None:
-    made = clones.request(backup=_backup(book), name="copy", plan=book.plan.slug, actor=actor)
+    made = clones.request(backup=recorded(book), name="copy", plan=book.plan.slug, actor=actor)
     made.operations.update(state="failed", reason="No.", finished_at=timezone.now())
     Instance.objects.filter(pk=made.pk).update(state="failed")
     assert instances.retry(instance=made, actor=actor).kind == Operation.Kind.CLONE
@@ -93,7 +70,7 @@ def test_what_was_ordered_with_data_never_comes_up_without(book: Instance, actor
 def test_what_cant_be_read_is_refused(
     book: Instance, actor: Actor, manifest: dict[str, Any], changes: dict[str, Any], said: str
 ) -> None:
-    backup = _backup(book, manifest, **changes)
+    backup = recorded(book, manifest=manifest, **changes)
     with pytest.raises(Refused, match=said):
         clones.request(backup=backup, name="copy", plan=book.plan.slug, actor=actor)
     assert Instance.objects.count() == 1
@@ -106,7 +83,7 @@ def test_an_order_that_cant_be_is_refused_at_its_field(
     book: Instance, actor: Actor, name: str, plan: str, field: str
 ) -> None:
     with pytest.raises(Refused) as refusal:
-        clones.request(backup=_backup(book), name=name, plan=plan or book.plan.slug, actor=actor)
+        clones.request(backup=recorded(book), name=name, plan=plan or book.plan.slug, actor=actor)
     assert refusal.value.field == field
     assert Instance.objects.count() == 1
 
@@ -115,7 +92,7 @@ def test_a_backup_stays_as_long_as_it_is_copied(book: Instance, actor: Actor) ->
     Plan.objects.update(keep_daily=1, keep_weekly=0, keep_monthly=0, keep_yearly=0)
     book.refresh_from_db()
     long_ago = timezone.now() - timedelta(days=4000)
-    old, new = _backup(book, taken_at=long_ago), _backup(book)
+    old, new = recorded(book, taken_at=long_ago), recorded(book)
     assert backups.dispensable(instance=book) == [old]
     made = clones.request(backup=old, name="copy", plan=book.plan.slug, actor=actor)
     assert backups.dispensable(instance=book) == []

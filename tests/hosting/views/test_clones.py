@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.db import transaction
 from django.test import Client as Browser
-from django.utils import timezone
 
 from hosting.models import Backup, Instance
-from hosting.models.backup import FORMAT
 from tenants.models import Role, User
+from tests.hosting.saved import recorded
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], object]
@@ -23,20 +21,7 @@ def backup(order: Order, work_off: WorkOff) -> Backup:
     """A proven one of the instance book."""
     book = order("book")
     work_off(book)
-    manifest = {
-        "format": FORMAT,
-        "app": book.app,
-        "version": book.version,
-        "definition": book.definition,
-        "images": {},
-        "parts": [],
-        "checks": {},
-    }
-    now = timezone.now()
-    with transaction.atomic():  # there are sealed keys in it
-        return Backup.objects.create(
-            instance=book, trigger="nightly", manifest=manifest, taken_at=now, verified_at=now
-        )
+    return recorded(book)
 
 
 def _clone(backup: Backup) -> str:
