@@ -23,6 +23,7 @@ from hosting.models import (
     OperationStep,
     Plan,
     Restore,
+    RestoreTest,
     Server,
     Stray,
     Subnet,
@@ -122,8 +123,45 @@ def _reliability(tag: str, server: Server, failed: Instance) -> None:
     Restore.objects.create(
         operation=operation, backup=proven, from_generation=1, to_generation=2, trouble="It ended."
     )
+    _tested(tag, proven)
     Instance.objects.filter(pk=failed.pk).update(first_running_at=now - timedelta(days=3))
     Chore.objects.create(name=f"chore-{tag}", due_at=now, last_ended_at=now)
+
+
+def _tested(tag: str, backup: Backup) -> None:
+    """A restore test that passed, one that failed, and one that goes on."""
+    now, source = timezone.now(), backup.instance
+    for number, passed in enumerate((True, False, None)):
+        is_over = passed is not None
+        scratch = Instance.objects.create(
+            client=source.client,
+            name=f"test-{tag}-{number}",
+            app="guestbook",
+            version="1",
+            definition={},
+            plan=source.plan,
+            server=source.server,
+            purpose="restore_test",
+            made_from=backup,
+            state="deleted" if is_over else "new",
+            deleted_at=now if is_over else None,
+        )
+        Operation.objects.create(
+            instance=scratch,
+            kind="restore_test",
+            state={True: "succeeded", False: "failed", None: "queued"}[passed],
+            reason="web does not run" if passed is False else "",
+            requested_by_label="Berth (restore-tests)",
+            finished_at=now if is_over else None,
+        )
+        RestoreTest.objects.create(
+            backup=backup,
+            scratch=scratch,
+            passed=passed,
+            seconds=41.2 if passed else None,
+            reason="web does not run" if passed is False else "",
+            ended_at=now if is_over else None,
+        )
 
 
 def _operation(instance: Instance, state: str, user: User) -> None:
