@@ -144,7 +144,10 @@ def _told(order: Order) -> dict[str, str]:
         "plan": order.plan,
         "name": order.name,
     }
-    return told | ({"backup": str(order.made_from.pk)} if order.made_from else {})
+    if order.made_from is None:
+        return told
+    source = order.made_from
+    return told | {"backup": str(source.pk), "taken_at": str(source.taken_at)}
 
 
 def _check_count(client: Client) -> None:

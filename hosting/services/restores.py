@@ -25,7 +25,8 @@ def request(*, instance: Instance, backup: Backup, actor: Actor) -> Restore:
 
     Raises ``Refused`` where the backup can't be put back there, or the instance is busy.
     """
-    operation = _request(instance, Operation.Kind.RESTORE, actor)
+    told = {"backup": str(backup.pk), "taken_at": str(backup.taken_at)}
+    operation = _request(instance, Operation.Kind.RESTORE, actor, told)
     locked = operation.instance
     chosen = Backup.objects.select_related("instance").get(pk=backup.pk)
     refuse_unfit(instance=locked, backup=chosen)
@@ -40,7 +41,7 @@ def request(*, instance: Instance, backup: Backup, actor: Actor) -> Restore:
 @transaction.atomic
 def revert(*, instance: Instance, actor: Actor) -> Restore:
     """Ask for the data of before the last restore. Raises ``Refused`` where it is not kept."""
-    operation = _request(instance, Operation.Kind.REVERT, actor)
+    operation = _request(instance, Operation.Kind.REVERT, actor, {})
     restore = restores.reversible(instance=operation.instance, now=timezone.now())
     if restore is None:
         raise Refused(f"{instance.name} has no data of before a restore to go back to.")
@@ -137,11 +138,13 @@ def record_trouble(*, restore: Restore, trouble: str) -> None:
     restore.save(update_fields=["trouble"])
 
 
-def _request(instance: Instance, kind: Operation.Kind, actor: Actor) -> Operation:
+def _request(
+    instance: Instance, kind: Operation.Kind, actor: Actor, told: Mapping[str, str]
+) -> Operation:
     client = Client.objects.select_for_update(no_key=True).get(pk=instance.client_id)
     if not client.is_active:
         raise Refused(f"{client} is inactive: its instances can only be stopped or deleted.")
-    return operations.request(instance=instance, kind=kind, actor=actor)
+    return operations.request(instance=instance, kind=kind, actor=actor, told=told)
 
 
 def _unused_generation(instance: Instance) -> int:

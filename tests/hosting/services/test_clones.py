@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from pytest_django import Settings
 
 from hosting.models import Instance, Operation, Plan, Server
 from hosting.models.backup import FORMAT
 from hosting.services import backups, clones, instances
 from tenants.errors import Refused
-from tenants.models import AuditEvent
+from tenants.models import AuditEvent, Client
 from tenants.services.actors import Actor
 from tests.hosting.saved import recorded
+from tests.tenants.threads import at_once
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
@@ -101,3 +103,71 @@ def test_a_backup_stays_as_long_as_it_is_copied(book: Instance, actor: Actor) ->
     made.operations.update(state="succeeded", finished_at=timezone.now())
     assert backups.dispensable(instance=book) == [old]
     assert new.is_good
+
+
+def test_the_same_order_under_the_same_key_is_one(book: Instance, actor: Actor) -> None:
+    backup, other = recorded(book), recorded(book)
+    wanted = {"plan": book.plan.slug, "actor": actor, "order_key": "b7"}
+    made = clones.request(backup=backup, name="copy", **wanted)
+    assert clones.request(backup=backup, name="copy", **wanted) == made
+    for changed in ({"backup": other, "name": "copy"}, {"backup": backup, "name": "second"}):
+        with pytest.raises(Refused, match="with other contents"):
+            clones.request(**changed, **wanted)
+    with pytest.raises(Refused, match="with other contents"):
+        instances.order(client=book.client, app=book.app, name="copy", **wanted)
+    assert Instance.objects.count() == 2
+
+
+def test_two_clicks_at_the_same_moment_make_one(book: Instance, actor: Actor) -> None:
+    backup, plan = recorded(book), book.plan.slug
+
+    def click() -> Instance:
+        return clones.request(backup=backup, name="copy", plan=plan, actor=actor, order_key="b7")
+
+    first, second = (each.result() for each in at_once(click, click))
+    assert first == second
+    assert Operation.objects.filter(kind=Operation.Kind.CLONE).count() == 1
+
+
+def test_an_inactive_or_full_client_gets_no_copy(
+    book: Instance, actor: Actor, settings: Settings
+) -> None:
+    backup = recorded(book)
+    settings.BERTH_INSTANCES_PER_CLIENT = 1
+    with pytest.raises(Refused, match="has 1 of the 1 instances"):
+        clones.request(backup=backup, name="copy", plan=book.plan.slug, actor=actor)
+    Client.objects.update(is_active=False)
+    with pytest.raises(Refused, match="is inactive"):
+        clones.request(backup=backup, name="copy", plan=book.plan.slug, actor=actor)
+    assert Instance.objects.count() == 1
+
+
+def test_the_plan_has_to_hold_the_data(book: Instance, actor: Actor) -> None:
+    full = recorded(book, size_bytes=book.plan.disk_gb * 2**30)
+    made = clones.request(backup=full, name="copy", plan=book.plan.slug, actor=actor)
+    assert made.plan == book.plan
+    more = recorded(book, size_bytes=book.plan.disk_gb * 2**30 + 1)
+    with pytest.raises(Refused, match="needs 6 GB of disk; Small has less") as refusal:
+        clones.request(backup=more, name="other", plan=book.plan.slug, actor=actor)
+    assert refusal.value.field == "plan"
+
+
+def test_a_copy_is_placed_as_any_other_order(
+    book: Instance, actor: Actor, memory_server: Server
+) -> None:
+    backup = recorded(book)
+    Server.objects.update(availability=Server.Availability.CORDONED)
+    with pytest.raises(Refused):
+        clones.request(backup=backup, name="copy", plan=book.plan.slug, actor=actor)
+    other = Server.objects.create(
+        name="other", engine="memory", endpoint="memory:other", memory_mb=4096, disk_gb=50
+    )
+    made = clones.request(backup=backup, name="copy", plan=book.plan.slug, actor=actor)
+    assert (made.server, book.server) == (other, memory_server)
+
+
+def test_the_log_names_the_backup_by_its_moment(book: Instance, actor: Actor) -> None:
+    backup = recorded(book)
+    clones.request(backup=backup, name="copy", plan=book.plan.slug, actor=actor)
+    event = AuditEvent.objects.get(action="instance.ordered", after__name="copy")
+    assert event.after["taken_at"] == str(backup.taken_at)
