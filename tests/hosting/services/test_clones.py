@@ -107,10 +107,14 @@ def test_a_backup_stays_as_long_as_it_is_copied(book: Instance, actor: Actor) ->
 
 def test_the_same_order_under_the_same_key_is_one(book: Instance, actor: Actor) -> None:
     backup, other = recorded(book), recorded(book)
-    wanted = {"plan": book.plan.slug, "actor": actor, "order_key": "b7"}
+    wanted: dict[str, Any] = {"plan": book.plan.slug, "actor": actor, "order_key": "b7"}
     made = clones.request(backup=backup, name="copy", **wanted)
     assert clones.request(backup=backup, name="copy", **wanted) == made
-    for changed in ({"backup": other, "name": "copy"}, {"backup": backup, "name": "second"}):
+    other_orders: tuple[dict[str, Any], ...] = (
+        {"backup": other, "name": "copy"},
+        {"backup": backup, "name": "second"},
+    )
+    for changed in other_orders:
         with pytest.raises(Refused, match="with other contents"):
             clones.request(**changed, **wanted)
     with pytest.raises(Refused, match="with other contents"):
