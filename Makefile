@@ -11,9 +11,10 @@ WITH_SERVICES := $(LOCAL)/services.py run
 WITH_TEST_SERVICES := $(WITH_SERVICES) --scope test
 
 # A file's tests stay on one worker, in order: some share a network, a port or rules of the host.
+# Files in order, too: xdist would leave those of a few long tests for the end, when one worker idles.
 # The journeys come after them, one at a time: they bring up whole apps and look at the clock. Last
 # are the chaos tests, which kill whole installations of their own.
-ALL_TESTS := pytest --numprocesses 2 --dist loadfile --cov --cov-report= \
+ALL_TESTS := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= \
 		--ignore tests/journeys --ignore tests/chaos; \
 	exec pytest --cov --cov-append tests/journeys tests/chaos
 
