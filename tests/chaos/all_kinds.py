@@ -10,7 +10,8 @@ from hosting.services import doorbell
 from tests.chaos import fleet
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
-from tests.chaos.subject import Subject
+from tests.chaos.lanes import side_by_side
+from tests.chaos.subject import ready_for
 from tests.chaos.waiting import wait_until
 
 # How far they have come when it is killed: a sentence, and whether it is so.
@@ -27,10 +28,8 @@ def die_with_all_kinds(made: Installation, world: Fleet) -> list[str]:
 
 def _round(made: Installation, world: Fleet, name: str, progress: Progress) -> list[str]:
     what, is_so_far = progress
-    subjects = {kind: Subject(world, f"{name}-{kind}") for kind in runner.FLOWS}
-    for kind, subject in subjects.items():
-        if kind != Operation.Kind.PROVISION:
-            subject.do(Operation.Kind.PROVISION)
+    wanted = [(world, f"{name}-{kind}", kind) for kind in runner.FLOWS]
+    subjects = dict(zip(runner.FLOWS, side_by_side(ready_for, wanted), strict=True))
     asked = {kind: subject.ask(kind) for kind, subject in subjects.items()}
     made.broker.client.flushall()  # the bells of what was done on the way here
     for operation in asked.values():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from django.db import connection
+
 from hosting.flows import runner
-from hosting.models import Operation
 from tests.chaos import calls, evidence, verdict
 from tests.chaos.every_step import try_all
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
+from tests.chaos.lanes import side_by_side
 from tests.chaos.lives import SURVIVED, Death
-from tests.chaos.subject import Subject
+from tests.chaos.subject import ready_for
 
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
@@ -21,7 +23,7 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     deaths = [
         Death(kind, call=number)
         for kind, said in recorded.items()
-        for number in range(1, len(said) + 1, 2 if options.brief else 1)
+        for number in range(1, len(said) + 1)
         if options.only in ("", kind)
     ]
     trials = try_all(world, deaths)
@@ -40,13 +42,18 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
 
 def _record(world: Fleet) -> dict[str, list[str]]:
     """What each kind asks of the engine when nobody dies."""
-    recorded: dict[str, list[str]] = {}
-    for kind in runner.FLOWS:
-        subject = Subject(world, f"model-{kind}")
-        if kind != Operation.Kind.PROVISION:
-            subject.do(Operation.Kind.PROVISION)
+    said = side_by_side(_calls_of, [(world, kind) for kind in runner.FLOWS])
+    return dict(zip(runner.FLOWS, said, strict=True))
+
+
+def _calls_of(arguments: tuple[Fleet, str]) -> list[str]:
+    """In a process of a pool: what one kind asks."""
+    world, kind = arguments
+    subject = ready_for((world, f"model-{kind}", kind))
+    try:
         operation = subject.ask(kind)
         with calls.recorded() as said:
             subject.work_off(operation)
-        recorded[kind] = said
-    return recorded
+        return said
+    finally:
+        connection.close()

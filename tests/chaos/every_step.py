@@ -14,19 +14,13 @@ from tests.chaos.installation import Installation
 from tests.chaos.lanes import side_by_side
 from tests.chaos.lives import SURVIVED, Death, Trial, all_deaths, live, lives_for
 
-LANES = 8  # each mostly waits for a lease to run out
-# Between a step that is written down and the next one nothing is done:
-# BEFORE and AFTER are left to the long run.
-BRIEFLY = (Moment.WITHIN, Moment.DONE)
-
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
     """Try every death; print the table; whether all were survived."""
-    moments = BRIEFLY if options.brief else tuple(Moment)
-    deaths = [each for each in all_deaths(moments) if options.only in ("", each.kind)]
+    deaths = [each for each in all_deaths() if options.only in ("", each.kind)]
     world = Fleet.found()
     trials = try_all(world, deaths)
-    print(table(deaths, trials, moments))
+    print(table(deaths, trials))
     survived = sum(each.outcome == SURVIVED for each in trials)
     print(f"{survived} of {len(deaths)} deaths survived; n/a: the step has no such moment")
     faults = [f"{each.death}: {each.outcome}" for each in trials if not each.is_well]
@@ -39,16 +33,16 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
 
 def try_all(world: Fleet, deaths: Sequence[Death]) -> list[Trial]:
     """All of them, some instances side by side."""
-    lives = lives_for(deaths, at_least=2 * LANES)
-    several = side_by_side(live, [(world, life) for life in lives], lanes=LANES)
+    lives = lives_for(deaths)
+    several = side_by_side(live, [(world, life) for life in lives])
     return list(chain.from_iterable(several))
 
 
-def table(deaths: Iterable[Death], trials: Iterable[Trial], moments: Sequence[Moment]) -> str:
+def table(deaths: Iterable[Death], trials: Iterable[Trial]) -> str:
     """A line for each step, a column for each moment."""
     outcomes = {each.death: each.outcome if each.is_well else "FAILED" for each in trials}
-    lines = [f"{'operation':<12}{'step':<12}" + "".join(f"{each:<10}" for each in moments)]
+    lines = [f"{'operation':<12}{'step':<12}" + "".join(f"{each:<10}" for each in Moment)]
     for kind, step in dict.fromkeys((each.kind, each.step) for each in deaths):
-        cells = [outcomes.get(Death(kind, step, moment), "not tried") for moment in moments]
+        cells = [outcomes.get(Death(kind, step, moment), "not tried") for moment in Moment]
         lines.append(f"{kind:<12}{step:<12}" + "".join(f"{each:<10}" for each in cells).rstrip())
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from hosting.models import Operation, OperationStep
 from hosting.services import leases
 from tests.chaos import calls, fleet
 from tests.chaos.fleet import Fleet
+from tests.chaos.lanes import LANES
 from tests.chaos.subject import Subject
 
 SURVIVED, NOT_PASSED = "survived", "n/a"
@@ -72,20 +73,20 @@ class Life:
         return next((each for each in self.deaths if each.kind == end), None)
 
 
-def all_deaths(moments: Iterable[Moment]) -> list[Death]:
-    """At these moments of every step of every kind that the runner knows."""
+def all_deaths() -> list[Death]:
+    """Every moment of every step of every kind that the runner knows."""
     return [
         Death(kind, step.name, moment)
         for kind, flow in runner.FLOWS.items()
         for step in flow.steps
-        for moment in moments
+        for moment in Moment
     ]
 
 
-def lives_for(deaths: Sequence[Death], *, at_least: int) -> list[Life]:
+def lives_for(deaths: Sequence[Death]) -> list[Life]:
     """So many lives that each death has its place in one, and no more: each has to be founded."""
     ends = [[each for each in deaths if each.kind == kind] for kind in ENDS]
-    count = max(*map(len, ends), min(at_least, len(deaths)))
+    count = max(*map(len, ends), min(2 * LANES, len(deaths)))
     between = [each for each in deaths if each.kind not in ENDS]
     return [
         Life(f"life-{number}", [each for some in (*ends, between) for each in some[number::count]])

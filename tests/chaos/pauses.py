@@ -40,12 +40,12 @@ class Pause:
         return f"{self.kind}: {at}"
 
 
-def all_pauses(*, brief: bool) -> list[Pause]:
-    """In each step right before its first change and, if not brief, at instants of each kind."""
+def all_pauses() -> list[Pause]:
+    """In each step right before its first change, and at some instants of each kind."""
     flows = runner.FLOWS.items()
     within = [Pause(kind, step.name, Moment.WITHIN) for kind, flow in flows for step in flow.steps]
     instants = [Pause(kind, seconds=each) for kind, _ in flows for each in (0.05, 0.2, 0.5, 0.9)]
-    return within if brief else within + instants
+    return within + instants
 
 
 def try_pause(arguments: tuple[Fleet, int, Pause]) -> tuple[Pause, str]:

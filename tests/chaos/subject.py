@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.db import connection
 from django.utils import timezone
 
 from hosting.flows import runner
@@ -18,6 +19,17 @@ PATIENCE = 120
 _Kind = Operation.Kind
 
 
+def ready_for(arguments: tuple[Fleet, str, str]) -> Subject:
+    """In a process of a pool: a new one of that name, of which that kind can be asked."""
+    world, name, kind = arguments
+    try:
+        subject = Subject(world, name)
+        subject.make_ready(kind)
+        return subject
+    finally:
+        connection.close()
+
+
 class Subject:
     """An ordered instance; its provisioning is asked for and not begun."""
 
@@ -26,10 +38,12 @@ class Subject:
         self.secrets = evidence.secrets_of(self.instance)
         self.keepsake: evidence.Keepsake | None = None
 
-    def ask(self, kind: str) -> Operation:
-        """Ask for it, once the instance is in a state for it."""
+    def make_ready(self, kind: str) -> None:
+        """Bring the instance to where that kind of operation can be asked of it."""
         if kind == _Kind.PROVISION:
-            return fleet.newest(self.instance)
+            return
+        if self.instance.state == Instance.State.NEW:
+            self.do(_Kind.PROVISION)
         states = {**operations.BY_ITSELF, **operations.ALLOWED}[kind]
         if self.instance.state not in states:
             self.do(_Kind.START if Instance.State.RUNNING in states else _Kind.STOP)
@@ -37,6 +51,12 @@ class Subject:
             self.do(_Kind.BACKUP)
         if kind == _Kind.REVERT and not reversible(instance=self.instance, now=timezone.now()):
             self.do(_Kind.RESTORE)
+
+    def ask(self, kind: str) -> Operation:
+        """Ask for it, once the instance is where it can be asked."""
+        if kind == _Kind.PROVISION:
+            return fleet.newest(self.instance)
+        self.make_ready(kind)
         if kind == _Kind.REPAIR:  # there is something to repair then
             engine.client().remove_container(f"{self.instance.project}-web", force=True)
         return Operation.objects.get(pk=fleet.ask(self.instance, kind).pk)

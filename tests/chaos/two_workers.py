@@ -10,16 +10,13 @@ from tests.chaos.installation import Installation
 from tests.chaos.lanes import side_by_side
 from tests.chaos.pauses import HELD, TOO_LATE
 
-LANES = 8  # each mostly waits for a lease to run out
-
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
     """Try every pause; say of each how it went; whether all held."""
     world = Fleet.found()
-    pausing = pauses.all_pauses(brief=options.brief)
-    wanted = [each for each in pausing if options.only in ("", each.kind)]
+    wanted = [each for each in pauses.all_pauses() if options.only in ("", each.kind)]
     trials = [(world, number, pause) for number, pause in enumerate(wanted)]
-    outcomes = side_by_side(pauses.try_pause, trials, lanes=LANES)
+    outcomes = side_by_side(pauses.try_pause, trials)
     for pause, outcome in outcomes:
         print(f"{pause!s:<40}{outcome}")
     faults = [f"{pause}: {said}" for pause, said in outcomes if said not in (HELD, TOO_LATE)]
