@@ -19,7 +19,7 @@ ALL_TESTS := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --co
 	exec pytest --cov --cov-append tests/journeys tests/chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean test up lint format images bench chaos chaos-all install requirements
+.PHONY: help demo demo-clean test up lint format images bench chaos install requirements
 
 help:  ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -50,10 +50,6 @@ images: install  ## Build the images that Berth can make itself
 chaos: install  ## Break everything at random, and see that it holds (SEED=1 MINUTES=5)
 	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build --only redis; exec python -m tests.chaos campaign \
 		$(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))'
-
-chaos-all: install  ## Kill and pause workers at every moment of every step, and before every call
-	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build --only redis; \
-		for program in every-step every-call two-workers; do python -m tests.chaos $$program; done'
 
 bench: install  ## The benchmarks, each beside its peer's figure
 	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; for bench in bench/[a-z]*.py; do python "$$bench" $(ARGS); done'

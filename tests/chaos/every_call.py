@@ -8,11 +8,11 @@ from django.db import connection
 
 from hosting.flows import runner
 from tests.chaos import calls, evidence, verdict
-from tests.chaos.every_step import try_all
+from tests.chaos.deaths import Death
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
 from tests.chaos.lanes import side_by_side
-from tests.chaos.lives import SURVIVED, Death
+from tests.chaos.lives import SURVIVED, try_all
 from tests.chaos.subject import ready_for
 
 
@@ -27,13 +27,13 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
         if options.only in ("", kind)
     ]
     trials = try_all(world, deaths)
-    outcomes = {each.death: each.outcome if each.is_well else "FAILED" for each in trials}
+    outcomes = {each.blow: each.outcome if each.is_well else "FAILED" for each in trials}
     for each in deaths:
         said = recorded[each.kind][each.call - 1]
         print(f"{each.kind:<12}{each.call:>3}  {said:<44}{outcomes.get(each, 'not tried')}")
     survived = sum(each.outcome == SURVIVED for each in trials)
     print(f"{survived} of {len(deaths)} deaths survived; n/a: it needed fewer calls that time")
-    faults = [f"{each.death}: {each.outcome}" for each in trials if not each.is_well]
+    faults = [f"{each.blow}: {each.outcome}" for each in trials if not each.is_well]
     faults += [f"{each}: not tried" for each in {*deaths} - outcomes.keys()]
     faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
     verdict.tell(faults)

@@ -11,7 +11,7 @@ from hosting.flows import runner
 from hosting.models import Instance, Operation
 from hosting.selectors.restores import reversible
 from hosting.services import operations
-from tests.chaos import engine, evidence, fleet
+from tests.chaos import engine, evidence, fleet, inside
 from tests.chaos.fleet import Fleet
 from tests.chaos.waiting import wait_until
 
@@ -19,11 +19,11 @@ PATIENCE = 120
 _Kind = Operation.Kind
 
 
-def ready_for(arguments: tuple[Fleet, str, str]) -> Subject:
-    """In a process of a pool: a new one of that name, of which that kind can be asked."""
-    world, name, kind = arguments
+def ready_for(arguments: tuple[Fleet, Subject | str, str]) -> Subject:
+    """In a process of a pool: one of which that kind can be asked; for a name, a new one."""
+    world, given, kind = arguments
     try:
-        subject = Subject(world, name)
+        subject = Subject(world, given) if isinstance(given, str) else given
         subject.make_ready(kind)
         return subject
     finally:
@@ -35,8 +35,8 @@ class Subject:
 
     def __init__(self, world: Fleet, name: str) -> None:
         self.instance = world.order(name)
-        self.secrets = evidence.secrets_of(self.instance)
-        self.keepsake: evidence.Keepsake | None = None
+        self.secrets = inside.secrets_of(self.instance)
+        self.keepsake: inside.Keepsake | None = None
 
     def make_ready(self, kind: str) -> None:
         """Bring the instance to where that kind of operation can be asked of it."""
@@ -68,7 +68,7 @@ class Subject:
         faults = [*self.faults(operation)]
         assert not faults, f"{kind}, where nobody died: {'; '.join(faults)}"
 
-    def work_off(self, operation: Operation) -> None:
+    def work_off(self, operation: Operation, *, patience: float = PATIENCE) -> None:
         """Be the worker that is rung for until it has ended.
 
         Mostly once: but on a machine that is too busy a lease of two seconds may run out by itself.
@@ -78,7 +78,7 @@ class Subject:
             runner.run(operation.pk)
             return not fleet.reread(operation).is_active
 
-        wait_until(has_ended, seconds=PATIENCE, what=f"{operation} ends", pause=0.2)
+        wait_until(has_ended, seconds=patience, what=f"{operation} ends", pause=0.2)
 
     def faults(self, operation: Operation) -> Iterator[str]:
         """What is not as it should be after an operation that somebody ended."""
@@ -89,14 +89,15 @@ class Subject:
         if self.instance.state == Instance.State.DELETED:
             yield from evidence.wrong_with_traces(self.instance)
             return
-        if evidence.secrets_of(self.instance) != self.secrets:
+        if inside.secrets_of(self.instance) != self.secrets:
             yield "Berth has other secrets than before"
         if self.instance.state == Instance.State.RUNNING:
-            yield from evidence.wrong_with_secrets(self.instance)
-            yield from self._wrong_with_data()
+            yield from self._wrong_inside()
 
-    def _wrong_with_data(self) -> Iterator[str]:
-        now = evidence.keepsake(self.instance)
+    def _wrong_inside(self) -> Iterator[str]:
+        seen = inside.look(self.instance)
+        yield from seen.wrong_with_secrets()
+        now = seen.keepsake
         if self.keepsake not in (None, now):
             yield f"its data is {now.account} and was {self.keepsake}"
         self.keepsake = now
