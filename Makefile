@@ -12,11 +12,12 @@ WITH_TEST_SERVICES := $(WITH_SERVICES) --scope test
 
 # A file's tests stay on one worker, in order: some share a network, a port or rules of the host.
 # Files in order, too: xdist would leave those of a few long tests for the end, when one worker idles.
-# The journeys come after them, one at a time: they bring up whole apps and look at the clock. Last
-# are the chaos tests, which kill whole installations of their own.
-ALL_TESTS := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= \
-		--ignore tests/journeys --ignore tests/chaos; \
-	exec pytest --cov --cov-append tests/journeys tests/chaos
+# The journeys come after the rest, as they bring up whole apps. Last are the chaos tests, which kill
+# whole installations of their own, and use both cores by themselves.
+SPREAD := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+ALL_TESTS := pytest $(SPREAD) --cov --cov-report= --ignore tests/journeys --ignore tests/chaos; \
+	pytest $(SPREAD) --cov --cov-append tests/journeys; \
+	exec pytest tests/chaos
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clean test up lint format images bench chaos install requirements
