@@ -12,14 +12,15 @@ WITH_TEST_SERVICES := $(WITH_SERVICES) --scope test
 
 # A file's tests stay on one worker, in order: some share a network, a port or rules of the host.
 # Files in order, too: xdist would leave those of a few long tests for the end, when one worker idles.
-# The journeys come after them, one at a time: they bring up whole apps and look at the clock. Last
-# are the chaos tests, which kill whole installations of their own.
-ALL_TESTS := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= \
-		--ignore tests/journeys --ignore tests/chaos; \
-	exec pytest --cov --cov-append tests/journeys tests/chaos
+# The journeys come after the rest, as they bring up whole apps. Last are the chaos tests, which kill
+# whole installations of their own, and use both cores by themselves.
+SPREAD := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+ALL_TESTS := pytest $(SPREAD) --cov --cov-report= --ignore tests/journeys --ignore tests/chaos; \
+	pytest $(SPREAD) --cov --cov-append tests/journeys; \
+	exec pytest tests/chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean test up lint format images bench chaos chaos-all install requirements
+.PHONY: help demo demo-clean test up lint format images bench chaos install requirements
 
 help:  ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -50,10 +51,6 @@ images: install  ## Build the images that Berth can make itself
 chaos: install  ## Break everything at random, and see that it holds (SEED=1 MINUTES=5)
 	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build --only redis; exec python -m tests.chaos campaign \
 		$(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))'
-
-chaos-all: install  ## Kill and pause workers at every moment of every step, and before every call
-	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build --only redis; \
-		for program in every-step every-call two-workers; do python -m tests.chaos $$program; done'
 
 bench: install  ## The benchmarks, each beside its peer's figure
 	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; for bench in bench/[a-z]*.py; do python "$$bench" $(ARGS); done'

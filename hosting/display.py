@@ -13,9 +13,11 @@ from hosting.models import (
     Operation,
     OperationStep,
     Restore,
+    RestoreTest,
     Server,
     Stray,
 )
+from hosting.selectors import restore_tests
 from tenants.display import Tone, badge
 
 INSTANCE: dict[str, Tone] = {
@@ -130,6 +132,18 @@ def restore_state(restore: Restore) -> SafeString:
     if restore.trouble:
         return badge("Did not come back", "warn")
     return operation_state(restore.operation)
+
+
+def restore_test_state(test: RestoreTest) -> SafeString:
+    """What it said of its backup, from ``selectors.restore_tests``."""
+    if test.passed:
+        return badge("Passed", "ok")
+    operation = restore_tests.operation_of(test)
+    if test.passed is None:
+        return operation_state(operation)
+    if operation.cancel_requested_at is not None:
+        return badge("Called off", "idle")
+    return badge("Failed", "bad")
 
 
 def stray_state(stray: Stray) -> SafeString:

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 
-from hosting.admin import acting, restores
+from hosting.admin import acting, restore_tests, restores
 from hosting.admin.instance_verbs import BACKUP, OPERATE, RESTORE
 from hosting.admin.tables import NUMBER, Column, Table, beside, link
 from hosting.display import backup_state
@@ -29,7 +29,7 @@ from hosting.selectors import backups as reading
 from hosting.services import backups
 from tenants.admin.base import ReadOnlyAdmin, actor
 from tenants.admin.filters import DayFilter
-from tenants.display import byte_size, moment, span
+from tenants.display import byte_size, identifier, moment, span
 
 NEVER_SHOWN = ("secrets", "manifest", "stored")
 
@@ -137,11 +137,12 @@ class BackupAdmin(ReadOnlyAdmin[Backup]):
         return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
-        """With keeping, letting go and restoring."""
+        """With keeping, letting go, testing and restoring."""
         view = self.admin_site.admin_view
         return [
             path("<uuid:pk>/keep/", view(self.keep), name="hosting_backup_keep"),
             path("<uuid:pk>/let-go/", view(self.let_go), name="hosting_backup_let_go"),
+            path("<uuid:pk>/test/", view(restore_tests.test_now), name="hosting_backup_test"),
             path("<uuid:pk>/restore/", view(restores.restore), name="hosting_backup_restore"),
             *super().get_urls(),
         ]
@@ -230,22 +231,63 @@ def _may_let_go(request: HttpRequest) -> bool:
 
 
 def _page(backup: Backup, request: HttpRequest) -> dict[str, Any]:
-    is_pinned = backup.is_pinned
-    may = _may_let_go(request) if is_pinned else _may_keep(request)
-    manifest = backup.manifest
+    may = _may_let_go(request) if backup.is_pinned else _may_keep(request)
+    others = (
+        ("Restores of it", restores.of_backup(backup, request)),
+        ("Restore tests of it", restore_tests.of_backup(backup, request)),
+    )
+    streams = Table(_STREAMS, backup.stored, empty="Nothing was saved.")
     return {
         "title": str(backup),
         "backup": backup,
         "badge": backup_state(backup),
-        "instance": _instance(backup, allowed=request.user.has_perm("hosting.view_instance")),
-        "may_follow": request.user.has_perm("hosting.view_operation"),
+        "what": _what(backup),
         "may_change": may and backup.is_good,
         "may_restore": backup.is_good and request.user.has_perm(RESTORE),
-        **restores.of_backup(backup, request),
-        "took": _time_to_prove(backup),
-        "app": f"{manifest['app']} {manifest['version']}" if manifest else "–",
-        "streams": Table(_STREAMS, backup.stored, empty="Nothing was saved."),
+        "may_test": restore_tests.may_test(backup, request),
+        "facts": _facts(backup, request),
+        "tables": [("What it holds", streams), *(each for each in others if each[1] is not None)],
     }
+
+
+def _what(backup: Backup) -> str:
+    if backup.removed_at:
+        return "Its data was removed from the store."
+    if backup.verified_at:
+        return "All of it was read back and compared."
+    if backup.operation and backup.operation.reason:
+        return backup.operation.reason
+    return "It counts for nothing until all of it was read back."
+
+
+def _facts(backup: Backup, request: HttpRequest) -> list[tuple[str, object]]:
+    manifest, operation = backup.manifest, backup.operation
+    kept = "Until it is let go by hand" if backup.is_pinned else "As its plan says"
+    trigger: object = backup.get_trigger_display()
+    by = beside(trigger, f"by {operation.requested_by_label}") if operation else trigger
+    is_there = backup.taken_at is not None
+    return [
+        ("Instance", _instance(backup, allowed=request.user.has_perm("hosting.view_instance"))),
+        ("App", f"{manifest['app']} {manifest['version']}" if manifest else "–"),
+        ("Trigger", by),
+        ("Operation", _operation(backup, request)),
+        ("Taken", moment(backup.taken_at)),
+        ("Proven", moment(backup.verified_at)),
+        ("Saved and proven in", _time_to_prove(backup)),
+        ("Copied to the second place", moment(backup.copied_at)),
+        ("Size", byte_size(backup.size_bytes) if is_there else "–"),
+        ("Added to the store", byte_size(backup.stored_bytes) if is_there else "–"),
+        ("Kept", kept),
+        ("Removed", moment(backup.removed_at)),
+        ("Identifier", identifier(str(backup.pk))),
+    ]
+
+
+def _operation(backup: Backup, request: HttpRequest) -> SafeString | str:
+    if backup.operation is None or not request.user.has_perm("hosting.view_operation"):
+        return "–"
+    kind = backup.operation.get_kind_display()
+    return link(kind, "hosting_operation_change", backup.operation.pk)
 
 
 def _time_to_prove(backup: Backup) -> str:

@@ -23,7 +23,7 @@ from hosting.models import Incident
 from hosting.selectors import incidents, reasons
 from tenants.admin.base import ReadOnlyPageAdmin
 from tenants.admin.filters import DayFilter
-from tenants.display import moment, span
+from tenants.display import identifier, moment, span
 
 # What Berth does about it, and what is left for a person.
 ADVICE: dict[str, str] = {
@@ -147,12 +147,18 @@ def duration(incident: Incident) -> str:
 
 
 def _page(incident: Incident, request: HttpRequest) -> dict[str, Any]:
+    reason = reasons.taken_apart(incident.summary)
     return {
         "title": incident.get_kind_display(),
-        "incident": incident,
         "badge": incident_state(incident),
-        "reason": reasons.taken_apart(incident.summary),
-        "about": rows.about(incident, request),
-        "duration": duration(incident),
+        "what": reason.sentence,
+        "reason": reason,
         "advice": ADVICE.get(incident.kind, "") if incident.is_open else "",
+        "facts": [
+            ("About", rows.about(incident, request)),
+            ("Since", moment(incident.opened_at)),
+            ("Over", moment(incident.closed_at, missing="Not yet")),
+            ("So far" if incident.is_open else "Lasted", duration(incident)),
+            ("Identifier", identifier(str(incident.pk))),
+        ],
     }

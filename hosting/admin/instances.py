@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -15,10 +14,11 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from hosting.admin import bulk, catalog, restores, rows
+from hosting.admin import bulk, catalog, restore_tests, restores, rows
 from hosting.admin.asking import Question, ask
+from hosting.admin.instance_filters import AppFilter, PurposeFilter, StateFilter
 from hosting.admin.instance_verbs import VERBS, Verb, possible
 from hosting.admin.order import OrderForm
 from hosting.admin.tables import link
@@ -36,43 +36,6 @@ from tenants.services.actors import Actor
 RECENT = 8  # operations on an instance's page
 
 
-class StateFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
-    """By state; deleted instances only where they are asked for."""
-
-    title = "state"
-    parameter_name = "state"
-    all_option = ("", "All that exist")
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        """Every state, and everything."""
-        return [*Instance.State.choices, ("any", "Any, deleted ones too")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
-        """Without the deleted ones unless they are meant."""
-        wanted = self.value()
-        if wanted == "any":
-            return queryset
-        if wanted:
-            return queryset.filter(state=wanted)
-        return queryset.exclude(state=Instance.State.DELETED)
-
-
-class AppFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
-    """By app, of those that are in use."""
-
-    title = "app"
-    parameter_name = "app"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        """Apps that instances have, whether or not the catalog still does."""
-        slugs = Instance.objects.order_by("app").values_list("app", flat=True).distinct()
-        return [(slug, slug) for slug in slugs]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
-        """Instances of that app."""
-        return queryset.filter(app=self.value()) if self.value() else queryset
-
-
 @admin.register(Instance)
 class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance]):
     """Nobody edits an instance: it is ordered, and then operated."""
@@ -82,6 +45,7 @@ class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance])
     list_display = ("name", "client", "state_now", "app_version", "plan", "server", "created")
     list_filter = (
         StateFilter,
+        PurposeFilter,
         AppFilter,
         ("client", RelatedDropdownFilter),
         ("server", RelatedDropdownFilter),
@@ -248,7 +212,8 @@ def page_of(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         "expected": expected_words(instance),
         **_troubles(instance, request),
         **_saved(instance, request),
-        **restores.of_instance(instance, request),
+        "restores": restores.of_instance(instance, request),
+        "tests": restore_tests.of_instance(instance, request),
     }
 
 

@@ -21,6 +21,12 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "hosting_restore_changelist",
                 "hosting.view_restore",
             ),
+            (
+                "Restore tests",
+                "fact_check",
+                "hosting_restoretest_changelist",
+                "hosting.view_restoretest",
+            ),
             ("Servers", "dns", "hosting_server_changelist", "hosting.view_server"),
             (
                 "Fleet actions",

@@ -155,7 +155,7 @@ def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
     done = sum(each.step.state == OperationStep.State.DONE for each in at_work)
     return {
         "operation": operation,
-        "title": f"{operation.get_kind_display()} {operation.instance.name}",
+        "title": operation.titled(operation.instance.name),
         "badge": operation_state(operation),
         "steps": steps,
         "back": back,

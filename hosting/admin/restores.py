@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -13,14 +12,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from hosting.admin import rows
 from hosting.admin.asking import Question, ask
 from hosting.admin.instance_verbs import RESTORE
-from hosting.admin.tables import Column, Table, beside, link, with_note
+from hosting.admin.tables import Table, beside, link, with_note
 from hosting.display import restore_state
 from hosting.models import Backup, Instance, Restore
 from hosting.selectors import backups, moves, reasons
@@ -28,7 +27,7 @@ from hosting.selectors import restores as reading
 from hosting.services import restores
 from tenants.admin.base import ReadOnlyPageAdmin, actor, show_refused
 from tenants.admin.filters import DayFilter
-from tenants.display import badge, moment
+from tenants.display import identifier, moment
 from tenants.errors import Refused
 
 RECENT = 8  # on another's page
@@ -97,19 +96,19 @@ class RestoreAdmin(ReadOnlyPageAdmin[Restore]):
         return moment(restore.kept_until)
 
 
-def of_instance(instance: Instance, request: HttpRequest) -> dict[str, Any]:
+def of_instance(instance: Instance, request: HttpRequest) -> Table | None:
     """The instance's last ones, if there were any, for whoever may look at them."""
     return _newest(moves.restores_of(instance), request)
 
 
-def of_backup(backup: Backup, request: HttpRequest) -> dict[str, Any]:
+def of_backup(backup: Backup, request: HttpRequest) -> Table | None:
     """The same of the backup."""
     return _newest(reading.for_staff().filter(backup=backup), request)
 
 
-def _newest(found: QuerySet[Restore], request: HttpRequest) -> dict[str, Any]:
+def _newest(found: QuerySet[Restore], request: HttpRequest) -> Table | None:
     newest = list(found[:RECENT]) if request.user.has_perm("hosting.view_restore") else []
-    return {"restores": rows.restores(newest, empty="")} if newest else {}
+    return rows.restores(newest, empty="") if newest else None
 
 
 def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
@@ -148,20 +147,43 @@ def _ask(request: HttpRequest, backup: Backup, *, back: str) -> HttpResponse:
 
 
 def _page(restore: Restore, request: HttpRequest) -> dict[str, Any]:
-    may = request.user.has_perm
     return {
         "title": f"Restore of {restore.operation.instance}",
         "restore": restore,
         "badge": restore_state(restore),
+        "what": _what(restore),
         "trouble": reasons.taken_apart(restore.trouble),
-        "instance": _instance(restore, allowed=may("hosting.view_instance")),
-        "backup": _backup(restore.backup, allowed=may("hosting.view_backup")),
-        "safety": _backup(restore.safety, allowed=may("hosting.view_backup")),
-        "operations": _operations(restore, allowed=may("hosting.view_operation")),
-        "data": _generations(restore),
-        "away": rows.away(restore),
-        "checks": Table(_CHECKS, sorted(restore.checks.items()), empty="Nothing was compared."),
+        "facts": _facts(restore, request),
+        "tables": [("What the restored data said", rows.checks(restore.checks))],
     }
+
+
+def _what(restore: Restore) -> str:
+    if restore.undone_at:
+        return "The instance is back on the data of before."
+    if restore.kept_until:
+        return "The instance was switched to the data of the backup."
+    if restore.operation.is_active:
+        return "The instance is on its own data still."
+    return "The instance stayed on its own data."
+
+
+def _facts(restore: Restore, request: HttpRequest) -> list[tuple[str, object]]:
+    may, operation = request.user.has_perm, restore.operation
+    sees_backups = may("hosting.view_backup")
+    return [
+        ("Instance", _instance(restore, allowed=may("hosting.view_instance"))),
+        ("Backup of", _backup(restore.backup, allowed=sees_backups)),
+        ("Safety backup of", _backup(restore.safety, allowed=sees_backups)),
+        ("Operations", _operations(restore, allowed=may("hosting.view_operation"))),
+        ("Asked for by", operation.requested_by_label),
+        ("Asked for", moment(operation.requested_at)),
+        ("Generation of the data", _generations(restore)),
+        ("Away", rows.away(restore)),
+        ("Data of before is kept until", moment(restore.kept_until)),
+        ("Gone back", moment(restore.undone_at)),
+        ("Identifier", identifier(str(restore.pk))),
+    ]
 
 
 def _instance(restore: Restore, *, allowed: bool) -> SafeString:
@@ -176,31 +198,18 @@ def _backup(backup: Backup | None, *, allowed: bool) -> SafeString | str:
     return link(moment(backup.taken_at), "hosting_backup_change", backup.pk, allowed=allowed)
 
 
-def _operations(restore: Restore, *, allowed: bool) -> list[SafeString]:
+def _operations(restore: Restore, *, allowed: bool) -> SafeString:
     """The restore itself, and the last that was to go back."""
     both = (restore.operation, restore.reverted_by)
-    return [
-        link(each.get_kind_display(), "hosting_operation_change", each.pk, allowed=allowed)
+    links = (
+        (link(each.get_kind_display(), "hosting_operation_change", each.pk, allowed=allowed),)
         for each in both
         if each is not None
-    ]
+    )
+    return format_html_join(", ", "{}", links)
 
 
 def _generations(restore: Restore) -> SafeString:
     return format_html(
         '<span class="b-num">{} → {}</span>', restore.from_generation, restore.to_generation
     )
-
-
-def _wanted(check: Mapping[str, Any]) -> str:
-    """An answer, or the two that it had to lie between."""
-    answers = list(dict.fromkeys(check["wanted"]))
-    return " to ".join(answers)
-
-
-_CHECKS = (
-    Column("Question", lambda each: each[0]),
-    Column("In the backup", lambda each: _wanted(each[1])),
-    Column("Restored", lambda each: each[1]["said"]),
-    Column("Fits", lambda each: badge("Yes", "ok") if each[1]["fits"] else badge("No", "bad")),
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hosting.admin.tables import NUMBER, Column, Table, beside, link, with_note
-from hosting.display import instance_state, operation_state, restore_state
-from hosting.models import Drift, Incident, Instance, Operation, Restore
+from hosting.display import instance_state, operation_state, restore_state, restore_test_state
+from hosting.models import Drift, Incident, Instance, Operation, Restore, RestoreTest
 from hosting.selectors import reasons
 from hosting.selectors.instances import hostname, public_url
 from hosting.selectors.overview import current_step
@@ -73,6 +73,29 @@ def restores(rows: Sequence[Restore], *, empty: str) -> Table:
     return Table(columns, rows, empty)
 
 
+def restore_tests(rows: Sequence[RestoreTest], *, empty: str) -> Table:
+    """Restore tests, from ``selectors.restore_tests``."""
+    columns = (
+        Column("Asked for", _restore_test),
+        Column("State", restore_test_state),
+        Column("Backup of", lambda each: moment(each.backup.taken_at)),
+        Column("Took", lambda each: span(each.took) or "–", NUMBER),
+        Column("Ended", lambda each: moment(each.ended_at, missing="Not yet")),
+    )
+    return Table(columns, rows, empty)
+
+
+def checks(found: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What restored data said to the catalog's questions, by question."""
+    columns = (
+        Column("Question", lambda each: each[0]),
+        Column("In the backup", lambda each: " to ".join(dict.fromkeys(each[1]["wanted"]))),
+        Column("Restored", lambda each: each[1]["said"]),
+        Column("Fits", lambda each: badge("Yes", "ok") if each[1]["fits"] else badge("No", "bad")),
+    )
+    return Table(columns, sorted(found.items()), empty="Nothing was compared.")
+
+
 def away(restore: Restore) -> str:
     """How long the instance was stopped for it."""
     seconds = restore.seconds
@@ -121,13 +144,19 @@ def _restore(row: Restore) -> SafeString:
     return link(moment(row.operation.requested_at), "hosting_restore_change", row.pk)
 
 
+def _restore_test(row: RestoreTest) -> SafeString:
+    return link(moment(row.created_at), "hosting_restoretest_change", row.pk)
+
+
 def _operation(row: Operation) -> SafeString:
     return link(row.get_kind_display(), "hosting_operation_change", row.pk)
 
 
 def _operation_of_instance(row: Operation) -> SafeString:
-    text = f"{row.get_kind_display()} {row.instance.name}"
-    return beside(link(text, "hosting_operation_change", row.pk), row.instance.client.name)
+    return beside(
+        link(row.titled(row.instance.name), "hosting_operation_change", row.pk),
+        row.instance.client.name,
+    )
 
 
 def _done(drift: Drift, may_follow: bool) -> SafeString:

@@ -20,7 +20,7 @@ from hosting.display import stray_state
 from hosting.models import Stray
 from hosting.services import strays
 from tenants.admin.base import ReadOnlyPageAdmin, actor, show_refused
-from tenants.display import moment
+from tenants.display import identifier, moment
 from tenants.errors import Refused
 
 REMOVE = "hosting.remove_stray"
@@ -131,7 +131,6 @@ class StrayAdmin(ReadOnlyPageAdmin[Stray]):
 
 
 def _page(stray: Stray, request: HttpRequest) -> dict[str, Any]:
-    may_see_server = request.user.has_perm("hosting.view_server")
     is_asked_for = stray.state == Stray.State.REMOVAL_REQUESTED
     return {
         "title": str(stray),
@@ -140,8 +139,20 @@ def _page(stray: Stray, request: HttpRequest) -> dict[str, Any]:
         "what": WHAT[stray.kind],
         "why_kept": WHY_KEPT[stray.kind] if stray.is_there else "",
         "gone": GONE[stray.kind],
-        "server": link(
-            stray.server, "hosting_server_change", stray.server_id, allowed=may_see_server
-        ),
+        "facts": _facts(stray, may_see_server=request.user.has_perm("hosting.view_server")),
         "may_remove": stray.is_there and not is_asked_for and request.user.has_perm(REMOVE),
     }
+
+
+def _facts(stray: Stray, *, may_see_server: bool) -> list[tuple[str, object]]:
+    server = link(stray.server, "hosting_server_change", stray.server_id, allowed=may_see_server)
+    facts: list[tuple[str, object]] = [
+        ("Name", identifier(stray.name)),
+        ("Server", server),
+        ("Says it belongs to", identifier(stray.instance_label)),
+        ("First seen", moment(stray.first_seen_at)),
+        ("Last seen", moment(stray.last_seen_at)),
+        ("Gone", moment(stray.ended_at)),
+        ("Known to the engine as", identifier(stray.reference)),
+    ]
+    return [each for each in facts if each[0] != "Gone" or stray.ended_at]

@@ -134,7 +134,8 @@ class Flow:
     """What an operation of one kind does, and what the instance is afterwards.
 
     One that fails or is called off once ``undo_from`` has begun is taken back by the steps of
-    ``undo``, which is tried for as long as it takes.
+    ``undo``, which is tried for as long as it takes. Where that is its first step it is taken back
+    in any case: asking for it has made something already.
     """
 
     kind: Operation.Kind
@@ -146,6 +147,11 @@ class Flow:
     undo: tuple[Step, ...] = ()
     undo_from: str = ""  # the first step after which the instance is not as it was
     undone: Callable[[Operation], Undone] = as_before
+
+    @property
+    def is_undone_always(self) -> bool:
+        """Whether it is taken back even where no step of it had begun."""
+        return bool(self.undo) and self.undo_from == self.steps[0].name
 
     def state_after(self, instance: Instance) -> Instance.State | None:
         """What the instance is after a success. ``None``: what it was."""

@@ -37,13 +37,16 @@ def parts_of(backup: Backup) -> tuple[tuple[Part, Written], ...]:
 
 
 def put(work: Work, backup: Backup, generation: int) -> None:
-    """Put all parts into the empty volumes of that generation, which ``work.stack`` has."""
+    """Put all parts into the empty volumes of that generation, which ``work.stack`` has.
+
+    Raises ``Damaged`` for a part that is not what was written.
+    """
     store = repositories.primary(backup.instance)
     if databases(work, backup):
         bring_up_databases(work, backup)
     for part, written in parts_of(backup):
         work.report(f"putting back {part.title}: {written.size / _MB:.1f} MB")
-        with closing(store.read(written.snapshot, written.path)) as chunks:
+        with closing(store.read_as_written(written)) as chunks:
             _put(work, part, written, watched(work, chunks), generation)
 
 

@@ -198,9 +198,10 @@ def _fail(lease: leases.Lease, flow: Flow, operation: Operation, reason: str) ->
 
 
 def _is_to_be_undone(flow: Flow, operation: Operation) -> bool:
-    """Whether the instance may be away, or another, because of it."""
-    begun = operation.steps.filter(name=flow.undo_from).exclude(started_at=None)
-    return bool(flow.undo) and begun.exists()
+    """Whether the instance may be away, or another, or be there at all, because of it."""
+    if not flow.undo or flow.is_undone_always:
+        return bool(flow.undo)
+    return operation.steps.filter(name=flow.undo_from).exclude(started_at=None).exists()
 
 
 def _undo(lease: leases.Lease, flow: Flow, operation: Operation) -> None:

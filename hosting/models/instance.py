@@ -179,6 +179,11 @@ class Instance(models.Model):
         return self.purpose != self.Purpose.CLIENT
 
     @property
+    def audit_client(self) -> Client | None:
+        """In whose part of the audit log it stands: nobody's what is Berth's own affair."""
+        return None if self.is_scratch else self.client
+
+    @property
     def is_held(self) -> bool:
         """Whether the edge lets its requests wait: no longer than the operation goes on."""
         return self.held_for is not None and self.held_for.is_active

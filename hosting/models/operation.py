@@ -105,7 +105,11 @@ class Operation(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.instance}"
+        return self.titled(self.instance)
+
+    def titled(self, name: object) -> str:
+        """What is done to what is called so."""
+        return _WITH_NAME.get(self.kind, f"{self.get_kind_display()} {{}}").format(name)
 
     @property
     def is_active(self) -> bool:
@@ -113,6 +117,11 @@ class Operation(models.Model):
         return self.state in ACTIVE_STATES
 
 
+# Where the name can't simply follow the kind.
+_WITH_NAME: dict[str, str] = {
+    Operation.Kind.CLONE: "Set up {} from a backup",
+    Operation.Kind.REVERT: "Take {} back to before its restore",
+}
 ACTIVE_STATES = (Operation.State.QUEUED, Operation.State.RUNNING)
 
 

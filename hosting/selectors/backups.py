@@ -8,7 +8,8 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Max, Prefetch, Q, QuerySet
 
-from hosting.models import Backup, Incident, Instance, Operation, RestoreTest
+from hosting.models import Backup, Incident, Instance, Operation
+from hosting.selectors import restore_tests
 from tenants.models import Client
 
 _PROVEN = Q(verified_at__isnull=False, removed_at=None)
@@ -19,9 +20,9 @@ _KINDS = (Incident.Kind.BACKUP_DAMAGED, Incident.Kind.BACKUP_OVERDUE)  # the wor
 def of_instance(instance: Instance) -> QuerySet[Backup]:
     """Those that are there or on the way, newest first; failed ones and what was let go are not.
 
-    With their tests that have ended as ``ended_tests``, newest first.
+    With what their tests said as ``ended_tests``, newest first.
     """
-    tests = RestoreTest.objects.exclude(ended_at=None).order_by("-ended_at")
+    tests = restore_tests.told()
     there = Q(verified_at__isnull=False) | Q(operation__finished_at=None)
     return (
         Backup.objects.filter(there, instance=instance, removed_at=None)
@@ -61,12 +62,6 @@ def for_staff() -> QuerySet[Backup]:
 def newest_proven(instance: Instance) -> Backup | None:
     """The last one that was read back and is there."""
     return Backup.objects.filter(_PROVEN, instance=instance).order_by("-taken_at").first()
-
-
-def last_test(instance: Instance) -> RestoreTest | None:
-    """The last test that has ended, of any of its backups."""
-    ended = RestoreTest.objects.filter(backup__instance=instance).exclude(ended_at=None)
-    return ended.order_by("-ended_at").first()
 
 
 def last_failed(instance: Instance) -> Backup | None:

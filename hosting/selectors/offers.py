@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from hosting.models import Instance, Plan
 from hosting.selectors import catalog, instances
 from tenants.models import Client
 from tenants.models.client import validate_dns_label
+
+GIB = 2**30  # what a plan calls a GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,12 @@ def plans_on_offer() -> list[Plan]:
     return list(Plan.objects.filter(is_active=True))
 
 
-def plan_offers(plans: Iterable[Plan], app: App | None) -> list[PlanOffer]:
-    """The plans, and whether each is large enough for the app."""
-    return [PlanOffer(plan, shortfall(plan, app) if app else "") for plan in plans]
+def plan_offers(plans: Iterable[Plan], app: App | None, *, data_bytes: int = 0) -> list[PlanOffer]:
+    """The plans, and whether each is large enough for the app and the data that it begins with."""
+    return [
+        PlanOffer(plan, shortfall(plan, app, data_bytes=data_bytes) if app else "")
+        for plan in plans
+    ]
 
 
 def name_problem(client: Client, name: str) -> str:
@@ -70,15 +76,19 @@ def taken(name: str) -> str:
     return f"You already have an instance named {name}; choose another name."
 
 
-def shortfall(plan: Plan, app: App) -> str:
-    """What the plan lacks for the app, in one sentence; empty where it is large enough."""
+def shortfall(plan: Plan, app: App, *, data_bytes: int = 0) -> str:
+    """What the plan lacks for the app, in one sentence; empty where it is large enough.
+
+    ``data_bytes`` is the size of the data that it begins with.
+    """
     needs = app.berth.minimum
+    disk_gb = max(needs.disk_gb, math.ceil(data_bytes / GIB))
     lacking = [
         what
         for what, is_short in (
             (f"{_gigabytes(needs.memory_mb)} GB of memory", plan.memory_mb < needs.memory_mb),
             (f"{needs.cpus} CPUs", plan.cpus < needs.cpus),
-            (f"{needs.disk_gb} GB of disk", plan.disk_gb < needs.disk_gb),
+            (f"{disk_gb} GB of disk", plan.disk_gb < disk_gb),
         )
         if is_short
     ]

@@ -20,12 +20,11 @@ class Median(Aggregate):
 
 
 def of_client(client: Client) -> QuerySet[Operation]:
-    """The client's operations with their steps, newest first."""
-    return (
-        Operation.objects.filter(instance__client=client)
-        .select_related("instance__client")
-        .prefetch_related("steps")
+    """The client's operations with their steps, newest first; not those of Berth's own tests."""
+    theirs = Operation.objects.filter(
+        instance__client=client, instance__purpose=Instance.Purpose.CLIENT
     )
+    return theirs.select_related("instance__client").prefetch_related("steps")
 
 
 def latest(instance: Instance) -> Operation | None:

@@ -16,19 +16,23 @@ from tenants.models import Client
 from tenants.services.actors import Actor
 
 
-def request(*, backup: Backup, name: str, plan: str, actor: Actor) -> Instance:
+def request(
+    *, backup: Backup, name: str, plan: str, actor: Actor, order_key: str | None = None
+) -> Instance:
     """Order an instance with the data of that backup, at the same client.
 
     It has the app at the backup's version, the app's own keys, without which the data is worth
     nothing, and passwords and an address of its own. The instance that was saved is not touched;
-    it may be gone. Raises ``Refused`` with the field's name, and then nothing is written.
+    it may be gone. The same ``order_key`` twice gives the instance of the first time. Raises
+    ``Refused`` with the field's name, and then nothing is written.
     """
     try:
         with transaction.atomic():
             client = Client.objects.select_for_update(no_key=True).get(pk=backup.instance.client_id)
             # Locked: what is let go in the same moment is not copied.
             chosen = Backup.objects.select_for_update(of=("self",)).get(pk=backup.pk)
-            return ordering.place(order_from(chosen, client, plan=plan, name=name), actor=actor)
+            order = order_from(chosen, client, plan=plan, name=name, key=order_key or "")
+            return ordering.place(order, actor=actor)
     except IntegrityError as error:
         raise Refused(offers.taken(name), field="name") from error
 
@@ -39,6 +43,7 @@ def order_from(
     *,
     plan: str,
     name: str,
+    key: str = "",
     purpose: Instance.Purpose = Instance.Purpose.CLIENT,
 ) -> ordering.Order:
     """What brings the app back as it was. Raises ``Refused`` for a backup that can't be read."""
@@ -49,6 +54,7 @@ def order_from(
         version=backup.manifest["version"],
         plan=plan,
         name=name,
+        key=key,
         images=backup.manifest["images"],
         keys=json.loads(str(backup.secrets) or "{}"),
         made_from=backup,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 
@@ -28,21 +27,17 @@ def order(
     The same ``order_key`` twice returns the instance of the first time. Raises ``Refused`` with
     the field's name, and then nothing is written.
     """
-    key = _digest(order_key) if order_key else ""
     chosen_app = _app(app)
     try:
         with transaction.atomic():
             client = Client.objects.select_for_update(no_key=True).get(pk=client.pk)
-            earlier = _ordered_before(client, key)
-            if earlier is not None:
-                return _same_order(earlier, app=app, plan=plan, name=name)
             wanted = ordering.Order(
                 client=client,
                 app=chosen_app,
                 version=chosen_app.newest_version,
                 plan=plan,
                 name=name,
-                key=key,
+                key=order_key or "",
             )
             return ordering.place(wanted, actor=actor)
     except IntegrityError as error:
@@ -137,20 +132,3 @@ def _app(slug: str) -> App:
     if app is None:
         raise Refused(f"There is no app “{slug}” in the catalog.", field="app")
     return app
-
-
-def _digest(key: str) -> str:
-    """Any key a caller likes, in a column of fixed width."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _ordered_before(client: Client, order_key: str) -> Instance | None:
-    if not order_key:
-        return None
-    return Instance.objects.filter(client=client, order_key=order_key).first()
-
-
-def _same_order(earlier: Instance, *, app: str, plan: str, name: str) -> Instance:
-    if (earlier.app, earlier.plan.slug, earlier.name) != (app, plan, name):
-        raise Refused("This order was sent before with other contents; start a new one.")
-    return earlier

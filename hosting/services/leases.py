@@ -251,7 +251,7 @@ def finish(
     audit.record(
         action=f"operation.{state}",
         actor=Actor.system("worker"),
-        client=operation.instance.client,
+        client=operation.instance.audit_client,
         obj=operation.instance,
         after={"operation": str(operation.pk), "kind": operation.kind, "reason": reason},
     )

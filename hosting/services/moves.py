@@ -29,12 +29,21 @@ def revert(*, instance: Instance, actor: Actor) -> Move:
     return move
 
 
-def request(*, instance: Instance, kind: Operation.Kind, actor: Actor) -> Operation:
-    """Ask for the operation of a move. The caller is in a transaction. Raises ``Refused``."""
+def request(
+    *,
+    instance: Instance,
+    kind: Operation.Kind,
+    actor: Actor,
+    told: Mapping[str, str] | None = None,
+) -> Operation:
+    """Ask for the operation of a move; ``told`` is for the audit log beside it.
+
+    The caller is in a transaction. Raises ``Refused``.
+    """
     client = Client.objects.select_for_update(no_key=True).get(pk=instance.client_id)
     if not client.is_active:
         raise Refused(f"{client} is inactive: its instances can only be stopped or deleted.")
-    return operations.request(instance=instance, kind=kind, actor=actor)
+    return operations.request(instance=instance, kind=kind, actor=actor, told=told)
 
 
 def record_safety(*, move: Move) -> Backup:

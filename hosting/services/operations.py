@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -69,11 +70,13 @@ GIVES_WAY: dict[str, Actor] = {
 }
 
 
-def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
+def request(
+    *, instance: Instance, kind: str, actor: Actor, told: Mapping[str, str] | None = None
+) -> Operation:
     """Accept a change of the instance: one row, one audit event, and the doorbell on commit.
 
-    The caller is in a transaction. Raises ``Refused`` when the instance is busy, naming the
-    operation that is going on, or not in a state for it.
+    ``told`` is what else the event says of it. The caller is in a transaction. Raises ``Refused``
+    when the instance is busy, naming the operation that is going on, or not in a state for it.
     """
     locked = Instance.objects.select_for_update(no_key=True).get(pk=instance.pk)
     _refuse_busy(locked, kind, is_own=kind in GIVES_WAY and not actor.id)
@@ -97,9 +100,9 @@ def request(*, instance: Instance, kind: str, actor: Actor) -> Operation:
     audit.record(
         action=f"instance.{kind}_requested",
         actor=actor,
-        client=locked.client,
+        client=locked.audit_client,
         obj=locked,
-        after={"operation": str(operation.pk)},
+        after={"operation": str(operation.pk), **(told or {})},
     )
     transaction.on_commit(lambda: doorbell.ring(operation_id=operation.pk))
     return operation
@@ -179,7 +182,7 @@ def cancel(*, operation_id: uuid.UUID, actor: Actor) -> Operation:
         audit.record(
             action="operation.cancel_requested",
             actor=actor,
-            client=operation.instance.client,
+            client=operation.instance.audit_client,
             obj=operation.instance,
             after={"operation": str(operation.pk)},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ from tenants.services.actors import Actor
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is wanted. ``key`` is a digest under which the same order comes twice.
+    """What is wanted. ``key`` is what the sender calls it, so that the same order comes once.
 
     ``images`` pins what the images' names mean, ``keys`` are secrets that the app brings along;
     all others are generated. ``made_from`` is the backup that its data is to come from.
@@ -49,9 +50,13 @@ class Order:
 def place(order: Order, *, actor: Actor) -> Instance:
     """Write the instance down and ask for the operation that brings it up.
 
-    The caller is in a transaction and has locked the client. Raises ``Refused`` with the field's
-    name, and ``IntegrityError`` where the name was taken in the same moment.
+    The same order under the same key gives the instance of the first time. The caller is in a
+    transaction and has locked the client. Raises ``Refused`` with the field's name, and
+    ``IntegrityError`` where the name was taken in the same moment.
     """
+    earlier = _ordered_before(order)
+    if earlier is not None:
+        return earlier
     plan = _check(order)
     instance = Instance.objects.create(
         client=order.client,
@@ -64,7 +69,7 @@ def place(order: Order, *, actor: Actor) -> Instance:
         purpose=order.purpose,
         plan=plan,
         server=placement.choose_server(plan=plan),
-        order_key=order.key,
+        order_key=_digest(order.key),
     )
     _give_what_is_its_own(instance, order)
     if not order.is_scratch:
@@ -79,6 +84,25 @@ def place(order: Order, *, actor: Actor) -> Instance:
     return instance
 
 
+def _ordered_before(order: Order) -> Instance | None:
+    if not order.key:
+        return None
+    known = Instance.objects.select_related("plan")
+    earlier = known.filter(client=order.client, order_key=_digest(order.key)).first()
+    if earlier is None:
+        return None
+    of_then = (earlier.app, earlier.plan.slug, earlier.name, earlier.made_from_id)
+    made_from = order.made_from.pk if order.made_from else None
+    if of_then != (order.app.slug, order.plan, order.name, made_from):
+        raise Refused("This order was sent before with other contents; start a new one.")
+    return earlier
+
+
+def _digest(key: str) -> str:
+    """Any key a caller likes, in a column of fixed width."""
+    return hashlib.sha256(key.encode()).hexdigest() if key else ""
+
+
 def _check(order: Order) -> Plan:
     """The plan; ``Refused`` for the first thing that is in the way."""
     if availability(order.app, settings.BERTH_APP_SETTINGS):  # which setting is for staff to know
@@ -87,7 +111,7 @@ def _check(order: Order) -> Plan:
         )
     if order.is_scratch:
         return Plan.objects.get(slug=order.plan)  # also one that is on offer no more
-    plan = _plan(order.plan, order.app)
+    plan = _plan(order)
     if not order.client.is_active:
         raise Refused(f"{order.client} is inactive: nothing can be ordered.")
     _check_count(order.client)
@@ -120,7 +144,10 @@ def _told(order: Order) -> dict[str, str]:
         "plan": order.plan,
         "name": order.name,
     }
-    return told | ({"backup": str(order.made_from.pk)} if order.made_from else {})
+    if order.made_from is None:
+        return told
+    source = order.made_from
+    return told | {"backup": str(source.pk), "taken_at": str(source.taken_at)}
 
 
 def _check_count(client: Client) -> None:
@@ -131,11 +158,12 @@ def _check_count(client: Client) -> None:
         raise Refused(f"{client} has {held} of the {most} instances that a client may have.")
 
 
-def _plan(slug: str, app: App) -> Plan:
-    plan = {each.slug: each for each in Plan.objects.filter(is_active=True)}.get(slug)
+def _plan(order: Order) -> Plan:
+    plan = {each.slug: each for each in Plan.objects.filter(is_active=True)}.get(order.plan)
     if plan is None:
-        raise Refused(f"There is no plan “{slug}” on offer.", field="plan")
-    shortfall = offers.shortfall(plan, app)
+        raise Refused(f"There is no plan “{order.plan}” on offer.", field="plan")
+    data_bytes = order.made_from.size_bytes if order.made_from else 0
+    shortfall = offers.shortfall(plan, order.app, data_bytes=data_bytes)
     if shortfall:
         raise Refused(f"{shortfall}; {plan} has less.", field="plan")
     return plan

@@ -22,7 +22,10 @@ def request(*, instance: Instance, backup: Backup, actor: Actor) -> Restore:
 
     Raises ``Refused`` where the backup can't be put back there, or the instance is busy.
     """
-    operation = moves.request(instance=instance, kind=Operation.Kind.RESTORE, actor=actor)
+    told = {"backup": str(backup.pk), "taken_at": str(backup.taken_at)}
+    operation = moves.request(
+        instance=instance, kind=Operation.Kind.RESTORE, actor=actor, told=told
+    )
     locked = operation.instance
     chosen = Backup.objects.select_related("instance").get(pk=backup.pk)
     refuse_unfit(instance=locked, backup=chosen)

@@ -16,7 +16,6 @@ from hosting.selectors.upgrades import Target
 from hosting.services import moves, placement, rehearsals
 from tenants.errors import Refused
 from tenants.models import Client
-from tenants.services import audit
 from tenants.services.actors import Actor
 
 
@@ -44,8 +43,12 @@ def request(*, instance: Instance, version: str, plan: str, actor: Actor) -> Upg
     if target.plan != current.plan:
         hooks.check_order(client=current.client, plan=target.plan)
         placement.refuse_growth(instance=current, plan=target.plan)
-    operation = moves.request(instance=current, kind=Operation.Kind.UPGRADE, actor=actor)
-    upgrade = Upgrade.objects.create(
+    told = {
+        "version": f"{current.version} to {target.version}",
+        "plan": f"{current.plan.slug} to {target.plan.slug}",
+    }
+    operation = moves.request(instance=current, kind=Operation.Kind.UPGRADE, actor=actor, told=told)
+    return Upgrade.objects.create(
         operation=operation,
         from_generation=current.generation,
         to_generation=reading.unused_generation(current) if changes_app else current.generation,
@@ -58,15 +61,6 @@ def request(*, instance: Instance, version: str, plan: str, actor: Actor) -> Upg
         from_plan=current.plan,
         to_plan=target.plan,
     )
-    audit.record(
-        action="instance.upgrade_described",
-        actor=actor,
-        client=current.client,
-        obj=current,
-        before={"version": current.version, "plan": current.plan.slug},
-        after={"version": target.version, "plan": target.plan.slug},
-    )
-    return upgrade
 
 
 def record_images(*, upgrade: Upgrade, images: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
@@ -11,7 +12,7 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from hosting.selectors import dashboard
-from hosting.views.words import author, in_words
+from hosting.views.words import author, backup_moment, in_words
 from tenants.models import AuditEvent
 from tenants.permissions import Permission
 from tenants.selectors import audit
@@ -32,7 +33,7 @@ def index(request: ClientRequest) -> HttpResponse:
     events = list(found[: PAGE + 1])
     context = {
         "section": "audit",
-        "rows": [(event, author(event.actor_label), in_words(event)) for event in events[:PAGE]],
+        "rows": [_row(each) for each in events[:PAGE]],
         "instances": list(dashboard.past_and_present(request.client)),
         "wanted": wanted,
         "text": text,
@@ -42,6 +43,11 @@ def index(request: ClientRequest) -> HttpResponse:
     }
     template = "hosting/audit.html#events" if request.htmx else "hosting/audit.html"
     return render_page(request, template, context)
+
+
+def _row(event: AuditEvent) -> tuple[AuditEvent, str, str, datetime | None]:
+    """The event, who did what, and of which moment the backup is that it is about."""
+    return event, author(event.actor_label), in_words(event), backup_moment(event)
 
 
 def _events(request: ClientRequest, wanted: str, text: str) -> QuerySet[AuditEvent]:

@@ -79,6 +79,13 @@ CALLED = {
     Operation.Kind.RESTORE_TEST: "Restore test",
     Operation.Kind.DELETE: "Delete",
 }
+# Where the name can't simply follow the title.
+_WITH_NAME = {
+    "Set up from a backup": "Set up {} from a backup",
+    "Setting up from a backup": "Setting up {} from a backup",
+    "Go back": "Take {} back to before its restore",
+    "Going back": "Taking {} back to before its restore",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,7 @@ class OperationView:
     waits_for: str
     waits_well: bool  # only for its turn or its server: nothing went wrong with it
     author: str
+    heading: str  # the title with the instance's name
 
     @property
     def at_work(self) -> Sequence[StepView]:
@@ -221,6 +229,7 @@ def show_operation(
         waits_for=operation.reason if operation.is_active else "",
         waits_well=not any(step.state == OperationStep.State.FAILED for step in at_work),
         author=author(operation.requested_by_label),
+        heading=_title(operation, name=instance.name),
     )
 
 
@@ -258,14 +267,21 @@ def _why(operation: Operation) -> str:
     return f"{why[:1].upper()}{why[1:]}"
 
 
-def _title(operation: Operation) -> str:
+def _title(operation: Operation, *, name: str = "") -> str:
+    """What is done, in words; with the instance's name where there is one."""
+    kind = Operation.Kind(operation.kind)
+    called, doing = _named(CALLED[kind], name), _named(DOING[kind], name)
     if not operation.is_active:
-        return CALLED[Operation.Kind(operation.kind)]
+        return called
     if operation.undoing:
-        return f"Taking back: {CALLED[Operation.Kind(operation.kind)].lower()}"
+        return f"Taking back: {called[:1].lower()}{called[1:]}"
     if operation.cancel_requested_at:
-        return f"Calling off: {CALLED[Operation.Kind(operation.kind)].lower()}"
-    return DOING[Operation.Kind(operation.kind)]
+        return f"Calling off: {called[:1].lower()}{called[1:]}"
+    return doing
+
+
+def _named(words: str, name: str) -> str:
+    return _WITH_NAME.get(words, f"{words} {{}}").format(name) if name else words
 
 
 def _status(instance: Instance, active: OperationView | None) -> Status:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from hosting.models import Backup, Incident, Instance, Operation, RestoreTest
 from hosting.selectors import backups as reading
+from hosting.selectors import restore_tests
 from hosting.services import backups
 from hosting.views.presentation import OPERATION, InstanceView, Status
 
@@ -73,7 +74,7 @@ def proof_of(shown: InstanceView, *, now: datetime) -> Proof:
     active = shown.active.operation if shown.active else None
     return Proof(
         newest=reading.newest_proven(instance),
-        test=reading.last_test(instance),
+        test=restore_tests.last_of(instance),
         incident=reading.incident_of(instance),
         failed=reading.last_failed(instance),
         next_at=None if is_soon else next_at,

@@ -39,7 +39,7 @@ def restore(request: ClientRequest, name: str, backup_id: uuid.UUID) -> HttpResp
 @require_POST
 @client_view(Permission.RESTORE_BACKUP)
 def clone(request: ClientRequest, name: str, backup_id: uuid.UUID) -> HttpResponse:
-    """Ask for a new instance with the data of the backup."""
+    """Ask for a new instance with the data of the backup; once for each key, as an order."""
     require(request.user, request.client, Permission.ORDER_INSTANCE)
     instance = instances.get(request, name)
     backup = _get(instance, backup_id)
@@ -47,7 +47,13 @@ def clone(request: ClientRequest, name: str, backup_id: uuid.UUID) -> HttpRespon
     try:
         if not new:
             raise Refused("Give it a name.", field="name")
-        made = clones.request(backup=backup, name=new, plan=plan, actor=request.actor)
+        made = clones.request(
+            backup=backup,
+            name=new,
+            plan=plan,
+            actor=request.actor,
+            order_key=request.headers.get("Idempotency-Key") or request.POST.get("order_key"),
+        )
     except Refused as refusal:
         return _page(request, instance, backup, wanted=(new, plan), not_cloned=refusal)
     return redirect("instance", client=request.client.slug, name=made.name)
@@ -100,9 +106,10 @@ def _new_one(
     field = refusal.field if refusal and refusal.field in ("name", "plan") else "form"
     return {
         "may_clone": True,
+        "order_key": uuid.uuid4(),
         "new_name": name,
         "suffix": f".{request.client.slug}.{settings.BERTH_DOMAIN}",
-        "plans": offers.plan_offers(offers.plans_on_offer(), app),
+        "plans": offers.plan_offers(offers.plans_on_offer(), app, data_bytes=backup.size_bytes),
         "chosen_plan": plan or instance.plan.slug,
         **({f"{field}_error": refusal.message} if refusal else {}),
     }

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
+
+from django.utils.dateparse import parse_datetime
 
 from tenants.models import AuditEvent
 
 _WORDS = {
     "instance.ordered": "ordered",
     "instance.provision_requested": "asked to set up",
+    "instance.clone_requested": "asked to set up from a backup",
+    "instance.restore_test_requested": "began to test a backup in",
     "instance.start_requested": "asked to start",
     "instance.stop_requested": "asked to stop",
     "instance.restart_requested": "asked to restart",
@@ -34,6 +39,8 @@ _WORDS = {
 _ENDED = {
     "operation.succeeded": {
         "provision": "set up",
+        "clone": "set up from a backup",
+        "restore_test": "tested a backup in",
         "start": "started",
         "stop": "stopped",
         "restart": "restarted",
@@ -45,6 +52,8 @@ _ENDED = {
     },
     "operation.failed": {
         "provision": "failed to set up",
+        "clone": "failed to set up from a backup",
+        "restore_test": "failed to bring back a backup in",
         "start": "failed to start",
         "stop": "failed to stop",
         "restart": "failed to restart",
@@ -56,6 +65,8 @@ _ENDED = {
     },
     "operation.cancelled": {
         "provision": "stopped setting up",
+        "clone": "stopped setting up from a backup",
+        "restore_test": "stopped testing a backup in",
         "start": "stopped starting",
         "stop": "called off stopping",
         "restart": "called off restarting",
@@ -86,3 +97,11 @@ def in_words(event: AuditEvent) -> str:
         return known
     noun, _, verb = event.action.partition(".")
     return f"{verb} {noun}".replace("_", " ").strip()
+
+
+def backup_moment(event: AuditEvent) -> datetime | None:
+    """When the backup was made that it is about; None where it is about none, or says nothing."""
+    try:
+        return parse_datetime(str(event.after.get("taken_at", "")))
+    except ValueError:
+        return None

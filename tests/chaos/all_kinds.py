@@ -10,7 +10,9 @@ from hosting.services import doorbell
 from tests.chaos import fleet
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
-from tests.chaos.subject import Subject
+from tests.chaos.lanes import side_by_side
+from tests.chaos.lives import LAST
+from tests.chaos.subject import ALONE, FIRSTS, Subject, ready_for
 from tests.chaos.waiting import wait_until
 
 # How far they have come when it is killed: a sentence, and whether it is so.
@@ -20,14 +22,21 @@ Progress = tuple[str, Callable[[Sequence[Operation]], bool]]
 def die_with_all_kinds(made: Installation, world: Fleet) -> list[str]:
     """Some rounds of it; what was wrong. Says where each operation stood."""
     faults: list[str] = []
+    subjects: dict[str, Subject] = {}
     for number, progress in enumerate(ROUNDS):
-        faults += _round(made, world, f"round-{number}", progress)
+        faults += _round(made, world, f"round-{number}", progress, subjects)
+        for kind in (*FIRSTS, *ALONE, LAST):  # these can't be asked for a second time
+            subjects.pop(kind)
     return faults
 
 
-def _round(made: Installation, world: Fleet, name: str, progress: Progress) -> list[str]:
+def _round(
+    made: Installation, world: Fleet, name: str, progress: Progress, subjects: dict[str, Subject]
+) -> list[str]:
+    """``subjects`` are left over from the round before, by kind, and then from this one."""
     what, is_so_far = progress
-    subjects = {kind: Subject.ready_for(world, f"{name}-{kind}", kind) for kind in runner.FLOWS}
+    wanted = [(world, subjects.get(kind, f"{name}-{kind}"), kind) for kind in runner.FLOWS]
+    subjects.update(zip(runner.FLOWS, side_by_side(ready_for, wanted), strict=True))
     asked = {kind: subject.ask(kind) for kind, subject in subjects.items()}
     made.broker.client.flushall()  # the bells of what was done on the way here
     for operation in asked.values():

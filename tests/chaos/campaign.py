@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hosting.models import ACTIVE_STATES, Instance, Operation
-from tests.chaos import engine, evidence, fleet, verdict
+from tests.chaos import engine, evidence, fleet, inside, verdict
 from tests.chaos.deeds import DEEDS, World
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
@@ -106,7 +106,7 @@ def _wrong_with_instance(world: World, instance: Instance) -> Iterator[str]:
         yield from evidence.wrong_with_traces(instance)
         yield from evidence.wrong_with_objects(instance)
         return
-    secrets = evidence.secrets_of(instance)
+    secrets = inside.secrets_of(instance)
     if world.secrets.setdefault(instance, secrets) != secrets:
         yield "its secrets changed"
     if instance.state == _State.RUNNING:
@@ -122,10 +122,11 @@ def _wrong_with_instance(world: World, instance: Instance) -> Iterator[str]:
 
 def _wrong_inside(world: World, instance: Instance) -> Iterator[str]:
     try:
-        account = evidence.keepsake(instance).account
+        seen = inside.look(instance)
+        account = seen.keepsake.account
         if world.accounts.setdefault(instance, account) != account:
             yield "it opened another account: its data was lost"
-        yield from evidence.wrong_with_secrets(instance)
+        yield from seen.wrong_with_secrets()
     except AssertionError as error:
         yield str(error)
 

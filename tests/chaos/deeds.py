@@ -19,7 +19,7 @@ from hosting.engines.errors import EngineError
 from hosting.models import ACTIVE_STATES, Instance, Operation
 from hosting.services import operations
 from tenants.errors import Refused
-from tests.chaos import engine, evidence, fleet
+from tests.chaos import engine, fleet, inside
 from tests.chaos.fleet import ACTOR, Fleet
 from tests.chaos.installation import Installation
 from tests.chaos.processes import Part
@@ -117,7 +117,7 @@ def visit(world: World, chance: float) -> str | None:
     if instance is None:
         return None
     try:
-        world.accounts[instance] = evidence.keepsake(instance).account
+        world.accounts[instance] = inside.look(instance).keepsake.account
     except (AssertionError, EngineError):
         return None  # something is just being done to it
     return f"visited {instance.name}"

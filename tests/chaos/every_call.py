@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from django.db import connection
+
 from hosting.flows import runner
 from tests.chaos import calls, evidence, verdict
-from tests.chaos.every_step import try_all
+from tests.chaos.deaths import Death
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
-from tests.chaos.lives import SURVIVED, Death
-from tests.chaos.subject import Subject, with_source
+from tests.chaos.lanes import side_by_side
+from tests.chaos.lives import SURVIVED, try_all
+from tests.chaos.subject import ready_for, with_source
 
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
@@ -20,17 +23,17 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     deaths = [
         Death(kind, call=number)
         for kind, said in recorded.items()
-        for number in range(1, len(said) + 1, 2 if options.brief else 1)
+        for number in range(1, len(said) + 1)
         if options.only in ("", kind)
     ]
     trials = try_all(world, deaths)
-    outcomes = {each.death: each.outcome if each.is_well else "FAILED" for each in trials}
+    outcomes = {each.blow: each.outcome if each.is_well else "FAILED" for each in trials}
     for each in deaths:
         said = recorded[each.kind][each.call - 1]
         print(f"{each.kind:<12}{each.call:>3}  {said:<44}{outcomes.get(each, 'not tried')}")
     survived = sum(each.outcome == SURVIVED for each in trials)
     print(f"{survived} of {len(deaths)} deaths survived; n/a: it needed fewer calls that time")
-    faults = [f"{each.death}: {each.outcome}" for each in trials if not each.is_well]
+    faults = [f"{each.blow}: {each.outcome}" for each in trials if not each.is_well]
     faults += [f"{each}: not tried" for each in {*deaths} - outcomes.keys()]
     faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
     verdict.tell(faults)
@@ -39,11 +42,18 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
 
 def _record(world: Fleet) -> dict[str, list[str]]:
     """What each kind asks of the engine when nobody dies."""
-    recorded: dict[str, list[str]] = {}
-    for kind in runner.FLOWS:
-        subject = Subject.ready_for(world, f"model-{kind}", kind)
+    said = side_by_side(_calls_of, [(world, kind) for kind in runner.FLOWS])
+    return dict(zip(runner.FLOWS, said, strict=True))
+
+
+def _calls_of(arguments: tuple[Fleet, str]) -> list[str]:
+    """In a process of a pool: what one kind asks."""
+    world, kind = arguments
+    subject = ready_for((world, f"model-{kind}", kind))
+    try:
         operation = subject.ask(kind)
         with calls.recorded() as said:
             subject.work_off(operation)
-        recorded[kind] = said
-    return recorded
+        return said
+    finally:
+        connection.close()

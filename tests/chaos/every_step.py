@@ -3,53 +3,39 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable
 
 from hosting.flows.moments import Moment
 from tests.chaos import evidence, verdict
 from tests.chaos.all_kinds import die_with_all_kinds
+from tests.chaos.deaths import Death, all_deaths
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
-from tests.chaos.lanes import side_by_side
-from tests.chaos.lives import SURVIVED, Death, Trial, all_deaths, live, lives_for
+from tests.chaos.lives import SURVIVED, Trial, try_all
 from tests.chaos.subject import with_source
-
-LANES = 8  # each mostly waits for a lease to run out
-# Between a step that is written down and the next one nothing is done:
-# BEFORE and AFTER are left to the long run.
-BRIEFLY = (Moment.WITHIN, Moment.DONE)
 
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
     """Try every death; print the table; whether all were survived."""
-    moments = BRIEFLY if options.brief else tuple(Moment)
-    deaths = [each for each in all_deaths(moments) if options.only in ("", each.kind)]
+    deaths = [each for each in all_deaths() if options.only in ("", each.kind)]
     world = with_source(Fleet.found())
     trials = try_all(world, deaths)
-    print(table(deaths, trials, moments))
+    print(table(deaths, trials))
     survived = sum(each.outcome == SURVIVED for each in trials)
     print(f"{survived} of {len(deaths)} deaths survived; n/a: the step has no such moment")
-    faults = [f"{each.death}: {each.outcome}" for each in trials if not each.is_well]
-    faults += [f"{each}: not tried" for each in {*deaths} - {each.death for each in trials}]
+    faults = [f"{each.blow}: {each.outcome}" for each in trials if not each.is_well]
+    faults += [f"{each}: not tried" for each in {*deaths} - {each.blow for each in trials}]
     faults += die_with_all_kinds(made, world)
     faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
     verdict.tell(faults)
     return not faults
 
 
-def try_all(world: Fleet, deaths: Sequence[Death]) -> list[Trial]:
-    """All of them, some instances side by side."""
-    lives = lives_for(deaths, at_least=2 * LANES)
-    several = side_by_side(live, [(world, life) for life in lives], lanes=LANES)
-    return list(chain.from_iterable(several))
-
-
-def table(deaths: Iterable[Death], trials: Iterable[Trial], moments: Sequence[Moment]) -> str:
+def table(deaths: Iterable[Death], trials: Iterable[Trial]) -> str:
     """A line for each step, a column for each moment."""
-    outcomes = {each.death: each.outcome if each.is_well else "FAILED" for each in trials}
-    lines = [f"{'operation':<12}{'step':<12}" + "".join(f"{each:<10}" for each in moments)]
+    outcomes = {each.blow: each.outcome if each.is_well else "FAILED" for each in trials}
+    lines = [f"{'operation':<12}{'step':<12}" + "".join(f"{each:<10}" for each in Moment)]
     for kind, step in dict.fromkeys((each.kind, each.step) for each in deaths):
-        cells = [outcomes.get(Death(kind, step, moment), "not tried") for moment in moments]
+        cells = [outcomes.get(Death(kind, step, moment), "not tried") for moment in Moment]
         lines.append(f"{kind:<12}{step:<12}" + "".join(f"{each:<10}" for each in cells).rstrip())
     return "\n".join(lines)

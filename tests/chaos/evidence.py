@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from django.utils import timezone
@@ -14,7 +13,6 @@ from hosting.engines.docker.spec import container_name, needs_secrets_volume, se
 from hosting.engines.wanted import Stack
 from hosting.flows import repositories, runner, stacks
 from hosting.flows.backup import tag, written_of
-from hosting.flows.engines import engine_for
 from hosting.models import Backup, Footing, Instance, Operation, OperationStep, Subnet
 from hosting.selectors import moves
 from tenants.models import AuditEvent
@@ -23,37 +21,6 @@ from tests.chaos import engine
 from tests.chaos.engine import Container, Holding, Network
 
 RUNS, STANDS = "running", "exited"
-
-
-@dataclass(frozen=True)
-class Keepsake:
-    """What must never change as long as an instance lives."""
-
-    account: str
-    secrets: tuple[tuple[str, str], ...]
-
-
-def keepsake(instance: Instance) -> Keepsake:
-    """Of an instance that runs. Raises ``AssertionError`` where its parts don't fit together."""
-    account = inside(instance, "web", "cat /data/account")
-    login = 'export REDISCLI_AUTH="$(cat /run/secrets/redis_password)"'
-    accounts = inside(instance, "redis", f"{login}; redis-cli smembers accounts")
-    assert accounts == account, f"Redis has the accounts {accounts.split()}, web has {account}"
-    return Keepsake(account, secrets_of(instance))
-
-
-def secrets_of(instance: Instance) -> tuple[tuple[str, str], ...]:
-    """Name and value of each secret that Berth has of the instance."""
-    return tuple(sorted((each.name, each.reveal()) for each in instance.secrets.all()))
-
-
-def inside(instance: Instance, service: str, script: str) -> str:
-    """What a script prints inside a service."""
-    result = engine_for(instance.server).run(
-        str(instance.pk), service, ("bash", "-c", script), timeout=timedelta(seconds=20)
-    )
-    assert result.exit_code == 0, f"{service} of {instance}: {result.output.strip()}"
-    return result.output.strip()
 
 
 def expected(stack: Stack, state: str) -> Holding:
@@ -116,17 +83,6 @@ def surplus_objects(instance: Instance, *, may_run: bool) -> Iterator[str]:
     for container in held.containers:
         if container.state == RUNS and not may_run:
             yield f"{container.name} runs"
-
-
-def wrong_with_secrets(instance: Instance) -> Iterator[str]:
-    """Every service finds in its files what Berth has."""
-    values = dict(secrets_of(instance))
-    for service in stacks.build(instance).services:
-        for secret in service.secrets:
-            if inside(instance, service.name, f"cat {secret.target}") != secret.value.strip():
-                yield f"{service.name} has another {secret.name} than Berth"
-            if secret.name in values and values[secret.name] != secret.value:
-                yield f"the stack has another {secret.name} than Berth"
 
 
 def wrong_with_operation(operation: Operation) -> Iterator[str]:

@@ -1,121 +1,124 @@
-"""An instance's life, from its order to its deletion, in which workers die."""
+"""Instances' lives, from their order to their deletion, in which workers are struck."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from itertools import chain, zip_longest
+from typing import Protocol
 
 from django.db import connection
-from django.utils import timezone
 
 from hosting.flows import runner
-from hosting.flows.moments import Moment
-from hosting.models import Operation, OperationStep
-from hosting.services import leases
-from tests.chaos import calls, fleet
+from hosting.models import Operation
 from tests.chaos.fleet import Fleet
+from tests.chaos.lanes import LANES, side_by_side
 from tests.chaos.subject import ALONE, FIRSTS, Subject
 
-SURVIVED, NOT_PASSED = "survived", "n/a"
-LAST = Operation.Kind.DELETE
+SURVIVED, HELD, NOT_PASSED = "survived", "held", "n/a"
+_Kind = Operation.Kind
+LAST = _Kind.DELETE
+# In a group each kind leaves the instance in the state that the next one needs.
+SAVING = ((_Kind.BACKUP,), (_Kind.RESTORE, _Kind.REVERT))
+OTHERS = ((_Kind.STOP, _Kind.START), (_Kind.RESTART,), (_Kind.REPAIR,))
 
 
-@dataclass(frozen=True)
-class Death:
-    """Where a worker dies: at a moment of a step, or before so many-th call to the engine."""
+class Blow(Protocol):
+    """Something that happens to a worker amid an operation of that kind."""
 
-    kind: str
-    step: str = ""
-    moment: Moment | None = None
-    call: int = 0
+    @property
+    def kind(self) -> str: ...
 
-    def __str__(self) -> str:
-        return f"{self.kind}/{self.step}/{self.moment}" if self.step else f"{self.kind} {self.call}"
+    def strike(self, subject: Subject, operation: Operation) -> str:
+        """Deal it and see the operation through.
 
-    def start_worker(self, operation: Operation) -> int:
-        """Fork the worker that dies there; its process id."""
-        if self.step:
-            return fleet.run_in_child(operation.pk, die_at=str(self))
-        return fleet.run_in_child(operation.pk, prepare=calls.die_before(self.call))
+        ``survived``, ``held``, ``n/a`` where there was no moment for it, or else what is wrong.
+        """
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of the operation: ``survived``, ``n/a``, or what is wrong."""
+    """What became of an operation and its instance: one of the three, or what is wrong."""
 
-    death: Death
+    blow: Blow
     outcome: str
 
     @property
     def is_well(self) -> bool:
-        return self.outcome in (SURVIVED, NOT_PASSED)
+        return self.outcome in (SURVIVED, HELD, NOT_PASSED)
 
 
 @dataclass(frozen=True)
 class Life:
-    """An instance's name, and the deaths in it, in order: at most one of each of its ends."""
+    """An instance's name, and the blows in it, in order: at most one at each of its ends."""
 
     name: str
-    deaths: Sequence[Death]
+    blows: Sequence[Blow]
 
     @property
     def first(self) -> str:
-        """What brings it up."""
-        firsts = (*FIRSTS, ALONE)
-        return next((each.kind for each in self.deaths if each.kind in firsts), FIRSTS[0])
+        """What brings the instance up."""
+        firsts = (*FIRSTS, *ALONE)
+        return next((each.kind for each in self.blows if each.kind in firsts), FIRSTS[0])
 
     @property
-    def deeds(self) -> list[tuple[str, Death | None]]:
-        """What is done in it: only what somebody dies of, beside the two ends."""
-        if self.first == ALONE:
-            return [(ALONE, self._death_at(ALONE))]
+    def deeds(self) -> list[tuple[str, Blow | None]]:
+        """What is done in it: only what a blow falls into, beside the two ends."""
+        if self.first in ALONE:
+            return [(self.first, self._blow_at(self.first))]
         ends = (self.first, LAST)
-        between = [(each.kind, each) for each in self.deaths if each.kind not in ends]
-        first, last = ((kind, self._death_at(kind)) for kind in ends)
+        between = [(each.kind, each) for each in self.blows if each.kind not in ends]
+        first, last = ((kind, self._blow_at(kind)) for kind in ends)
         return [first, *between, last]
 
-    def _death_at(self, end: str) -> Death | None:
-        return next((each for each in self.deaths if each.kind == end), None)
+    def _blow_at(self, end: str) -> Blow | None:
+        return next((each for each in self.blows if each.kind == end), None)
 
 
-def all_deaths(moments: Iterable[Moment]) -> list[Death]:
-    """At these moments of every step of every kind that the runner knows."""
-    return [
-        Death(kind, step.name, moment)
-        for kind, flow in runner.FLOWS.items()
-        for step in flow.steps
-        for moment in moments
-    ]
+def try_all(world: Fleet, blows: Sequence[Blow]) -> list[Trial]:
+    """All of them, some instances side by side."""
+    several = side_by_side(live, [(world, life) for life in lives_for(blows)])
+    return list(chain.from_iterable(several))
 
 
-def lives_for(deaths: Sequence[Death], *, at_least: int) -> list[Life]:
-    """So many lives that each death has its place in one, and no more: each has to be founded."""
-    firsts = [each for each in deaths if each.kind in FIRSTS]
-    lasts = [each for each in deaths if each.kind == LAST]
-    alone = [each for each in deaths if each.kind == ALONE]
-    between = [each for each in deaths if each.kind not in (*FIRSTS, LAST, ALONE)]
-    count = max(len(firsts), len(lasts), min(at_least, len(between)))
-    lives = [
-        Life(
-            f"life-{number}",
-            [each for some in (firsts, lasts, between) for each in some[number::count]],
-        )
-        for number in range(count)
-    ]
-    return lives + [Life(f"test-{number}", [each]) for number, each in enumerate(alone)]
+def lives_for(blows: Sequence[Blow]) -> list[Life]:
+    """So many lives that each blow has its place in one, and no more: each has to be founded.
+
+    Backups and what needs one come into some of them, the rest into the others.
+    """
+    of_kind = {kind: [each for each in blows if each.kind == kind] for kind in runner.FLOWS}
+    firsts = [each for kind in FIRSTS for each in of_kind[kind]]
+    alone = [[each] for kind in ALONE for each in of_kind[kind]]
+    others = len(blows) - len(alone)
+    count = max(len(firsts), len(of_kind[LAST]), min(2 * LANES, others))
+    saved = max(LANES, min(2 * LANES, count // 2))
+    lives: list[list[Blow]] = [[] for _ in range(count)]
+    for ends in (firsts, of_kind[LAST]):
+        _deal([ends], lives)
+    for group in SAVING:
+        _deal([of_kind[kind] for kind in group], lives[:saved])
+    for group in OTHERS:
+        _deal([of_kind[kind] for kind in group], lives[saved:] or lives)
+    longest_first = sorted(filter(None, [*lives, *alone]), key=len, reverse=True)
+    return [Life(f"life-{number}", dealt) for number, dealt in enumerate(longest_first)]
+
+
+def _deal(kinds: Sequence[Sequence[Blow]], lives: Sequence[list[Blow]]) -> None:
+    """In turn, the shortest life first; in each, the kinds one after the other and again."""
+    order = sorted(lives, key=len)
+    for number, life in enumerate(order):
+        dealt = (each[number :: len(order)] for each in kinds)
+        life.extend(each for turn in zip_longest(*dealt) for each in turn if each is not None)
 
 
 def live(arguments: tuple[Fleet, Life]) -> list[Trial]:
-    """Live it in a process of a pool; what became of each death, up to one that went wrong."""
+    """Live it in a process of a pool; what became of each blow, up to one that went wrong."""
     world, life = arguments
     trials: list[Trial] = []
     try:
         trials.extend(_trials(Subject(world, life.name, first=life.first), life))
     except Exception as error:  # whatever it is belongs into the report
-        untried = [each for each in life.deaths if each not in {t.death for t in trials}]
+        untried = [each for each in life.blows if each not in {t.blow for t in trials}]
         trials.append(Trial(untried[0], f"{life.name}: {type(error).__name__}: {error}"))
     finally:
         connection.close()
@@ -123,58 +126,14 @@ def live(arguments: tuple[Fleet, Life]) -> list[Trial]:
 
 
 def _trials(subject: Subject, life: Life) -> Iterator[Trial]:
-    for kind, death in life.deeds:
-        if death is None:
+    for kind, blow in life.deeds:
+        if blow is None:
             subject.do(kind)
             continue
         operation = subject.ask(kind)
-        outcome = _die_and_go_on(subject, operation, death)
+        outcome = blow.strike(subject, operation)
         faults = "; ".join(subject.faults(operation))
-        yield Trial(death, faults or outcome)
-        if faults:
+        trial = Trial(blow, faults or outcome)
+        yield trial
+        if not trial.is_well:
             return
-
-
-def _die_and_go_on(subject: Subject, operation: Operation, death: Death) -> str:
-    """One worker dies there; another one ends what it began."""
-    status = os.waitpid(death.start_worker(operation), 0)[1]
-    operation.refresh_from_db()
-    if os.WIFEXITED(status):
-        _see_that_it_is_not_passed(operation, death)
-        return NOT_PASSED
-    assert os.WTERMSIG(status) == signal.SIGKILL, f"ended by signal {os.WTERMSIG(status)}"
-    _see_where_it_died(operation, death)
-    _see_that_nobody_else_may(operation)
-    subject.work_off(operation)
-    assert operation.fence >= 2, "it was ended by a worker that was dead"
-    return SURVIVED
-
-
-def _see_that_nobody_else_may(operation: Operation) -> None:
-    """As long as the dead worker's lease is good."""
-    lease = leases.claim(operation_id=operation.pk, worker="too early")
-    if lease is not None:
-        assert operation.lease_expires_at is not None
-        assert timezone.now() >= operation.lease_expires_at, "it was taken from under a lease"
-        leases.postpone(lease=lease, reason="", delay=timedelta(0), counts=False)
-
-
-def _see_that_it_is_not_passed(operation: Operation, death: Death) -> None:
-    """Only a step that says nothing has no moment within; and side by side, calls are fewer."""
-    if death.call:
-        return
-    output = operation.steps.get(name=death.step).output
-    assert (death.moment, output) == (Moment.WITHIN, ""), f"nobody died at {death}"
-
-
-def _see_where_it_died(operation: Operation, death: Death) -> None:
-    assert operation.state == Operation.State.RUNNING, "a dead worker told somebody"
-    if death.call:
-        return
-    step = operation.steps.get(name=death.step)
-    is_done = step.state == OperationStep.State.DONE
-    assert is_done == (death.moment == Moment.AFTER), f"{step.name} is {step.state}"
-    if death.moment in (Moment.BEFORE, Moment.WITHIN):
-        assert bool(step.output) == (death.moment == Moment.WITHIN), f"said: {step.output}"
-    later = operation.steps.filter(position__gt=step.position)
-    assert not later.exclude(state=OperationStep.State.PENDING).exists(), "it went further"

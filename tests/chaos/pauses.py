@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from django.db import connection
-
 from hosting.flows import runner
 from hosting.flows.moments import Moment
 from hosting.models import Operation
@@ -19,11 +17,9 @@ from tenants.models import AuditEvent
 from tenants.services import audit
 from tests.chaos import engine, fleet
 from tests.chaos.fleet import Fleet
+from tests.chaos.lives import HELD, NOT_PASSED
 from tests.chaos.subject import Subject
-from tests.chaos.waiting import wait_until
-
-HELD, TOO_LATE = "held", "n/a"
-_Kind = Operation.Kind
+from tests.chaos.waiting import NotInTime, wait_until
 
 
 @dataclass(frozen=True)
@@ -39,48 +35,44 @@ class Pause:
         at = f"{self.step}/{self.moment}" if self.moment else f"after {self.seconds:g} s"
         return f"{self.kind}: {at}"
 
+    def strike(self, subject: Subject, operation: Operation) -> str:
+        """The worker is paused there; a second one ends the work; then the first goes on."""
+        child = fleet.run_in_child(operation.pk, prepare=_stopper(self))
+        try:
+            time.sleep(self.seconds)
+            if self.moment is None:
+                os.kill(child, signal.SIGSTOP)
+            if os.WIFEXITED(os.waitpid(child, os.WUNTRACED)[1]):
+                subject.work_off(operation)  # on a busy machine it may have lost its lease
+                return NOT_PASSED
+            _take_over(subject, operation, child)
+            ended_at = time.time()
+            os.kill(child, signal.SIGCONT)
+            status = _wait_for_exit(child)
+        except BaseException:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise
+        return "; ".join(_faults(subject, operation, child, ended_at, status)) or HELD
 
-def all_pauses(*, brief: bool) -> list[Pause]:
-    """In each step right before its first change and, if not brief, at instants of each kind."""
+
+def all_pauses() -> list[Pause]:
+    """In each step right before its first change, and at some instants of each kind."""
     flows = runner.FLOWS.items()
     within = [Pause(kind, step.name, Moment.WITHIN) for kind, flow in flows for step in flow.steps]
     instants = [Pause(kind, seconds=each) for kind, _ in flows for each in (0.05, 0.2, 0.5, 0.9)]
-    return within if brief else within + instants
+    return within + instants
 
 
-def try_pause(arguments: tuple[Fleet, int, Pause]) -> tuple[Pause, str]:
-    """In a process of a pool: one instance, one pause, and what became of it."""
-    world, number, pause = arguments
+def _take_over(subject: Subject, operation: Operation, paused: int) -> None:
+    """A second worker ends it. All it ever waits for is a lock that the paused one's restic has."""
     try:
-        subject = Subject.ready_for(world, f"pause-{number}", pause.kind)
-        outcome = _pause_and_go_on(subject, pause)
-        if not subject.instance.is_deleted:
-            subject.do(_Kind.DELETE)
-    except Exception as error:  # whatever it is belongs into the report
-        outcome = f"{type(error).__name__}: {error}"
-    finally:
-        connection.close()
-    return pause, outcome
-
-
-def _pause_and_go_on(subject: Subject, pause: Pause) -> str:
-    operation = subject.ask(pause.kind)
-    child = fleet.run_in_child(operation.pk, prepare=_stopper(pause))
-    try:
-        time.sleep(pause.seconds)
-        if pause.moment is None:
-            os.kill(child, signal.SIGSTOP)
-        if os.WIFEXITED(os.waitpid(child, os.WUNTRACED)[1]):
-            return TOO_LATE
+        subject.work_off(operation, patience=30)
+    except NotInTime:
+        if "is in use by another process" not in fleet.reread(operation).reason:
+            raise
+        os.kill(paused, signal.SIGCONT)
         subject.work_off(operation)
-        ended_at = time.time()
-        os.kill(child, signal.SIGCONT)
-        status = _wait_for_exit(child)
-    except BaseException:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        raise
-    return "; ".join(_faults(subject, operation, child, ended_at, status)) or HELD
 
 
 def _faults(
@@ -93,7 +85,6 @@ def _faults(
     changed = engine.changes_between(endpoint, subject.instance.project, since, time.time())
     if changed:
         yield f"it still did: {', '.join(changed)}"
-    yield from subject.faults(operation)
     # How often it was claimed says nothing: on a busy machine a lease of two seconds may run out.
     if operation.worker.endswith(f":{paused}"):
         yield "the paused worker took it up again"
@@ -132,7 +123,7 @@ def try_pause_in_transaction(world: Fleet) -> list[str]:
     Others must get on all the same, or one frozen worker stands for the whole installation.
     """
     subject = Subject(world, "frozen")
-    operation = subject.ask(_Kind.PROVISION)
+    operation = subject.ask(Operation.Kind.PROVISION)
     child = fleet.run_in_child(operation.pk, prepare=_stop_in_last_transaction)
     try:
         os.waitpid(child, os.WUNTRACED)
@@ -152,7 +143,10 @@ def try_pause_in_transaction(world: Fleet) -> list[str]:
         raise
     return [
         f"frozen in a transaction: {each}"
-        for each in _faults(subject, operation, child, ended_at, status)
+        for each in (
+            *_faults(subject, operation, child, ended_at, status),
+            *subject.faults(operation),
+        )
     ]
 
 

@@ -70,8 +70,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--only", default="", help="only this kind of operation")
-    brief = "what `make test` has time for: each step once or twice, and every second call"
-    parser.add_argument("--brief", action="store_true", help=brief)
     return parser
 
 

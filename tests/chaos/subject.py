@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from django.db import connection
 from django.utils import timezone
 
 from hosting.flows import runner
@@ -12,14 +13,14 @@ from hosting.models import Instance, Operation
 from hosting.selectors.backups import newest_proven
 from hosting.selectors.moves import reversible
 from hosting.services import operations
-from tests.chaos import engine, evidence, fleet
+from tests.chaos import engine, evidence, fleet, inside
 from tests.chaos.fleet import Fleet
 from tests.chaos.waiting import wait_until
 
 PATIENCE = 120
 _Kind = Operation.Kind
 FIRSTS = (_Kind.PROVISION, _Kind.CLONE)  # what brings an instance up for the first time
-ALONE = _Kind.RESTORE_TEST  # brings one up and takes it away again
+ALONE = (_Kind.RESTORE_TEST,)  # what brings one up and takes it away again
 
 
 def with_source(world: Fleet) -> Fleet:
@@ -28,6 +29,18 @@ def with_source(world: Fleet) -> Fleet:
     subject.do(_Kind.PROVISION)
     subject.do(_Kind.BACKUP)
     return replace(world, source=newest_proven(subject.instance))
+
+
+def ready_for(arguments: tuple[Fleet, Subject | str, str]) -> Subject:
+    """In a process of a pool: one of which that kind can be asked; for a name, a new one."""
+    world, given, kind = arguments
+    try:
+        first = kind if kind in (*FIRSTS, *ALONE) else FIRSTS[0]
+        subject = Subject(world, given, first=first) if isinstance(given, str) else given
+        subject.make_ready(kind)
+        return subject
+    finally:
+        connection.close()
 
 
 class Subject:
@@ -41,22 +54,15 @@ class Subject:
                 self.instance = world.scratch()
             case _:
                 self.instance = world.order(name)
-        self.secrets = evidence.secrets_of(self.instance)
-        self.keepsake: evidence.Keepsake | None = None
+        self.secrets = inside.secrets_of(self.instance)
+        self.keepsake: inside.Keepsake | None = None
 
-    @classmethod
-    def ready_for(cls, world: Fleet, name: str, kind: str) -> Subject:
-        """One of which that kind of operation can be asked."""
-        if kind in (*FIRSTS, ALONE):
-            return cls(world, name, first=kind)
-        subject = cls(world, name)
-        subject.do(_Kind.PROVISION)
-        return subject
-
-    def ask(self, kind: str) -> Operation:
-        """Ask for it, once the instance is in a state for it."""
-        if kind in (*FIRSTS, ALONE):
-            return fleet.newest(self.instance)
+    def make_ready(self, kind: str) -> None:
+        """Bring the instance to where that kind of operation can be asked of it."""
+        if kind in (*FIRSTS, *ALONE):
+            return
+        if self.instance.state == Instance.State.NEW:
+            self.do(_Kind.PROVISION)
         states = {**operations.BY_ITSELF, **operations.ALLOWED}[kind]
         if self.instance.state not in states:
             self.do(_Kind.START if Instance.State.RUNNING in states else _Kind.STOP)
@@ -64,6 +70,12 @@ class Subject:
             self.do(_Kind.BACKUP)
         if kind == _Kind.REVERT and not reversible(instance=self.instance, now=timezone.now()):
             self.do(_Kind.RESTORE)
+
+    def ask(self, kind: str) -> Operation:
+        """Ask for it, once the instance is where it can be asked."""
+        if kind in (*FIRSTS, *ALONE):
+            return fleet.newest(self.instance)
+        self.make_ready(kind)
         if kind == _Kind.REPAIR:  # there is something to repair then
             engine.client().remove_container(f"{self.instance.project}-web", force=True)
         return Operation.objects.get(pk=fleet.ask(self.instance, kind).pk)
@@ -75,7 +87,7 @@ class Subject:
         faults = [*self.faults(operation)]
         assert not faults, f"{kind}, where nobody died: {'; '.join(faults)}"
 
-    def work_off(self, operation: Operation) -> None:
+    def work_off(self, operation: Operation, *, patience: float = PATIENCE) -> None:
         """Be the worker that is rung for until it has ended.
 
         Mostly once: but on a machine that is too busy a lease of two seconds may run out by itself.
@@ -85,7 +97,7 @@ class Subject:
             runner.run(operation.pk)
             return not fleet.reread(operation).is_active
 
-        wait_until(has_ended, seconds=PATIENCE, what=f"{operation} ends", pause=0.2)
+        wait_until(has_ended, seconds=patience, what=f"{operation} ends", pause=0.2)
 
     def faults(self, operation: Operation) -> Iterator[str]:
         """What is not as it should be after an operation that somebody ended."""
@@ -96,17 +108,18 @@ class Subject:
         if self.instance.state == Instance.State.DELETED:
             yield from evidence.wrong_with_traces(self.instance)
             return
-        if evidence.secrets_of(self.instance) != self.secrets:
+        if inside.secrets_of(self.instance) != self.secrets:
             yield "Berth has other secrets than before"
         if self.instance.state == Instance.State.RUNNING:
-            yield from evidence.wrong_with_secrets(self.instance)
-            yield from self._wrong_with_data()
+            yield from self._wrong_inside()
 
-    def _wrong_with_data(self) -> Iterator[str]:
-        now = evidence.keepsake(self.instance)
+    def _wrong_inside(self) -> Iterator[str]:
+        seen = inside.look(self.instance)
+        yield from seen.wrong_with_secrets()
+        now = seen.keepsake
         source = self.instance.made_from
         if self.keepsake is None and source is not None:
-            then = evidence.keepsake(source.instance).account
+            then = inside.look(source.instance).keepsake.account
             if now.account != then:
                 yield f"its data is {now.account} and its source's is {then}"
         if self.keepsake not in (None, now):

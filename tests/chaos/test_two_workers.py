@@ -10,5 +10,5 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_a_worker_that_was_paused_past_its_lease_changes_nothing(held: Callable[..., str]) -> None:
-    report = held("two-workers", "--brief")
+    report = held("two-workers")
     assert "while a worker was frozen in a transaction, an order took" in report

@@ -7,26 +7,21 @@ import argparse
 from tests.chaos import evidence, pauses, verdict
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
-from tests.chaos.lanes import side_by_side
-from tests.chaos.pauses import HELD, TOO_LATE
+from tests.chaos.lives import HELD, try_all
 from tests.chaos.subject import with_source
-
-LANES = 8  # each mostly waits for a lease to run out
 
 
 def main(made: Installation, options: argparse.Namespace) -> bool:
     """Try every pause; say of each how it went; whether all held."""
     world = with_source(Fleet.found())
-    pausing = pauses.all_pauses(brief=options.brief)
-    wanted = [each for each in pausing if options.only in ("", each.kind)]
-    trials = [(world, number, pause) for number, pause in enumerate(wanted)]
-    outcomes = side_by_side(pauses.try_pause, trials, lanes=LANES)
-    for pause, outcome in outcomes:
-        print(f"{pause!s:<40}{outcome}")
-    faults = [f"{pause}: {said}" for pause, said in outcomes if said not in (HELD, TOO_LATE)]
-    held = sum(said == HELD for _, said in outcomes)
-    print(f"{held} of {len(outcomes)} pauses held; n/a: it had ended, or the step says nothing")
+    wanted = [each for each in pauses.all_pauses() if options.only in ("", each.kind)]
+    outcomes = {trial.blow: trial for trial in try_all(world, wanted)}
+    for pause in wanted:
+        print(f"{pause!s:<40}{outcomes[pause].outcome if pause in outcomes else 'not tried'}")
+    faults = [f"{each.blow}: {each.outcome}" for each in outcomes.values() if not each.is_well]
+    held = sum(each.outcome == HELD for each in outcomes.values())
+    print(f"{held} of {len(wanted)} pauses held; n/a: it had ended, or the step says nothing")
     faults += pauses.try_pause_in_transaction(world)
     faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
     verdict.tell(faults)
-    return not faults and held > len(outcomes) // 2
+    return not faults and len(outcomes) == len(wanted) and held > len(wanted) // 2

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from hosting.flows import stacks
+from hosting.flows import smoke, stacks
+from hosting.flows.base import Work
 from hosting.flows.engines import engine_for
 from hosting.models import Incident, Instance, Operation, RestoreTest
 from hosting.services import restore_tests
 from tenants.services.actors import Actor
+from tests.hosting.engines.host_network import machine_beyond
 from tests.journeys.guestbook import back_up, done, read, write
+from tests.journeys.inside import Inside
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -64,6 +67,39 @@ def test_one_that_cant_be_is_an_incident_and_leaves_nothing(
     assert again is not None
     assert done(work_off(again.scratch)) == Operation.State.SUCCEEDED
     assert not Incident.objects.filter(kind=FAILED, closed_at=None).exists()
+
+
+def test_nothing_gets_out_of_it(
+    running: Order,
+    work_off: WorkOff,
+    backup_target: Path,
+    actor: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    book = running("book")
+    back_up(book, work_off, actor)
+    test = restore_tests.request(instance=book)
+    assert test is not None
+    looked: list[str] = []
+    open_pages = smoke.pages
+    own = "db:5432"
+
+    def look_out(work: Work, *, host: str) -> None:
+        scratch = Inside(work.instance)
+        web = [f"{end['IPAddress']}:8000" for end in Inside(book).ends()["web"]]
+        assert Inside(book).reached("web", [outside], own=own) == {outside}, "there is a way"
+        every = {*web, outside, f"{beyond}:8080", "169.254.169.254:8080"}
+        for service, reached in scratch.reached_from_each(every, own=own).items():
+            assert reached == set(), service
+            looked.append(service)
+        open_pages(work, host=host)
+
+    monkeypatch.setattr(smoke, "pages", look_out)
+    with machine_beyond() as beyond:
+        outside = "198.51.100.53:8080"
+        assert done(work_off(test.scratch)) == Operation.State.SUCCEEDED
+    assert sorted(looked) == ["db", "redis", "web"]
+    assert _is_gone(test.scratch)
 
 
 def _is_gone(scratch: Instance) -> bool:

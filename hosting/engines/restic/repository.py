@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -116,10 +117,17 @@ class Repository:
 
         ``watch`` is handed the stream and hands it on: what it raises comes out.
         """
+        for _ in watch(self.read_as_written(written)):
+            pass
+
+    def read_as_written(self, written: Written) -> Generator[bytes, None, None]:
+        """As ``read``; raises ``Damaged`` at the end also where size or SHA-256 are others."""
         digest, size = sha256(), 0
-        for chunk in watch(self.read(written.snapshot, written.path)):
-            digest.update(chunk)
-            size += len(chunk)
+        with closing(self.read(written.snapshot, written.path)) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                yield chunk
         if (size, digest.hexdigest()) != (written.size, written.sha256):
             raise Damaged(
                 f"{written.path} in the backup repository {self.name} is not what was written:"

@@ -25,7 +25,7 @@ def follow(console: Console, operation: Operation, fallen: Callable[[], str | No
         TimeElapsedColumn(),
         console=console,
     ) as progress:
-        bar = progress.add_task(f"{operation.get_kind_display()} {operation.instance}", total=1)
+        bar = progress.add_task(str(operation), total=1)
         told: set[str] = set()
         while True:
             operation.refresh_from_db()

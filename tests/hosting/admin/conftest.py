@@ -23,6 +23,7 @@ from hosting.models import (
     OperationStep,
     Plan,
     Restore,
+    RestoreTest,
     Server,
     Stray,
     Subnet,
@@ -122,8 +123,45 @@ def _reliability(tag: str, server: Server, failed: Instance) -> None:
     Restore.objects.create(
         operation=operation, backup=proven, from_generation=1, to_generation=2, trouble="It ended."
     )
+    _tested(tag, proven)
     Instance.objects.filter(pk=failed.pk).update(first_running_at=now - timedelta(days=3))
     Chore.objects.create(name=f"chore-{tag}", due_at=now, last_ended_at=now)
+
+
+def _tested(tag: str, backup: Backup) -> None:
+    """A restore test that passed, and one that failed."""
+    now, source = timezone.now(), backup.instance
+    for passed in (True, False):
+        reason = "" if passed else "web does not run"
+        scratch = Instance.objects.create(
+            client=source.client,
+            name=f"test-{tag}-{'good' if passed else 'bad'}",
+            app="guestbook",
+            version="1",
+            definition={},
+            plan=source.plan,
+            server=source.server,
+            purpose="restore_test",
+            made_from=backup,
+            state="deleted",
+            deleted_at=now,
+        )
+        Operation.objects.create(
+            instance=scratch,
+            kind="restore_test",
+            state="succeeded" if passed else "cancelled",
+            reason=reason,
+            requested_by_label="Berth (restore-tests)",
+            finished_at=now,
+        )
+        RestoreTest.objects.create(
+            backup=backup,
+            scratch=scratch,
+            passed=passed,
+            seconds=41.2 if passed else None,
+            reason=reason,
+            ended_at=now,
+        )
 
 
 def _operation(instance: Instance, state: str, user: User) -> None:

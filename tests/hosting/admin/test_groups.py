@@ -24,6 +24,8 @@ PAGES: dict[str, frozenset[str]] = {
     "hosting_backup_add": frozenset(),
     "hosting_restore_changelist": frozenset({OPERATIONS, SUPPORT}),
     "hosting_restore_add": frozenset(),
+    "hosting_restoretest_changelist": frozenset({OPERATIONS, SUPPORT}),
+    "hosting_restoretest_add": frozenset(),
     "hosting_server_changelist": frozenset({OPERATIONS}),
     "hosting_server_add": frozenset(),
     "hosting_fleetaction_changelist": frozenset({OPERATIONS}),

@@ -21,6 +21,7 @@ PAGES = (
     "hosting_operation_changelist",
     "hosting_backup_changelist",
     "hosting_restore_changelist",
+    "hosting_restoretest_changelist",
     "hosting_server_changelist",
     "hosting_fleetaction_changelist",
     "hosting_incident_changelist",

@@ -16,6 +16,7 @@ from tests.hosting.flows.histories.machine import Histories
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.slow,
+    pytest.mark.no_cover,  # others count what they pass through; it takes half as long again
     pytest.mark.timeout(6 * 3600),
 ]
 

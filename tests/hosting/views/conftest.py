@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client as Browser
+from django.utils import timezone
 from pytest_django import Settings
 
-from hosting.models import Server
+from hosting.models import Instance, Server
 from tenants.models import Client, Role, User
 from tenants.services import clients, members
 from tenants.services.actors import Actor
@@ -66,3 +68,13 @@ def login() -> Login:
 def browser(alice: User, login: Login) -> Browser:
     """Alice's browser."""
     return login(alice)
+
+
+@pytest.fixture
+def book(order: Callable[..., Instance], work_off: Callable[[Instance], object]) -> Instance:
+    """An instance of Acme's that has been running for ten days."""
+    instance = order()
+    work_off(instance)
+    Instance.objects.update(first_running_at=timezone.now() - timedelta(days=10))
+    instance.refresh_from_db()
+    return instance

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.db import transaction
 from django.test import Client as Browser
+from django.utils import timezone
 
 from hosting.models import Instance, Operation
-from hosting.views.audit import PAGE
+from hosting.views.audit import PAGE as A_PAGE
 from tenants.models import AuditEvent, Client
 from tenants.services import audit
 from tenants.services.actors import Actor
-
-AUDIT = "/c/acme/audit/"
+from tests.hosting.views.history import proven
+from tests.hosting.views.reading import AUDIT, PAGE, text, to_the_minute
 
 
 def _numbers(page: str) -> list[int]:
@@ -42,9 +44,23 @@ def test_what_berth_did_is_in_words_too(
     assert '<td data-label="Who">Berth</td>' in page
 
 
+def test_a_restore_names_its_backup_by_its_moment(book: Instance, browser: Browser) -> None:
+    backup = proven(book, timezone.now() - timedelta(days=2))
+    browser.post(f"{PAGE}backups/{backup.pk}/restore")
+    event = AuditEvent.objects.get(action="instance.restore_requested")
+    assert (event.after["backup"], event.after["taken_at"]) == (
+        str(backup.pk),
+        str(backup.taken_at),
+    )
+    assert backup.taken_at is not None
+    page = text(browser, AUDIT)
+    assert f"asked to restore acme/book (backup of {to_the_minute(backup.taken_at)})" in page
+    assert page.count("(backup of") == 1
+
+
 def test_it_pages_through_everything_once(acme: Client, actor: Actor, browser: Browser) -> None:
     with transaction.atomic():
-        for _ in range(2 * PAGE):
+        for _ in range(2 * A_PAGE):
             audit.record(action="client.updated", actor=actor, client=acme, obj=acme)
     seen: list[int] = []
     address: str | None = AUDIT

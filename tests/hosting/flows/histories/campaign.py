@@ -1,6 +1,6 @@
 """Playing many histories.
 
-``BERTH_HISTORIES`` says how many in all (200 if unset), ``BERTH_HISTORIES_SEED`` which (the
+``BERTH_HISTORIES`` says how many in all (400 if unset), ``BERTH_HISTORIES_SEED`` which (the
 same ones each time if unset). What fails is printed as the calls that lead to it, shortened.
 """
 
@@ -21,7 +21,7 @@ RULES = 12
 
 def play(machine: type[Histories], stage: Stage, *, seed: int) -> None:
     """Play this module's share of histories on the stage, and say what they were made of."""
-    count = max(1, int(os.environ.get("BERTH_HISTORIES", "200")) // FILES)
+    count = max(1, int(os.environ.get("BERTH_HISTORIES", "400")) // FILES)
 
     def begin() -> Histories:
         return machine(stage)

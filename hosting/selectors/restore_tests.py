@@ -1,0 +1,92 @@
+"""Reading restore tests: what they said, and of which instances none was made lately."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Exists, Max, OuterRef, Prefetch, Q, QuerySet
+
+from hosting.models import Incident, Instance, Operation, RestoreTest
+
+_UNSHOWN = (  # large or secret, and on no page
+    *(f"backup__{field}" for field in ("secrets", "manifest", "stored")),
+    *(f"backup__instance__{field}" for field in ("definition", "expected", "image_pins")),
+    *(f"scratch__{field}" for field in ("definition", "expected", "image_pins")),
+)
+CALLED_OFF = Q(passed=False, scratch__operations__cancel_requested_at__isnull=False)
+
+
+def told() -> QuerySet[RestoreTest]:
+    """Those that said something of their backup, newest first: one that was called off did not."""
+    return RestoreTest.objects.exclude(ended_at=None).exclude(CALLED_OFF).order_by("-ended_at")
+
+
+def last_of(instance: Instance) -> RestoreTest | None:
+    """What was last said of any backup of the instance."""
+    return told().filter(backup__instance=instance).first()
+
+
+def for_staff() -> QuerySet[RestoreTest]:
+    """All there ever were, with what a list shows of them, and their operations."""
+    related = ("backup__instance__client", "scratch")
+    newest = Operation.objects.order_by("-requested_at")
+    return (
+        RestoreTest.objects.select_related(*related)
+        .defer(*_UNSHOWN)
+        .prefetch_related(Prefetch("scratch__operations", queryset=newest))
+    )
+
+
+def operation_of(test: RestoreTest) -> Operation:
+    """What brings it about; no query for one of ``for_staff``."""
+    return test.scratch.operations.all()[0]
+
+
+def is_going_on(instance: Instance) -> bool:
+    """Whether a backup of the instance is just being brought back."""
+    return RestoreTest.objects.filter(backup__instance=instance, passed=None).exists()
+
+
+def due(*, now: datetime) -> QuerySet[Instance]:
+    """Instances none of whose backups was brought back lately, or the last one could not be.
+
+    Without those of which one is just being brought back.
+    """
+    going_on = RestoreTest.objects.filter(backup__instance=OuterRef("pk"), passed=None)
+    failed = Incident.objects.filter(
+        kind=Incident.Kind.RESTORE_TEST_FAILED, instance=OuterRef("pk"), closed_at=None
+    )
+    late = Q(passed_at=None) | Q(passed_at__lte=now - settings.BERTH_RESTORE_TEST_EVERY)
+    return _to_be_tested().filter(~Exists(going_on)).filter(late | Exists(failed))
+
+
+def overdue(*, now: datetime) -> QuerySet[Instance]:
+    """Instances none of whose backups was brought back for too long."""
+    latest = now - settings.BERTH_RESTORE_TEST_MAX_AGE
+    late = Q(passed_at=None) | Q(passed_at__lt=latest)
+    return _to_be_tested().filter(first_running_at__lt=latest).filter(late)
+
+
+def may_be_tested() -> QuerySet[Instance]:
+    """Instances whose backups somebody may come to need, and may have brought up.
+
+    Backups of an inactive client are still made, but its apps run nowhere.
+    """
+    return (
+        Instance.objects.filter(
+            purpose=Instance.Purpose.CLIENT,
+            first_running_at__isnull=False,
+            delete_requested_at=None,
+            client__is_active=True,
+        )
+        .exclude(state=Instance.State.DELETED)
+        .select_related("client")
+    )
+
+
+def _to_be_tested() -> QuerySet[Instance]:
+    """The same, with ``passed_at`` and ``tried_at``: when a test last passed, and last ended."""
+    ended = "backups__restore_tests__ended_at"
+    passed = Q(backups__restore_tests__passed=True)
+    return may_be_tested().annotate(passed_at=Max(ended, filter=passed), tried_at=Max(ended))
