@@ -107,16 +107,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterField(
             model_name="restoretest",
-            name="scratch",
-            field=models.OneToOneField(
-                help_text="Where it was.",
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="%(class)s",
-                to="hosting.instance",
-            ),
-        ),
-        migrations.AlterField(
-            model_name="restoretest",
             name="seconds",
             field=models.FloatField(
                 blank=True,

@@ -8,13 +8,17 @@ from typing import ClassVar
 from django.db import models
 
 from hosting.models.backup import Backup
+from hosting.models.instance import Instance
 from hosting.models.trial import Trial, result_constraints
 
 
 class RestoreTest(Trial):
     """One try to bring the backup back as it was; ``seconds`` is the measured RTO."""
 
-    # Not inherited: a name for the many that is made of the class would be no word.
+    # Not inherited: their other ends have names that can't be made of the class.
+    scratch = models.OneToOneField(
+        Instance, on_delete=models.PROTECT, related_name="restore_test", help_text="Where it was."
+    )
     backup = models.ForeignKey(Backup, on_delete=models.PROTECT, related_name="restore_tests")
 
     objects: ClassVar[models.Manager[RestoreTest]] = models.Manager()

@@ -84,15 +84,15 @@ def test_nothing_gets_out_of_it(
     open_pages = smoke.pages
     own = "db:5432"
 
-    def look_out(work: Work, *, host: str) -> None:
-        scratch = Inside(work.instance)
+    def look_out(work: Work, instance: Instance, *, host: str) -> None:
+        scratch = Inside(instance)
         web = [f"{end['IPAddress']}:8000" for end in Inside(book).ends()["web"]]
         assert Inside(book).reached("web", [outside], own=own) == {outside}, "there is a way"
         every = {*web, outside, f"{beyond}:8080", "169.254.169.254:8080"}
         for service, reached in scratch.reached_from_each(every, own=own).items():
             assert reached == set(), service
             looked.append(service)
-        open_pages(work, host=host)
+        open_pages(work, instance, host=host)
 
     monkeypatch.setattr(smoke, "pages", look_out)
     with machine_beyond() as beyond:
