@@ -25,6 +25,7 @@ from hosting.services import (
     incidents,
     repairs,
     restore_tests,
+    rollouts,
     servers,
     turns,
 )
@@ -42,6 +43,7 @@ def sweep() -> None:
     for operation_id in turns.ringable(at_most=SWEEP_AT_MOST):
         doorbell.ring(operation_id=operation_id)
     fleet.advance_all()
+    rollouts.advance_all(now=timezone.now())
 
 
 def publish_edge() -> None:

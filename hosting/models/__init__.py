@@ -13,6 +13,7 @@ from hosting.models.plan import Plan
 from hosting.models.rehearsal import Rehearsal
 from hosting.models.restore import Restore
 from hosting.models.restore_test import RestoreTest
+from hosting.models.rollout import AT_WORK, Rollout, RolloutItem
 from hosting.models.server import Server, Subnet
 from hosting.models.stray import Stray
 from hosting.models.trial import Trial
@@ -20,6 +21,7 @@ from hosting.models.upgrade import Upgrade
 
 __all__ = [
     "ACTIVE_STATES",
+    "AT_WORK",
     "Backup",
     "BackupStore",
     "Chore",
@@ -39,6 +41,8 @@ __all__ = [
     "Rehearsal",
     "Restore",
     "RestoreTest",
+    "Rollout",
+    "RolloutItem",
     "Server",
     "Stray",
     "Subnet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import time
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -34,6 +35,11 @@ class Instance(models.Model):
         CLIENT = "client", "For its client"
         RESTORE_TEST = "restore_test", "To try a backup"
         REHEARSAL = "rehearsal", "To try an upgrade"
+
+    class Ring(models.TextChoices):
+        CANARY = "canary", "With the first"
+        NORMAL = "normal", "With the rest"
+        NEVER = "never", "Only when asked for"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="instances")
@@ -97,6 +103,19 @@ class Instance(models.Model):
         blank=True,
         editable=False,
         help_text="The backup, of another instance, that its first data came from.",
+    )
+    ring = models.CharField(
+        "new versions",
+        max_length=8,
+        choices=Ring,
+        default=Ring.NORMAL,
+        help_text="When it gets a new version that is given to all.",
+    )
+    changes_from = models.TimeField(
+        default=time(1), help_text="In the client's zone: from when on it may be changed unasked."
+    )
+    changes_until = models.TimeField(
+        default=time(5), help_text="Until when; before “from” it is the next day's."
     )
     repairs = models.PositiveIntegerField(
         default=0, editable=False, help_text="How often in a row it was put right by Berth."

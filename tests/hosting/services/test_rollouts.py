@@ -1,0 +1,138 @@
+"""A new version for all instances, wave by wave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from hosting.engines import probe
+from hosting.engines.errors import GiveUp
+from hosting.engines.memory import MemoryEngine
+from hosting.engines.observed import RunResult
+from hosting.flows import runner
+from hosting.models import Instance, Operation, Rollout, RolloutItem
+from hosting.selectors import rollouts as reading
+from hosting.services import backups, rollouts
+from tenants.errors import Refused
+from tenants.services.actors import Actor
+
+Order = Callable[..., Instance]
+WorkOff = Callable[[Instance], Operation]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def fleet(
+    order: Order,
+    memory_engine: MemoryEngine,
+    work_off: WorkOff,
+    backup_target: Path,
+    actor: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[Instance]:
+    """Four of the older version with a backup each; the last is a canary."""
+    monkeypatch.setattr(probe, "http", lambda *_, **__: probe.Probe(200))
+    memory_engine._read_command = lambda *_: [b"a dump"]
+    memory_engine._run_command = lambda *_: RunResult(0, "7\n")
+    made = [order(name) for name in ("one", "two", "three", "canary")]
+    Instance.objects.update(version="1")
+    for each in made:
+        each.refresh_from_db()
+        work_off(each)
+        backups.request(instance=each, actor=actor)
+        assert work_off(each).state == Operation.State.SUCCEEDED
+    Instance.objects.filter(name="canary").update(ring=Instance.Ring.CANARY)
+    return made
+
+
+def _begin(actor: Actor, **said: object) -> Rollout:
+    wanted = {"wave_size": 2, "pause": timedelta(hours=1), "in_window": False, **said}
+    return rollouts.begin(app="guestbook", version="2", actor=actor, **wanted)
+
+
+def _go_on(rollout: Rollout, *, later: timedelta = timedelta(0)) -> dict[str, str]:
+    """Work off what was asked for; each item's state then, by the instance's name."""
+    rollouts.advance(rollout=rollout, now=timezone.now() + later)
+    for operation in Operation.objects.filter(state=Operation.State.QUEUED):
+        runner.run(operation.pk)
+    rollout.refresh_from_db()
+    items = rollout.items.select_related("instance")
+    return {each.instance.name: each.state for each in items}
+
+
+def test_canaries_come_first_and_waves_wait_for_each_other(
+    fleet: list[Instance], actor: Actor
+) -> None:
+    rollout = _begin(actor)
+    assert _go_on(rollout)["canary"] == "rehearsing"
+    assert _go_on(rollout)["canary"] == "changing"
+    seen = _go_on(rollout)
+    assert seen == {"canary": "succeeded", "one": "waiting", "two": "waiting", "three": "waiting"}
+    assert _go_on(rollout)["one"] == "waiting"  # the pause
+    hour = timedelta(hours=1, minutes=1)
+    seen = _go_on(rollout, later=hour)
+    assert (seen["one"], seen["two"], seen["three"]) == ("rehearsing", "rehearsing", "waiting")
+    _go_on(rollout, later=hour)
+    _go_on(rollout, later=hour)
+    for _ in range(4):
+        seen = _go_on(rollout, later=2 * hour)
+    assert set(seen.values()) == {"succeeded"}
+    assert rollout.state == Rollout.State.SUCCEEDED
+    assert set(Instance.objects.filter(purpose="client").values_list("version", flat=True)) == {"2"}
+
+
+def test_it_stops_itself_when_a_rehearsal_fails(
+    fleet: list[Instance], actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = _begin(actor)
+    monkeypatch.setattr(probe, "http", lambda *_, **__: probe.Probe(500))
+    monkeypatch.setattr("hosting.flows.base.Work.wait_until", _give_up)
+    _go_on(rollout)
+    seen = _go_on(rollout)
+    assert seen == {"canary": "failed", "one": "skipped", "two": "skipped", "three": "skipped"}
+    assert (rollout.state, rollout.reason) == ("stopped", "Stopped by itself: 1 instance failed.")
+    assert set(Instance.objects.filter(purpose="client").values_list("version", flat=True)) == {"1"}
+
+
+def _give_up(_work: object, condition: Callable[[], bool], *, why: str) -> None:
+    if not condition():
+        raise GiveUp(why)
+
+
+def test_one_that_has_opted_out_is_not_reached_nor_one_outside_its_hours(
+    fleet: list[Instance], actor: Actor
+) -> None:
+    Instance.objects.filter(name="one").update(ring=Instance.Ring.NEVER)
+    rollout = _begin(actor, in_window=True)
+    assert set(rollout.items.values_list("instance__name", flat=True)) == {
+        "canary",
+        "two",
+        "three",
+    }
+    noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    rollouts.advance(rollout=rollout, now=noon)
+    assert not rollout.items.exclude(state=RolloutItem.State.WAITING).exists()
+    night = noon.replace(hour=3)
+    rollouts.advance(rollout=rollout, now=night)
+    assert rollout.items.get(instance__name="canary").state == RolloutItem.State.REHEARSING
+
+
+def test_hours_may_go_over_midnight(fleet: list[Instance]) -> None:
+    instance = fleet[0]
+    instance.changes_from, instance.changes_until = time(22), time(2)
+    for hour, is_in in ((21, False), (22, True), (1, True), (2, False)):
+        now = datetime(2026, 11, 21, hour, tzinfo=UTC)
+        assert reading.is_in_window(instance, now=now) == is_in
+
+
+def test_what_makes_no_sense_is_refused(fleet: list[Instance], actor: Actor) -> None:
+    with pytest.raises(Refused, match="is another"):
+        rollouts.begin(app="guestbook", version="1", actor=actor)
+    _begin(actor)
+    with pytest.raises(Refused, match="has not ended yet"):
+        _begin(actor)
+    assert Rollout.objects.count() == 1
