@@ -23,7 +23,7 @@ from django.utils import timezone
 from hosting.engines.drift import RUNNING
 from hosting.engines.errors import EngineError, GiveUp, TryLater
 from hosting.engines.restic import Repository, Written
-from hosting.flows import generations, parts, repositories, stacks, upkeep
+from hosting.flows import bases, chapters, generations, parts, repositories, stacks, upkeep
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Part
 from hosting.models import Backup, Incident, Instance, InstanceSecret, Operation
@@ -97,6 +97,8 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
         before = {} if rests else run_checks(work)
         saved = [(part, _save(work, store, backup, part)) for part in _parts(work, rests)]
         after = {} if rests else run_checks(work)
+    tags, watch = [tag(backup)], partial(watched, work)
+    found = [] if rests else bases.save(work, store, tags=tags, watch=watch)
     if rests and not is_at_rest(work):
         raise TryLater("it was started while its files were saved")
     secrets = {each.name: each.reveal() for each in _needed_secrets(work)}
@@ -108,19 +110,22 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
         "checks": {name: [said, after[name]] for name, said in before.items()},
         "parts": [part.dump() | {"written": asdict(written)} for part, written in saved],
         "secrets": asdict(keys),
+        "bases": [each.dump() for each in found],
     }
     last = store.write(MANIFEST, [_json(manifest)], tags=[tag(backup)])
     stored = (*(written for _, written in saved), keys, last)
+    copied = tuple(each.written for each in found)
     with work.writing():
         backups.record(
             backup=backup,
             manifest=manifest,
             secrets=secrets,
-            stored=[asdict(each) for each in stored],
+            stored=[asdict(each) for each in (*copied, *stored)],
             taken_at=taken_at,
             size_bytes=sum(each.size for each in stored),
-            stored_bytes=sum(each.stored_bytes for each in stored),
+            stored_bytes=sum(each.stored_bytes for each in (*copied, *stored)),
         )
+        bases.record(backup, found)
 
 
 @telling_damage
@@ -167,12 +172,14 @@ def expire(work: Work) -> None:
 
     First it is no backup any more, then its data goes: also at the next time, where that failed.
     """
+    chapters.drop_bases(work)
     for backup in backups.dispensable(instance=work.instance):
         with work.writing():
             is_gone = backups.let_go_of(backup=backup)
         if is_gone:
             at = backup.taken_at or backup.created_at
             work.report(f"letting go of the backup of {at:%Y-%m-%d %H:%M} UTC")
+    chapters.destroy(work)
     gone = backups.lately_let_go(instance=work.instance)
     if not gone:
         work.report("nothing is old enough to be let go")

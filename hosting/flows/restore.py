@@ -12,9 +12,10 @@ from decimal import Decimal
 
 from hosting.engines.errors import GiveUp
 from hosting.flows import backup as saving
-from hosting.flows import edge, filling, firewall, fitting, generations, stack
+from hosting.flows import edge, filling, firewall, fitting, generations, replay, stack
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Work
+from hosting.flows.parts import Kind
 from hosting.models import Backup, Instance, Operation
 from hosting.services import restores
 
@@ -26,8 +27,12 @@ _WELL = (Instance.State.RUNNING, Instance.State.STOPPED)
 @telling_damage
 def check(work: Work) -> None:
     """See that the backup is there, that it fits, and that there is room for it."""
-    backup = generations.move_of(work).restore.backup
+    restore = generations.move_of(work).restore
+    backup = restore.backup
     fitting.check(work, backup)
+    if restore.target_at is not None:
+        found = replay.courses(restore)
+        fitting.check_room(work, backup.size_bytes + sum(each.size_bytes for each in found))
     _check_secrets(work, backup)
     work.report("the backup is there and fits")
 
@@ -35,7 +40,10 @@ def check(work: Work) -> None:
 @telling_damage
 def read_back(work: Work) -> None:
     """Read all of the backup once: what is damaged is found before anything is touched."""
-    saving.read_back(work, generations.move_of(work).restore.backup)
+    restore = generations.move_of(work).restore
+    saving.read_back(work, restore.backup)
+    if restore.target_at is not None:
+        replay.read_back(work, restore)
     work.report("all of it is as it was written")
 
 
@@ -70,7 +78,13 @@ def fill(work: Work) -> None:
     generations.remove_containers(work)
     generations.empty(work, move.goal)
     work.engine.prepare(work.stack, report=work.report)
-    filling.put(work, move.restore.backup, move.goal)
+    restore = move.restore
+    if restore.target_at is None:
+        filling.put(work, restore.backup, move.goal)
+    else:
+        others = (Kind.REDIS, Kind.VOLUME)
+        filling.put_parts(work, restore.backup, move.goal, kinds=others)
+        replay.put(work, restore, move.goal)
 
 
 def check_data(work: Work) -> None:
@@ -80,7 +94,10 @@ def check_data(work: Work) -> None:
     found = fitting.answers(work, move.restore.backup)
     with work.writing():
         restores.record_checks(restore=move.restore, checks=found)
-    fitting.refuse_misfits(work, found)
+    if move.restore.target_at is None:
+        fitting.refuse_misfits(work, found)
+    else:  # the backup can't tell what there was at another moment
+        work.report("; ".join(f"{name}: {each['said']}" for name, each in found.items()))
 
 
 def _check_secrets(work: Work, backup: Backup) -> None:
@@ -103,7 +120,7 @@ def _check_secrets(work: Work, backup: Backup) -> None:
 
 def _missing_volumes(work: Work) -> bool:
     there = set(work.engine.observe(str(work.instance.pk)).volumes)
-    return any(each.name not in there for each in work.stack.volumes)
+    return any(each.name not in there for each in work.stack.volumes if not each.is_spare)
 
 
 def _save_safety(work: Work, *, rests: bool) -> None:

@@ -6,6 +6,7 @@ from hosting.models.edge import EdgeState
 from hosting.models.fleet import FleetAction, FleetActionItem
 from hosting.models.incident import Drift, Incident
 from hosting.models.instance import Hostname, Instance, InstanceSecret
+from hosting.models.journal import Journal, JournalBase, JournalChapter, JournalPiece
 from hosting.models.operation import ACTIVE_STATES, Operation, OperationStep
 from hosting.models.plan import Plan
 from hosting.models.restore import Restore
@@ -26,6 +27,10 @@ __all__ = [
     "Incident",
     "Instance",
     "InstanceSecret",
+    "Journal",
+    "JournalBase",
+    "JournalChapter",
+    "JournalPiece",
     "Operation",
     "OperationStep",
     "Plan",

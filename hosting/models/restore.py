@@ -29,6 +29,11 @@ class Restore(models.Model):
         blank=True,
         help_text="What was saved of the instance before; none where its data was lost.",
     )
+    target_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The moment that its databases were to be brought to; none: that of the backup.",
+    )
     from_generation = models.PositiveIntegerField()
     to_generation = models.PositiveIntegerField()
     checks = models.JSONField(
