@@ -6,6 +6,8 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, cast
 
+from hosting.engines.tar_stream import TarWatch, watched
+
 BLOCK = 512
 END = bytes(2 * BLOCK)
 _PIECE_BYTES = 256 * 1024
@@ -33,7 +35,7 @@ def moved(chunks: Iterable[bytes], name_of: Callable[[str], str | None]) -> Iter
     Without the end of a tar: more may follow. All of ``chunks`` is read, so that what it raises at
     its end comes out. Raises ``tarfile.TarError`` for what is no tar.
     """
-    source = _Source(chunks)
+    source = _Source(watched(chunks, TarWatch(), broken=tarfile.ReadError))
     with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
         while (entry := tar.next()) is not None:
             tar.members.clear()  # it would remember them all
