@@ -94,9 +94,9 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
     _forget(store, backup)  # also refuses a store that was lost, before anything is paused
     taken_at = timezone.now()
     with _held_still(work, rests):
-        before = {} if rests else run_checks(work)
+        before = {} if rests else _answers(work, backup)
         saved = [(part, _save(work, store, backup, part)) for part in _parts(work, rests)]
-        after = {} if rests else run_checks(work)
+        after = {} if rests else _answers(work, backup)
     tags, watch = [tag(backup)], partial(watched, work)
     found = [] if rests else bases.save(work, store, tags=tags, watch=watch)
     if rests and not is_at_rest(work):
@@ -107,7 +107,7 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
         "taken_at": taken_at.isoformat(),
         "at_rest": rests,
         # The app went on meanwhile: a restored one has to say something in between.
-        "checks": {name: [said, after[name]] for name, said in before.items()},
+        "checks": {name: [before[name], after[name]] for name in before.keys() & after.keys()},
         "parts": [part.dump() | {"written": asdict(written)} for part, written in saved],
         "secrets": asdict(keys),
         "bases": [each.dump() for each in found],
@@ -215,6 +215,17 @@ def run_checks(work: Work) -> dict[str, str]:
             raise GiveUp(f"the check “{check.name}” gave no number: {number[:100]!r}")
         said[check.name] = number
     return said
+
+
+def _answers(work: Work, backup: Backup) -> dict[str, str]:
+    """What the queries say. What is saved before a restore may be broken: that is why."""
+    try:
+        return run_checks(work)
+    except GiveUp as error:
+        if backup.trigger != Backup.Trigger.SAFETY:
+            raise
+        work.report(f"{error}; it is saved as it is")
+        return {}
 
 
 def _backup(work: Work) -> Backup:
