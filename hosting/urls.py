@@ -2,7 +2,16 @@
 
 from django.urls import include, path
 
-from hosting.views import audit, backups, downloads, instances, operations, orders, restores
+from hosting.views import (
+    audit,
+    backups,
+    downloads,
+    instances,
+    operations,
+    orders,
+    restores,
+    to_a_minute,
+)
 from tenants.views.home import home
 
 in_client = [
@@ -31,6 +40,7 @@ in_client = [
         restores.clone,
         name="backup_clone",
     ),
+    path("instances/<slug:name>/restore-to", to_a_minute.restore, name="restore_to"),
     path("instances/<slug:name>/go-back", instances.go_back, name="instance_go_back"),
     path("instances/<slug:name>/backup", instances.back_up, name="instance_back_up"),
     path("instances/<slug:name>/backups/", backups.index, name="backups"),
