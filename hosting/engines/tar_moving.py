@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from hosting.engines.tar_stream import TarWatch, watched
 
@@ -38,7 +38,7 @@ def moved(chunks: Iterable[bytes], name_of: Callable[[str], str | None]) -> Iter
     source = _Source(watched(chunks, TarWatch(), broken=tarfile.ReadError))
     with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
         while (entry := tar.next()) is not None:
-            tar.members.clear()  # it would remember them all
+            cast("Any", tar).members.clear()  # it would remember them all
             name = name_of(entry.name)
             if name is None:
                 continue

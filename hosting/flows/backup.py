@@ -144,10 +144,12 @@ def prove_all(work: Work, backup: Backup) -> None:
     work.report("all of it is as it was written")
 
 
-def read_back(work: Work, backup: Backup) -> None:
+def read_back(work: Work, backup: Backup, *, with_bases: bool = True) -> None:
     """Raise ``Damaged`` where the store does not give what was written."""
     store = repositories.primary(backup.instance)
     for written in written_of(backup):
+        if not with_bases and bases.is_base(written):
+            continue
         work.report(f"reading back {written.path}")
         store.verify(written, watch=partial(watched, work))
 

@@ -74,6 +74,11 @@ def save(work: Work, store: Repository, *, tags: list[str], watch: Watch) -> lis
         return []
 
 
+def is_base(written: Written) -> bool:
+    """Whether that stream is a base."""
+    return written.path.startswith(PATH.partition("{")[0])
+
+
 def record(backup: Backup, bases: list[Base]) -> None:
     """Write down what the backup holds. The caller holds the operation's lease."""
     backup.bases.all().delete()  # of an attempt before

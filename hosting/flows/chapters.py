@@ -37,7 +37,8 @@ def destroy_all(instance: Instance) -> None:
 
 
 def _destroy(instance: Instance, work: Work | None) -> None:
-    for chapter in journals.dispensable_chapters(instance=instance, now=timezone.now()):
+    journals.let_go_of_chapters(instance=instance, now=timezone.now())
+    for chapter in journals.doomed_chapters(instance=instance):
         if work is not None:
             work.report(f"removing {chapter}: no moment is restored from it any more")
         repositories.of_chapter(chapter).destroy()

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from hosting.flows import edge, reconcile, shipping, upkeep
+from hosting.flows import edge, merging, reconcile, shipping, upkeep
 from hosting.models import EdgeState, Incident, Server
 from hosting.services import (
     backups,
@@ -118,5 +118,6 @@ CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "clear-sessions": (NIGHTLY, _clear_sessions),
     "forget-old-drifts": (NIGHTLY, repairs.forget_old_drifts),
     "destroy-backups-of-deleted": (NIGHTLY, upkeep.destroy),
+    "merge-journals": (timedelta(minutes=10), merging.merge_due),
     "prune-backups": (timedelta(minutes=10), upkeep.prune),  # the last: it takes its time
 }

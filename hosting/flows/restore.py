@@ -41,8 +41,9 @@ def check(work: Work) -> None:
 def read_back(work: Work) -> None:
     """Read all of the backup once: what is damaged is found before anything is touched."""
     restore = generations.move_of(work).restore
-    saving.read_back(work, restore.backup)
-    if restore.target_at is not None:
+    to_a_minute = restore.target_at is not None
+    saving.read_back(work, restore.backup, with_bases=to_a_minute)
+    if to_a_minute:
         replay.read_back(work, restore)
     work.report("all of it is as it was written")
 

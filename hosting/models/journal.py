@@ -27,6 +27,9 @@ class JournalChapter(models.Model):
     began_at = models.DateTimeField(default=timezone.now)
     made_at = models.DateTimeField(null=True, blank=True)
     is_closed = models.BooleanField(default=False, help_text="Nothing is added to it any more.")
+    let_go_at = models.DateTimeField(
+        null=True, blank=True, help_text="From then on it counts for nothing, and is removed."
+    )
     destroyed_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[models.Manager[JournalChapter]] = models.Manager()

@@ -206,6 +206,8 @@ def _written_to(instance: Instance) -> Iterator[list[float]]:
         writer.kill()
         writer.wait()
         listener.join()
+        if writer.stdout:
+            writer.stdout.close()
 
 
 def _ticks(instance: Instance) -> list[float]:
