@@ -84,6 +84,12 @@ def with_journal(service: Service, *, volume: str, generation: int, limit_bytes:
             f"the service {service.name} mounts a volume at {PLACE}, where its journal has to be:"
             f" mount it at {_DATA}"
         )
+    command = service.command or ("postgres",)
+    if any("config_file" in word for word in command):
+        raise BuildError(
+            f"the service {service.name} names a config_file of its own, which is Berth's to name"
+            " where the plan restores to a minute"
+        )
     keep = _KEEP_SCRIPT.format(place=kept_at(generation), limit_kib=limit_bytes // 1024)
     settings = {
         "archive_mode": "on",
@@ -92,7 +98,6 @@ def with_journal(service: Service, *, volume: str, generation: int, limit_bytes:
         GENERATION: str(generation),
     }
     files = {_CONF: _conf(service, settings), _KEEP: keep}
-    command = service.command or ("postgres",)
     return replace(
         service,
         command=(*command, "-c", f"config_file=/run/secrets/{_CONF}"),

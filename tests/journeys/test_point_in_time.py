@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import threading
 import time
@@ -14,7 +16,16 @@ import pytest
 from django.utils import timezone
 
 from hosting.flows import periodic
-from hosting.models import Incident, Instance, Journal, JournalBase, JournalPiece, Operation, Plan
+from hosting.models import (
+    BackupStore,
+    Incident,
+    Instance,
+    Journal,
+    JournalBase,
+    JournalPiece,
+    Operation,
+    Plan,
+)
 from hosting.selectors import journals as reading
 from hosting.services import journals, restores
 from tenants.services.actors import Actor
@@ -148,6 +159,72 @@ def test_a_store_that_is_away_fills_no_disk_and_is_told(
     journals.watch(now=timezone.now())
     incident.refresh_from_db()
     assert incident.closed_at is not None
+
+
+def test_it_can_be_followed_by_hand_without_berth(
+    book: Instance, backup_target: Path, tmp_path: Path
+) -> None:
+    """With the commands of docs/backups.md, and nothing but restic and PostgreSQL."""
+    _sql(book, "INSERT INTO ticks SELECT now() FROM generate_series(1, 3)")
+    time.sleep(0.5)
+    middle = timezone.now()
+    time.sleep(0.5)
+    _sql(book, "INSERT INTO ticks VALUES (now())")
+    _fetch(book)
+    store = BackupStore.objects.get(instance=book)
+    data, journal = tmp_path / "data", tmp_path / "journal"
+    for place, repository, path in (
+        (data, store.path, "base/db.tar"),
+        (journal, f"{store.path}.journal-1", "journal/db.tar"),
+    ):
+        place.mkdir()
+        _unpack(f"{backup_target}/{repository}", str(store.password), path, place)
+    (data / "recovery.signal").touch()
+    with (data / "postgresql.auto.conf").open("a") as conf:
+        conf.write('restore_command = \'gzip -dc "/journal/%f.gz" > "%p"\'\n')
+        conf.write(f"recovery_target_time = '{middle.isoformat()}'\n")
+        conf.write("recovery_target_action = 'promote'\n")
+    subprocess.run(["chown", "999:999", data, data / "recovery.signal"], check=True)
+    data.chmod(0o700)
+    tmp_path.chmod(0o755)
+    image = Inside(book).containers()["db"]["Config"]["Image"]
+    mounts = ("-v", f"{data}:/data", "-v", f"{journal}:/journal:ro")
+    server = ("--user", "999:999", "--entrypoint", "postgres", image, "-D", "/data")
+    container = docker("run", "-d", "--network", "none", *mounts, *server).strip()
+    try:
+        count = (
+            "psql",
+            "-AtXqU",
+            "guestbook",
+            "-c",
+            "SELECT count(*), pg_is_in_recovery() FROM ticks",
+        )
+        for _ in range(60):
+            found = subprocess.run(
+                ["docker", "exec", container, *count], capture_output=True, text=True, check=False
+            )
+            if found.stdout.endswith("f\n"):
+                break
+            time.sleep(0.5)
+        assert found.stdout == "3|f\n", docker("logs", container)
+    finally:
+        docker("rm", "-fv", container)
+
+
+def _unpack(repository: str, password: str, path: str, goal: Path) -> None:
+    """Everything of that path into the directory, oldest first."""
+    restic = ["restic", "--no-cache", "-r", repository]
+    environment = {**os.environ, "RESTIC_PASSWORD": password}
+
+    def run(*words: str) -> bytes:
+        command = [*restic, *words]
+        return subprocess.run(command, env=environment, check=True, capture_output=True).stdout
+
+    for each in json.loads(run("snapshots", "--json")):
+        if each["paths"] == [f"/{path}"]:
+            tar = run("dump", each["id"], f"/{path}")
+            command = ["tar", "-x", "--numeric-owner", "-C", str(goal)]
+            subprocess.run(command, input=tar, check=True)
 
 
 def _get_base(instance: Instance, work_off: WorkOff) -> None:

@@ -96,6 +96,16 @@ def test_a_service_that_has_its_data_in_the_journals_place_is_refused(plain: Sta
         journal.with_journal(service, volume="j", generation=1, limit_bytes=MIB)
 
 
+def test_a_command_of_the_apps_own_is_kept(plain: Stack) -> None:
+    own = replace(plain.service("db"), command=("postgres", "-c", "max_connections=20"))
+    made = journal.with_journal(own, volume="j", generation=1, limit_bytes=MIB)
+    assert made.command is not None
+    assert own.command is not None
+    assert made.command[:3] == own.command
+    with pytest.raises(BuildError, match="names a config_file of its own"):
+        journal.with_journal(made, volume="j", generation=1, limit_bytes=MIB)
+
+
 def test_no_volume_of_the_catalog_can_be_taken_for_a_journal(
     operator_catalog: Path, tmp_path: Path
 ) -> None:

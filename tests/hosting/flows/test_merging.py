@@ -52,7 +52,7 @@ def chapter(
     return chapter
 
 
-def contents(kept: Journal) -> list[tuple[list[str], dict[str, bytes]]]:
+def contents(kept: Journal) -> list[tuple[list[str], dict[str, object]]]:
     found = []
     for piece in reading.pieces_of(kept):
         written = shipping.written_of(piece)

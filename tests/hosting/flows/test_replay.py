@@ -23,6 +23,7 @@ from hosting.models import (
     JournalChapter,
     JournalPiece,
     Operation,
+    OperationStep,
     Plan,
     Restore,
 )
@@ -172,8 +173,8 @@ def test_a_base_that_fails_costs_no_backup(
     assert backup.is_good
     assert not JournalBase.objects.exists()
     assert backup.manifest["bases"] == []
-    output = backup.operation.steps.get(name="save").output
-    assert "no base for restoring to a minute" in output
+    step = OperationStep.objects.get(operation__backup=backup, name="save")
+    assert "no base for restoring to a minute" in step.output
 
 
 def test_the_files_and_the_journal_are_put_beside_each_other(

@@ -102,7 +102,7 @@ def fetch() -> Journal:
     return Journal.objects.get(ended_at=None)
 
 
-def stored(piece: JournalPiece) -> dict[str, bytes]:
+def stored(piece: JournalPiece) -> dict[str, object]:
     written = shipping.written_of(piece)
     read = repositories.of_chapter(piece.chapter).read(written.snapshot, written.path)
     return {name: each[-1] for name, each in tars.shown(read).items()}
@@ -190,11 +190,15 @@ def test_a_chapter_that_is_full_makes_way(
 
 def test_who_was_overtaken_writes_nothing_down(database: Database) -> None:
     database.write(1)
-    database.meanwhile = lambda: Journal.objects.update(token=None) and None
+    database.meanwhile = _overtake
     journal = fetch()
     assert (journal.pieces.count(), journal.archived_until) == (0, None)
     database.meanwhile = lambda: None
     assert fetch().pieces.count() == 1
+
+
+def _overtake() -> None:
+    Journal.objects.update(token=None)
 
 
 def test_only_one_takes_it(database: Database) -> None:
@@ -276,7 +280,7 @@ def test_a_journal_without_a_base_asks_for_a_backup(database: Database, book: In
     journals.request_bases(now=timezone.now())
     [backup] = book.backups.all()
     assert backup.trigger == "nightly"
-    Operation.objects.filter(pk=backup.operation_id).update(
+    book.operations.filter(backup=backup).update(
         state=Operation.State.FAILED, finished_at=timezone.now()
     )
     journals.request_bases(now=timezone.now())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from hosting.models import Instance, JournalChapter, Plan, Restore
 from hosting.selectors import journals as reading
@@ -60,7 +62,7 @@ def test_a_gap_and_other_data_are_no_way(book: Instance) -> None:
 @pytest.mark.parametrize(
     "changes", [{"verified_at": None}, {"removed_at": NOW}, {"trigger": "asked", "removed_at": NOW}]
 )
-def test_only_a_good_backup_is_followed_from(book: Instance, changes: dict[str, object]) -> None:
+def test_only_a_good_backup_is_followed_from(book: Instance, changes: dict[str, Any]) -> None:
     base(journal(book, NOW), NOW - DAY, **changes)
     assert reading.spans(book) == []
 
@@ -117,7 +119,7 @@ def test_it_is_refused_where_the_plan_has_it_not_or_there_is_nothing_yet(
 def test_what_is_promised_stays_and_no_more(
     book: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backups.timezone, "now", lambda: NOW)
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
     kept = journal(book, NOW)
     found = [base(kept, NOW - days * DAY, first=10 - days) for days in (9, 8, 6, 1)]
     # The window begins seven days ago: the base of eight days ago leads to its first moments.
