@@ -174,14 +174,14 @@ def expire(work: Work) -> None:
 
     First it is no backup any more, then its data goes: also at the next time, where that failed.
     """
-    chapters.drop_bases(work)
+    chapters.drop_bases(work.instance, report=work.report, writing=work.writing)
     for backup in backups.dispensable(instance=work.instance):
         with work.writing():
             is_gone = backups.let_go_of(backup=backup)
         if is_gone:
             at = backup.taken_at or backup.created_at
             work.report(f"letting go of the backup of {at:%Y-%m-%d %H:%M} UTC")
-    chapters.destroy(work)
+    chapters.destroy(work.instance, report=work.report)
     gone = backups.lately_let_go(instance=work.instance)
     if not gone:
         work.report("nothing is old enough to be let go")

@@ -19,7 +19,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from hosting.catalog import builder, journal
-from hosting.engines.errors import EngineError, GiveUp, TryLater
+from hosting.engines.errors import EngineError, EngineUnavailable, GiveUp, TryLater
 from hosting.engines.restic import Repository, Written
 from hosting.flows import repositories, segments, stacks, upkeep
 from hosting.flows.engines import engine_for
@@ -91,8 +91,11 @@ def ship(taken: Journal) -> None:
 
 
 def _ship(taken: Journal) -> None:
+    server = taken.instance.server
+    if server.is_silent:  # each call would wait for as long as anyone does
+        raise EngineUnavailable(f"server {server} does not answer")
     uncleared = list(taken.pieces.filter(is_fetched=False))
-    engine = engine_for(taken.instance.server)
+    engine = engine_for(server)
     try:
         command = _command(taken, uncleared)
         chunks = engine.read(str(taken.instance.pk), taken.service, command, silence=SILENCE)

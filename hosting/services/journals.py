@@ -403,13 +403,15 @@ def _problem(instance: Instance, now: datetime) -> str:
         return ""
     journals = list(reading.open_of(instance))
     for each in journals:
-        reached = each.archived_until or each.began_at
-        if now - reached > settings.BERTH_JOURNAL_MAX_AGE:
-            why = f": {each.trouble}" if each.trouble else ""
-            return (
-                f"{instance} can be restored only to moments before"
-                f" {reached:%Y-%m-%d %H:%M:%S} UTC{why}"
-            )
+        why = f": {each.trouble}" if each.trouble else ""
+        until = each.archived_until
+        if now - (until or each.began_at) <= settings.BERTH_JOURNAL_MAX_AGE:
+            continue
+        if until is None:
+            return f"{instance} can't be restored to a minute yet{why}"
+        return (
+            f"{instance} can be restored only to moments before {until:%Y-%m-%d %H:%M:%S} UTC{why}"
+        )
     lacking = [each for each in journals if not _has_base(each)]
     if lacking and now - min(each.began_at for each in lacking) > BASE_PATIENCE:
         return f"{instance} has no base to follow its journal from: its backups do not succeed"

@@ -68,6 +68,14 @@ class TimeLine:
         return floor if floor == start else floor + timedelta(minutes=1)
 
     @property
+    def last_minute(self) -> str:
+        """The last whole minute, as a field for a day and a time takes it."""
+        if self.end is None:
+            return ""
+        local = self.end.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+        return local.isoformat(timespec="minutes")
+
+    @property
     def minutes(self) -> int:
         """How many whole minutes the last stretch has after its first; below 0: not one."""
         first, end = self.first_minute, self.end
@@ -173,13 +181,11 @@ def _version(backup: Backup | None) -> str:
 
 
 def _local(written: str, at: datetime | None, line: TimeLine | None) -> str:
-    """What stands in the field: what was chosen or typed, else the last whole minute."""
-    moment = at or (line.end if line and not written else None)
-    if moment is None:
+    """What stands in the field: what was chosen, or typed."""
+    if at is None or line is None:
         return written
-    zone = ZoneInfo(line.zone if line else "UTC")
-    local = moment.astimezone(zone).replace(tzinfo=None)
-    return local.isoformat(timespec="seconds" if at and at.second else "minutes")
+    local = at.astimezone(ZoneInfo(line.zone)).replace(tzinfo=None)
+    return local.isoformat(timespec="seconds" if at.second else "minutes")
 
 
 def _stretches(spans: list[Span], now: datetime) -> list[Stretch]:

@@ -97,6 +97,16 @@ def test_a_killed_database_loses_less_than_a_minute(
     assert all(name[:8] == "00000002" for each in now.pieces.all() for name in each.names)
     assert list(old.pieces.values_list("names", flat=True)) == before
     assert [span.end <= now.began_at for span in reading.spans(book)] == [True, False]
+    # And from there it is brought to a moment once more, on the timeline that began there.
+    _sql(book, "INSERT INTO ticks VALUES (now())")
+    _fetch(book)
+    rows = len(_ticks(book))
+    latest = reading.archived_until(book)
+    assert latest is not None
+    _sql(book, "DELETE FROM ticks")
+    restores.request_to(instance=book, at=latest, actor=actor)
+    assert done(work_off(book)) == Operation.State.SUCCEEDED
+    assert len(_ticks(book)) == rows
 
 
 def test_a_minute_in_the_middle_brings_exactly_the_rows_before_it(

@@ -21,6 +21,7 @@ from hosting.models import (
     JournalPiece,
     Operation,
     Plan,
+    Server,
 )
 from hosting.selectors import journals as reading
 from hosting.services import journals
@@ -214,6 +215,12 @@ def test_one_that_keeps_none_yet_says_so(database: Database) -> None:
     journal = fetch()
     assert "it begins when the instance is started the next time" in journal.trouble
     assert journal.archived_until is None
+
+
+def test_a_server_that_is_silent_is_not_waited_for(database: Database, book: Instance) -> None:
+    Server.objects.update(retry_at=timezone.now())
+    assert fetch().trouble == "server memory does not answer"
+    assert database.asked == []
 
 
 def test_a_container_that_talks_nonsense_is_not_believed(
