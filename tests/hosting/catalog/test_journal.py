@@ -103,7 +103,8 @@ def test_a_command_of_the_apps_own_is_kept(plain: Stack) -> None:
     assert own.command is not None
     assert made.command[:3] == own.command
     with pytest.raises(BuildError, match="names a config_file of its own"):
-        journal.with_journal(made, volume="j", generation=1, limit_bytes=MIB)
+        named = replace(own, command=("postgres", "-c", "config_file=/etc/own.conf"))
+        journal.with_journal(named, volume="j", generation=1, limit_bytes=MIB)
 
 
 def test_no_volume_of_the_catalog_can_be_taken_for_a_journal(
