@@ -102,8 +102,8 @@ def test_a_command_of_the_apps_own_is_kept(plain: Stack) -> None:
     assert made.command is not None
     assert own.command is not None
     assert made.command[:3] == own.command
+    named = replace(own, command=("postgres", "-c", "config_file=/etc/own.conf"))
     with pytest.raises(BuildError, match="names a config_file of its own"):
-        named = replace(own, command=("postgres", "-c", "config_file=/etc/own.conf"))
         journal.with_journal(named, volume="j", generation=1, limit_bytes=MIB)
 
 

@@ -288,7 +288,7 @@ def test_a_journal_without_a_base_asks_for_a_backup(database: Database, book: In
     [backup] = book.backups.all()
     assert backup.trigger == "nightly"
     book.operations.filter(backup=backup).update(
-        state=Operation.State.FAILED, finished_at=timezone.now()
+        state=Operation.State.FAILED, finished_at=timezone.now(), reason="it broke off"
     )
     journals.request_bases(now=timezone.now())
     assert book.backups.count() == 1  # not again and again
