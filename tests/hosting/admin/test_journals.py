@@ -41,7 +41,7 @@ def test_an_instance_says_how_far_the_store_has_it(root: Browser, book: Instance
     assert journals.watch(now=timezone.now()) == 1
     incident = Incident.objects.get(kind=Incident.Kind.JOURNAL_BEHIND)
     assert incident.summary.endswith("UTC: the bucket is away")
-    assert "can be restored only to moments before" in root.get(page).content.decode()
+    assert "be restored to every minute" in root.get(page).content.decode()
     kept.archived_until = None
     kept.save()
     assert "db: nothing yet" in root.get(page).content.decode()

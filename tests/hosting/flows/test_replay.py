@@ -13,7 +13,9 @@ from django.utils import timezone
 from hosting.engines.errors import TryLater
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import ContainerState, RunResult
+from hosting.flows import base as flow_base
 from hosting.flows import replay, segments, shipping, stacks
+from hosting.flows.moments import Moment
 from hosting.models import (
     Backup,
     Incident,
@@ -302,6 +304,47 @@ def _is_filling() -> bool:
     return Operation.objects.filter(
         kind="restore", steps__name="fill", steps__finished_at=None, steps__started_at__isnull=False
     ).exists()
+
+
+class Died(BaseException):
+    """The worker is gone: no handler of its own runs."""
+
+
+@pytest.mark.parametrize("moment", [Moment.WITHIN, Moment.DONE])
+def test_it_comes_to_its_end_wherever_workers_die(
+    book: Instance,
+    backup: Backup,
+    memory_engine: MemoryEngine,
+    work_off: WorkOff,
+    actor: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: Moment,
+) -> None:
+    """One dies in every step from the filling on, and each step is done by another."""
+    deadly = {"fill", "check-data", "start", "switch"}
+
+    def reached(kind: str, step: str, at: Moment) -> None:
+        if (kind, at) == ("restore", moment) and step in deadly:
+            deadly.remove(step)
+            raise Died
+
+    monkeypatch.setattr(flow_base, "reached", reached)
+    until = Journal.objects.get(ended_at=None).archived_until
+    assert until is not None
+    made = restores.request_to(instance=book, at=until, actor=actor)
+    deaths = 0
+    while Operation.objects.get(pk=made.operation_id).state in ("queued", "running"):
+        try:
+            work_off(book)
+        except Died:
+            deaths += 1
+            Operation.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    operation = Operation.objects.get(pk=made.operation_id)
+    assert (operation.state, operation.reason, deaths) == ("succeeded", "", 4)
+    book.refresh_from_db()
+    assert book.generation == 2
+    assert files(memory_engine, book, "postgres")["./pgdata/base/1"][-1] == b"rows"
+    assert files(memory_engine, book, "data")["./file"][-1] == b"of then"
 
 
 def test_an_ordinary_restore_reads_no_base(
