@@ -94,7 +94,7 @@ def _ship(taken: Journal) -> None:
     server = taken.instance.server
     if server.is_silent:  # each call would wait for as long as anyone does
         raise EngineUnavailable(f"server {server} does not answer")
-    uncleared = list(taken.pieces.filter(is_fetched=False))
+    uncleared = journals.uncleared(journal=taken)
     engine = engine_for(server)
     try:
         command = _command(taken, uncleared)

@@ -169,6 +169,13 @@ def record_stored(
         _take_over(held, until=until, snapshot=snapshot, last_segment=last_segment)
 
 
+def uncleared(*, journal: Journal) -> list[JournalPiece]:
+    """What was stored of the same data and may lie on the server still."""
+    same = {each: getattr(journal, each) for each in ("instance", "service", "generation")}
+    journals = Journal.objects.filter(**same)
+    return list(JournalPiece.objects.filter(journal__in=journals, is_fetched=False))
+
+
 def record_cleared(*, pieces: Iterable[JournalPiece]) -> None:
     """The files of these are gone from the server."""
     ids = [each.pk for each in pieces]
@@ -222,7 +229,8 @@ def record_base(
 
 def unmerged_chapters() -> list[JournalChapter]:
     """Full ones of many pieces, whose files are gone from the server."""
-    uncleared = JournalPiece.objects.filter(is_fetched=False).values("chapter_id")
+    going_on = JournalPiece.objects.filter(is_fetched=False, journal__ended_at=None)
+    uncleared = going_on.values("chapter_id")
     return list(
         JournalChapter.objects.filter(is_closed=True, let_go_at=None)
         .exclude(pk__in=uncleared)

@@ -96,9 +96,15 @@ def test_what_is_just_being_restored_is_left_alone(chapter: JournalChapter, acto
 
 
 def test_what_lies_on_the_server_still_is_left_alone(chapter: JournalChapter) -> None:
-    JournalPiece.objects.filter(names=[name(2)]).update(is_fetched=False)
+    lying = JournalPiece.objects.filter(names=[name(2)])
+    lying.update(is_fetched=False)
+    going_on = Journal.objects.filter(pieces__in=lying)
+    going_on.update(ended_at=None)
     merging.merge_due()
     assert chapter.pieces.count() == 4
+    going_on.update(ended_at=timezone.now())  # with its volume
+    merging.merge_due()
+    assert chapter.pieces.count() == 0
 
 
 def test_damage_is_told_and_nothing_is_thrown_away(
