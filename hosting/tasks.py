@@ -41,3 +41,9 @@ def reconcile_overdue() -> None:
 def do_chores() -> None:
     """Whatever is done every night, if it is due."""
     periodic.do_chores()
+
+
+@shared_task(name="hosting.tasks.ship_journals")
+def ship_journals() -> None:
+    """Fetch the journals of databases that are due."""
+    periodic.ship_journals()

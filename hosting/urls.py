@@ -10,6 +10,7 @@ from hosting.views import (
     operations,
     orders,
     restores,
+    to_a_minute,
     upgrades,
 )
 from tenants.views.home import home
@@ -40,6 +41,7 @@ in_client = [
         restores.clone,
         name="backup_clone",
     ),
+    path("instances/<slug:name>/restore-to", to_a_minute.restore, name="restore_to"),
     path("instances/<slug:name>/go-back", instances.go_back, name="instance_go_back"),
     path("instances/<slug:name>/upgrade", upgrades.upgrade, name="instance_upgrade"),
     path("instances/<slug:name>/backup", instances.back_up, name="instance_back_up"),

@@ -65,6 +65,12 @@ ADVICE: dict[str, str] = {
         "Nobody knows whether its backups can be brought back. Mostly no server has room for the"
         " test: it needs as much as the instance itself, for some minutes."
     ),
+    Incident.Kind.JOURNAL_BEHIND: (
+        "What is written to its databases now would be lost with its server. Mostly the place"
+        " where the backups are kept is away, or all workers are busy; Berth tries again every 20"
+        " seconds. One that was not started since its plan has this has to be started again. Where"
+        " there is no base, see why its backups do not succeed."
+    ),
     Incident.Kind.AUDIT_LOG_BROKEN: (
         "Somebody changed or removed entries behind Berth's back. Keep the database as it is, and"
         " compare it with a backup."

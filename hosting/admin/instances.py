@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
@@ -23,8 +24,8 @@ from hosting.admin.instance_verbs import VERBS, Verb, possible
 from hosting.admin.order import OrderForm
 from hosting.admin.tables import link
 from hosting.display import instance_state
-from hosting.models import Instance, Operation
-from hosting.selectors import backups, drifts, incidents, overview, reasons
+from hosting.models import Instance, Journal, Operation
+from hosting.selectors import backups, drifts, incidents, journals, overview, reasons
 from hosting.selectors.instances import detailed, hostname, public_url
 from hosting.services import instances
 from tenants.admin.base import PageAdmin, ServiceAdmin, actor, show_refused
@@ -233,9 +234,15 @@ def _saved(instance: Instance, request: HttpRequest) -> dict[str, Any]:
     if not request.user.has_perm("hosting.view_backup"):
         return {}
     newest = backups.newest_proven(instance)
-    if newest is None:
-        return {"saved": "None"}
-    return {"saved": link(moment(newest.taken_at), "hosting_backup_change", newest.pk)}
+    saved = link(moment(newest.taken_at), "hosting_backup_change", newest.pk) if newest else "None"
+    return {"saved": saved, "journals": [_journal(each) for each in journals.open_of(instance)]}
+
+
+def _journal(journal: Journal) -> str:
+    """How far the store has a database, and what is in the way of more."""
+    until = moment(journal.archived_until) if journal.archived_until else "nothing yet"
+    trouble = f" ({journal.trouble})" if journal.trouble else ""
+    return format_html("{}: {}{}", journal.service, until, trouble)
 
 
 def next_attempt(instance: Instance) -> str:

@@ -178,6 +178,7 @@ def _facts(restore: Restore, request: HttpRequest) -> list[tuple[str, object]]:
         ("Operations", _operations(restore, allowed=may("hosting.view_operation"))),
         ("Asked for by", operation.requested_by_label),
         ("Asked for", moment(operation.requested_at)),
+        *((("Databases brought to", moment(restore.target_at)),) if restore.target_at else ()),
         ("Generation of the data", _generations(restore)),
         ("Away", rows.away(restore)),
         ("Data of before is kept until", moment(restore.kept_until)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 
+from hosting.catalog import journal
 from hosting.catalog.addresses import network_subnets, service_addresses
 from hosting.catalog.coherence import texts
 from hosting.catalog.compose_schema import ServiceFile
@@ -38,6 +39,8 @@ class StackContext:
     ``generation`` says which of its sets of data volumes it runs on.
     ``is_closed`` lets nothing out of any of its networks.
     ``variables`` replaces what Berth would set, by name.
+    ``journal_bytes`` is how much of each database's journal may wait on the server for being
+    fetched; 0 keeps none.
     """
 
     instance: str
@@ -57,6 +60,7 @@ class StackContext:
     generation: int = 1
     is_closed: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    journal_bytes: int = 0
 
 
 def build_stack(app: App, *, version: str, context: StackContext) -> Stack:
@@ -71,8 +75,21 @@ def build_stack(app: App, *, version: str, context: StackContext) -> Stack:
         owner=context.owner,
         services=tuple(builder.service(name) for name in app.services),
         networks=tuple(builder.network(name) for name in app.networks),
-        volumes=tuple(Volume(builder.volume(name)) for name in app.volumes),
+        volumes=(
+            *(Volume(builder.volume(name)) for name in app.volumes),
+            *(Volume(builder.journal(name), is_spare=True) for name in builder.with_journal),
+        ),
     )
+
+
+def databases(app: App) -> tuple[str, ...]:
+    """The services that are databases to be saved, each once."""
+    return tuple(dict.fromkeys(each.service for each in app.berth.backup.postgres))
+
+
+def journal_volume(project: str, service: str, generation: int) -> str:
+    """The name on the server of the volume with the journal of that database service."""
+    return volume_name(project, f"{service}{journal.SUFFIX}", generation)
 
 
 def volume_name(project: str, name: str, generation: int) -> str:
@@ -129,6 +146,7 @@ class _Builder:
         self._secrets = render_secrets(app, context.secrets)
         self._subnets = network_subnets(app, context.subnet)
         self._addresses = service_addresses(app, self._subnets)
+        self.with_journal = databases(app) if context.journal_bytes else ()
 
     def named(self, name: str) -> str:
         """An object's name on the server."""
@@ -138,12 +156,27 @@ class _Builder:
         """A volume's name on the server, of the generation that is built."""
         return volume_name(self._context.project, name, self._context.generation)
 
+    def journal(self, service: str) -> str:
+        """The volume with the journal of that service, of the generation that is built."""
+        return journal_volume(self._context.project, service, self._context.generation)
+
     def network(self, name: str) -> Network:
         subnet = str(self._subnets[name])
         is_internal = self._context.is_closed or self._app.networks[name].internal
         return Network(self.named(name), subnet, internal=is_internal)
 
     def service(self, name: str) -> Service:
+        service = self._plain(name)
+        if name not in self.with_journal:
+            return service
+        return journal.with_journal(
+            service,
+            volume=self.journal(name),
+            generation=self._context.generation,
+            limit_bytes=self._context.journal_bytes,
+        )
+
+    def _plain(self, name: str) -> Service:
         file = self._app.services[name]
         return Service(
             name=name,

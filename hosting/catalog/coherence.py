@@ -11,6 +11,7 @@ from typing import Protocol
 from hosting.catalog.berth_schema import Berth, template_names
 from hosting.catalog.compose_schema import NetworkFile, SecretFile, ServiceFile, VolumeFile
 from hosting.catalog.interpolation import BERTH_VARIABLES, Variable, variables
+from hosting.catalog.journal import SUFFIX
 
 Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
@@ -150,6 +151,8 @@ def _volume_names(app: Parts) -> Iterator[Fault]:
     for name in app.volumes:
         if re.search(r"-g\d+$", name):
             yield ("volumes", name), "must not end in -g and a number, as Berth's own copies do"
+        if name.endswith(SUFFIX):
+            yield ("volumes", name), f"must not end in {SUFFIX}, as Berth's own for databases do"
 
 
 def _secrets(app: Parts) -> Iterator[Fault]:

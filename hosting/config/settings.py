@@ -219,6 +219,7 @@ BERTH_RESTORE_TEST_EVERY = timedelta(days=env.int("BERTH_RESTORE_TEST_EVERY_DAYS
 BERTH_RESTORE_TEST_MAX_AGE = timedelta(days=env.int("BERTH_RESTORE_TEST_MAX_AGE_DAYS", default=8))
 BERTH_RESTORE_TESTS_AT_ONCE = env.int("BERTH_RESTORE_TESTS_AT_ONCE", default=1)
 BERTH_REHEARSAL_VALID = timedelta(days=env.int("BERTH_REHEARSAL_VALID_DAYS", default=7))
+BERTH_JOURNAL_MAX_AGE = timedelta(seconds=env.int("BERTH_JOURNAL_MAX_AGE_SECONDS", default=60))
 BERTH_RESTORE_KEEP = timedelta(days=env.int("BERTH_RESTORE_KEEP_DAYS", default=7))
 # Asked for every five minutes while all is well; whoever answers raises the alarm when it stops.
 BERTH_DEAD_MANS_URL = env.str("BERTH_DEAD_MANS_URL", default="")
@@ -249,6 +250,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "hosting.tasks.reconcile_overdue",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "ship-journals": {
+        "task": "hosting.tasks.ship_journals",
+        "schedule": 5.0,
+        "options": {"expires": 5},
     },
     "chores": {
         "task": "hosting.tasks.do_chores",

@@ -62,7 +62,9 @@ class Expected:
                 for each in stack.services
             },
             networks=frozenset(each.name for each in stack.networks),
-            volumes=frozenset(each.name for each in stack.volumes if not each.external),
+            volumes=frozenset(
+                each.name for each in stack.volumes if not (each.external or each.is_spare)
+            ),
         )
 
     @classmethod

@@ -43,11 +43,13 @@ class Volume:
     """A named volume of the stack; its name is unique on the server.
 
     An external one is mounted by this stack and belongs to another of the same owner, which makes
-    and removes it.
+    and removes it. A spare one holds nothing that the app would miss: it may be made anew at any
+    time.
     """
 
     name: str
     external: bool = False
+    is_spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from django.utils import timezone
 from hosting.engines.drift import RUNNING
 from hosting.engines.errors import EngineError, GiveUp, TryLater
 from hosting.engines.restic import Repository, Written
-from hosting.flows import generations, parts, repositories, stacks, upkeep
+from hosting.flows import bases, chapters, generations, parts, repositories, stacks, upkeep
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Part
 from hosting.models import Backup, Incident, Instance, InstanceSecret, Operation
@@ -94,9 +94,11 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
     _forget(store, backup)  # also refuses a store that was lost, before anything is paused
     taken_at = timezone.now()
     with _held_still(work, rests):
-        before = {} if rests else run_checks(work)
+        before = {} if rests else _answers(work, backup)
         saved = [(part, _save(work, store, backup, part)) for part in _parts(work, rests)]
-        after = {} if rests else run_checks(work)
+        after = {} if rests else _answers(work, backup)
+    tags, watch = [tag(backup)], partial(watched, work)
+    found = [] if rests else bases.save(work, store, tags=tags, watch=watch)
     if rests and not is_at_rest(work):
         raise TryLater("it was started while its files were saved")
     secrets = {each.name: each.reveal() for each in _needed_secrets(work)}
@@ -105,22 +107,25 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
         "taken_at": taken_at.isoformat(),
         "at_rest": rests,
         # The app went on meanwhile: a restored one has to say something in between.
-        "checks": {name: [said, after[name]] for name, said in before.items()},
+        "checks": {name: [before[name], after[name]] for name in before.keys() & after.keys()},
         "parts": [part.dump() | {"written": asdict(written)} for part, written in saved],
         "secrets": asdict(keys),
+        "bases": [each.dump() for each in found],
     }
     last = store.write(MANIFEST, [_json(manifest)], tags=[tag(backup)])
     stored = (*(written for _, written in saved), keys, last)
+    copied = tuple(each.written for each in found)
     with work.writing():
         backups.record(
             backup=backup,
             manifest=manifest,
             secrets=secrets,
-            stored=[asdict(each) for each in stored],
+            stored=[asdict(each) for each in (*copied, *stored)],
             taken_at=taken_at,
             size_bytes=sum(each.size for each in stored),
-            stored_bytes=sum(each.stored_bytes for each in stored),
+            stored_bytes=sum(each.stored_bytes for each in (*copied, *stored)),
         )
+        bases.record(backup, found)
 
 
 @telling_damage
@@ -139,10 +144,12 @@ def prove_all(work: Work, backup: Backup) -> None:
     work.report("all of it is as it was written")
 
 
-def read_back(work: Work, backup: Backup) -> None:
+def read_back(work: Work, backup: Backup, *, with_bases: bool = True) -> None:
     """Raise ``Damaged`` where the store does not give what was written."""
     store = repositories.primary(backup.instance)
     for written in written_of(backup):
+        if not with_bases and bases.is_base(written):
+            continue
         work.report(f"reading back {written.path}")
         store.verify(written, watch=partial(watched, work))
 
@@ -167,12 +174,14 @@ def expire(work: Work) -> None:
 
     First it is no backup any more, then its data goes: also at the next time, where that failed.
     """
+    chapters.drop_bases(work.instance, report=work.report, writing=work.writing)
     for backup in backups.dispensable(instance=work.instance):
         with work.writing():
             is_gone = backups.let_go_of(backup=backup)
         if is_gone:
             at = backup.taken_at or backup.created_at
             work.report(f"letting go of the backup of {at:%Y-%m-%d %H:%M} UTC")
+    chapters.destroy(work.instance, report=work.report)
     gone = backups.lately_let_go(instance=work.instance)
     if not gone:
         work.report("nothing is old enough to be let go")
@@ -208,6 +217,17 @@ def run_checks(work: Work) -> dict[str, str]:
             raise GiveUp(f"the check “{check.name}” gave no number: {number[:100]!r}")
         said[check.name] = number
     return said
+
+
+def _answers(work: Work, backup: Backup) -> dict[str, str]:
+    """What the queries say. What is saved before a restore may be broken: that is why."""
+    try:
+        return run_checks(work)
+    except GiveUp as error:
+        if backup.trigger != Backup.Trigger.SAFETY:
+            raise
+        work.report(f"{error}; it is saved as it is")
+        return {}
 
 
 def _backup(work: Work) -> Backup:

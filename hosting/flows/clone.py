@@ -37,7 +37,7 @@ def check(work: Work) -> None:
 @telling_damage
 def read_back(work: Work) -> None:
     """Read all of the backup once: what is damaged is found before anything is made."""
-    saving.read_back(work, _source(work))
+    saving.read_back(work, _source(work), with_bases=False)
     work.report("all of it is as it was written")
 
 

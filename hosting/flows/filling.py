@@ -41,10 +41,17 @@ def put(work: Work, backup: Backup, generation: int) -> None:
 
     Raises ``Damaged`` for a part that is not what was written.
     """
-    store = repositories.primary(backup.instance)
     if databases(work, backup):
         bring_up_databases(work, backup)
+    put_parts(work, backup, generation, kinds=tuple(Kind))
+
+
+def put_parts(work: Work, backup: Backup, generation: int, *, kinds: Collection[Kind]) -> None:
+    """Put the parts of those kinds there; dumps need their databases up."""
+    store = repositories.primary(backup.instance)
     for part, written in parts_of(backup):
+        if part.kind not in kinds:
+            continue
         work.report(f"putting back {part.title}: {written.size / _MB:.1f} MB")
         with closing(store.read_as_written(written)) as chunks:
             _put(work, part, written, watched(work, chunks), generation)
@@ -131,7 +138,7 @@ def _put(
             _read_dump(work, part, chunks)
         case Kind.REDIS:
             service = work.stack.service(part.service)
-            files = redis_files(chunks, size=written.size, owner=_owner(service))
+            files = redis_files(chunks, size=written.size, owner=owner_of(service))
             work.engine.write_volume(work.stack, _redis_volume(service), files)
         case Kind.VOLUME:
             volume = volume_name(work.stack.project, part.name, generation)
@@ -165,7 +172,7 @@ def _redis_volume(service: Service) -> str:
     return chosen[0].volume
 
 
-def _owner(service: Service) -> tuple[int, int]:
+def owner_of(service: Service) -> tuple[int, int]:
     """User and group as numbers; a service that begins as root takes the files over itself."""
     user, _, group = (service.user or "0").partition(":")
     if not user.isdecimal() or (group and not group.isdecimal()):

@@ -26,7 +26,7 @@ def check(work: Work, backup: Backup) -> None:
     """
     _check_parts(work, backup)
     _check_snapshots(backup)
-    _check_room(work, backup)
+    check_room(work, backup.size_bytes)
 
 
 def answers(work: Work, backup: Backup) -> dict[str, dict[str, Any]]:
@@ -86,10 +86,10 @@ def _check_snapshots(backup: Backup) -> None:
             raise Damaged(f"{written.path} of this backup is not in its store any more")
 
 
-def _check_room(work: Work, backup: Backup) -> None:
+def check_room(work: Work, size_bytes: int) -> None:
     """Raise ``GiveUp`` where the server has no room for both: what is there and what comes."""
     free = work.engine.capacity().disk_free_bytes
-    needed = int(backup.size_bytes * ROOM)
+    needed = int(size_bytes * ROOM)
     if free is not None and free < needed + disk.reserve_bytes():
         raise GiveUp(
             f"server {work.instance.server} has {free / GB:.1f} GB of disk free; the restored data"

@@ -14,7 +14,7 @@ from functools import wraps
 from django.conf import settings
 from django.utils import timezone
 
-from hosting.catalog.builder import volume_name
+from hosting.catalog.builder import databases, journal_volume, volume_name
 from hosting.engines.drift import Expected
 from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
 from hosting.engines.observed import ObjectKind
@@ -132,8 +132,15 @@ def empty(work: Work, generation: int) -> None:
 def _volumes(instance: Instance, generation: int) -> set[str]:
     """The names of that generation's volumes, whichever version of the app they were made for."""
     written = [instance.definition, *finding.definitions(instance)]
-    names = {name for each in written for name in stacks.read_definition(each).volumes}
-    return {volume_name(instance.project, name, generation) for name in names}
+    apps = [stacks.read_definition(each) for each in written]
+    of_app = {
+        volume_name(instance.project, each, generation) for app in apps for each in app.volumes
+    }
+    return of_app | {
+        journal_volume(instance.project, each, generation)
+        for app in apps
+        for each in databases(app)
+    }
 
 
 def _remove_volumes(work: Work, generation: int) -> None:

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from hosting.flows import edge, reconcile, upkeep
+from hosting.flows import edge, merging, reconcile, shipping, upkeep
 from hosting.models import EdgeState, Incident, Server
 from hosting.services import (
     backups,
@@ -23,6 +23,7 @@ from hosting.services import (
     doorbell,
     fleet,
     incidents,
+    journals,
     repairs,
     restore_tests,
     rollouts,
@@ -67,6 +68,12 @@ def reconcile_overdue() -> None:
             logger.exception("server %s could not be compared; it is tried again", server)
 
 
+def ship_journals() -> None:
+    """Fetch the journals of databases that are due, and raise the alarm where they are late."""
+    shipping.ship_due()
+    chores.run_if_due(name="watch-journals", every=timedelta(seconds=30), work=_watch_journals)
+
+
 def do_chores() -> None:
     """Whatever comes back, if it is due. One that fails does not keep the others away."""
     for name, (every, work) in CHORES.items():
@@ -99,6 +106,12 @@ def _test_restores() -> None:
     restore_tests.watch_ages(now=now)
 
 
+def _watch_journals() -> None:
+    now = timezone.now()
+    journals.request_bases(now=now)
+    journals.watch(now=now)
+
+
 CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "request-backups": (timedelta(minutes=1), _request_backups),
     "watch-backups": (timedelta(minutes=5), upkeep.watch),
@@ -107,5 +120,6 @@ CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "clear-sessions": (NIGHTLY, _clear_sessions),
     "forget-old-drifts": (NIGHTLY, repairs.forget_old_drifts),
     "destroy-backups-of-deleted": (NIGHTLY, upkeep.destroy),
+    "merge-journals": (timedelta(minutes=10), merging.merge_due),
     "prune-backups": (timedelta(minutes=10), upkeep.prune),  # the last: it takes its time
 }

@@ -5,18 +5,13 @@ from __future__ import annotations
 from django.conf import settings
 
 from hosting.engines.restic import Repository, Target
-from hosting.models import Instance
+from hosting.models import Instance, JournalChapter
 from hosting.services import backups
 
 
 def primary(instance: Instance) -> Repository:
     """The instance's repository."""
-    target = Target(
-        location=settings.BERTH_BACKUP_TARGET,
-        environment=settings.BERTH_BACKUP_TARGET_ENVIRONMENT,
-        options=tuple(settings.BERTH_BACKUP_TARGET_OPTIONS),
-    )
-    return _repository(target, instance)
+    return _repository(_primary_target(), instance)
 
 
 def copy(instance: Instance) -> Repository | None:
@@ -35,6 +30,21 @@ def everywhere(instance: Instance) -> tuple[Repository, ...]:
     """Both, or the one that there is."""
     second = copy(instance)
     return (primary(instance), second) if second else (primary(instance),)
+
+
+def of_chapter(chapter: JournalChapter) -> Repository:
+    """The repository of a stretch of its journals, under the password of its backups."""
+    return _primary_target().repository(
+        chapter.path, str(backups.store_of(instance=chapter.instance).password)
+    )
+
+
+def _primary_target() -> Target:
+    return Target(
+        location=settings.BERTH_BACKUP_TARGET,
+        environment=settings.BERTH_BACKUP_TARGET_ENVIRONMENT,
+        options=tuple(settings.BERTH_BACKUP_TARGET_OPTIONS),
+    )
 
 
 def _repository(target: Target, instance: Instance) -> Repository:

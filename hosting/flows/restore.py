@@ -11,9 +11,10 @@ from datetime import timedelta
 
 from hosting.engines.errors import GiveUp
 from hosting.flows import backup as saving
-from hosting.flows import edge, filling, firewall, fitting, generations, safety, stack
+from hosting.flows import edge, filling, firewall, fitting, generations, replay, safety, stack
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Work
+from hosting.flows.parts import Kind
 from hosting.models import Backup, Operation, Restore
 from hosting.services import restores
 
@@ -21,8 +22,12 @@ from hosting.services import restores
 @telling_damage
 def check(work: Work) -> None:
     """See that the backup is there, that it fits, and that there is room for it."""
-    backup = _backup(work)
+    restore = _restore(work)
+    backup = restore.backup
     fitting.check(work, backup)
+    if restore.target_at is not None:
+        found = replay.courses(restore)
+        fitting.check_room(work, backup.size_bytes + sum(each.size_bytes for each in found))
     _check_secrets(work, backup)
     work.report("the backup is there and fits")
 
@@ -30,7 +35,11 @@ def check(work: Work) -> None:
 @telling_damage
 def read_back(work: Work) -> None:
     """Read all of the backup once: what is damaged is found before anything is touched."""
-    saving.read_back(work, _backup(work))
+    restore = _restore(work)
+    to_a_minute = restore.target_at is not None
+    saving.read_back(work, restore.backup, with_bases=to_a_minute)
+    if to_a_minute:
+        replay.read_back(work, restore)
     work.report("all of it is as it was written")
 
 
@@ -42,7 +51,13 @@ def fill(work: Work) -> None:
     generations.remove_containers(work)
     generations.empty(work, goal.generation)
     work.engine.prepare(work.stack, report=work.report)
-    filling.put(work, _backup(work), goal.generation)
+    restore = _restore(work)
+    if restore.target_at is None:
+        filling.put(work, restore.backup, goal.generation)
+    else:
+        others = (Kind.REDIS, Kind.VOLUME)
+        filling.put_parts(work, restore.backup, goal.generation, kinds=others)
+        replay.put(work, restore, goal.generation)
 
 
 def check_data(work: Work) -> None:
@@ -52,7 +67,10 @@ def check_data(work: Work) -> None:
     found = fitting.answers(work, restore.backup)
     with work.writing():
         restores.record_checks(restore=restore, checks=found)
-    fitting.refuse_misfits(work, found)
+    if restore.target_at is None:
+        fitting.refuse_misfits(work, found)
+    else:  # the backup can't tell what there was at another moment
+        work.report("; ".join(f"{name}: {each['said']}" for name, each in found.items()))
 
 
 def _check_secrets(work: Work, backup: Backup) -> None:
@@ -76,10 +94,6 @@ def _check_secrets(work: Work, backup: Backup) -> None:
 def _restore(work: Work) -> Restore:
     related = Restore.objects.select_related("backup__instance")
     return related.get(operation_id=work.lease.operation_id)
-
-
-def _backup(work: Work) -> Backup:
-    return _restore(work).backup
 
 
 _HOURS = timedelta(hours=6)

@@ -37,7 +37,7 @@ def save_stopped(work: Work) -> None:
 
 def _missing_volumes(work: Work) -> bool:
     there = set(work.engine.observe(str(work.instance.pk)).volumes)
-    return any(each.name not in there for each in work.stack.volumes)
+    return any(each.name not in there for each in work.stack.volumes if not each.is_spare)
 
 
 def _save_safety(work: Work, *, rests: bool) -> None:

@@ -50,7 +50,8 @@ def guard_data(work: Work) -> None:
     if work.instance.first_running_at is None:
         return
     there = set(work.engine.observe(str(work.instance.pk)).volumes)
-    lost = sorted(volume.name for volume in work.stack.volumes if volume.name not in there)
+    wanted = {each.name for each in work.stack.volumes if not each.is_spare}
+    lost = sorted(wanted - there)
     if lost:
         raise GiveUp(missing_data(lost))
 

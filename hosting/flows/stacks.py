@@ -59,6 +59,7 @@ def build(instance: Instance) -> Stack:
         images=instance.image_pins,
         generation=instance.generation,
         is_closed=instance.is_scratch,
+        journal_bytes=0 if instance.is_scratch else plan.journal_bytes,
     )
     try:
         return build_stack(definition(instance), version=instance.version, context=context)

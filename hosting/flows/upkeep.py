@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hosting.engines.errors import EngineError
 from hosting.engines.restic import Damaged, RepositoryMissing, WrongPassword
-from hosting.flows import repositories
+from hosting.flows import chapters, repositories
 from hosting.models import BackupStore, Incident, Instance
 from hosting.services import backup_stores, incidents
 
@@ -63,6 +63,7 @@ def tell_if_broken(instance: Instance, error: EngineError) -> None:
 
 def _destroy(store: BackupStore) -> None:
     try:
+        chapters.destroy_all(store.instance)
         for repository in repositories.everywhere(store.instance):
             repository.destroy()
     except EngineError as error:

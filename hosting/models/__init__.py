@@ -7,6 +7,7 @@ from hosting.models.fleet import FleetAction, FleetActionItem
 from hosting.models.footing import Footing
 from hosting.models.incident import Drift, Incident
 from hosting.models.instance import Hostname, Instance, InstanceSecret
+from hosting.models.journal import Journal, JournalBase, JournalChapter, JournalPiece
 from hosting.models.move import Move
 from hosting.models.operation import ACTIVE_STATES, Operation, OperationStep
 from hosting.models.plan import Plan
@@ -34,6 +35,10 @@ __all__ = [
     "Incident",
     "Instance",
     "InstanceSecret",
+    "Journal",
+    "JournalBase",
+    "JournalChapter",
+    "JournalPiece",
     "Move",
     "Operation",
     "OperationStep",

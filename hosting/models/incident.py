@@ -26,6 +26,7 @@ class Incident(models.Model):
         BACKUP_DAMAGED = "backup_damaged", "Backup store damaged"
         RESTORE_TEST_FAILED = "restore_test_failed", "Backup could not be brought back"
         RESTORE_TEST_OVERDUE = "restore_test_overdue", "No backup brought back for long"
+        JOURNAL_BEHIND = "journal_behind", "Can't be restored to every minute"
         AUDIT_LOG_BROKEN = "audit_log_broken", "Audit log tampered with"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -6,10 +6,12 @@ import uuid
 from decimal import Decimal
 from typing import ClassVar
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from tenants.models.client import validate_dns_label
+
+JOURNAL_SHARE = 5  # of the disk: a fifth at most waits for being fetched
 
 
 class Plan(models.Model):
@@ -37,6 +39,12 @@ class Plan(models.Model):
     keep_weekly = models.PositiveSmallIntegerField("backups kept: weeks", default=4)
     keep_monthly = models.PositiveSmallIntegerField("backups kept: months", default=3)
     keep_yearly = models.PositiveSmallIntegerField("backups kept: years", default=0)
+    point_in_time_days = models.PositiveSmallIntegerField(
+        "restore to a minute: days",
+        default=0,
+        validators=[MaxValueValidator(90)],
+        help_text="How far back databases can be restored to any minute; 0 where they can't.",
+    )
     is_active = models.BooleanField(
         "offered", default=True, help_text="Only offered plans can be ordered; others stay in use."
     )
@@ -60,3 +68,8 @@ class Plan(models.Model):
     def memory_bytes(self) -> int:
         """The memory limit in bytes."""
         return self.memory_mb * 1024 * 1024
+
+    @property
+    def journal_bytes(self) -> int:
+        """How much of a database's journal may wait on the server; 0 where none is kept."""
+        return self.disk_gb * 1024**3 // JOURNAL_SHARE if self.point_in_time_days else 0

@@ -14,6 +14,11 @@ class Restore(Move):
     """One putting back of a backup into its own instance."""
 
     backup = models.ForeignKey(Backup, on_delete=models.PROTECT, related_name="restores")
+    target_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The moment that its databases were to be brought to; none: that of the backup.",
+    )
     checks = models.JSONField(
         default=dict, help_text="By name: what was wanted, and what the restored data said."
     )

@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, Backup, BackupStore, Instance, Operation
+from hosting.selectors import journals
 from hosting.services import operations
 from hosting.services.retention import Kept, Policy, let_go
 from tenants.errors import Refused
@@ -208,7 +209,8 @@ def dispensable(*, instance: Instance) -> list[Backup]:
     )
     old = [each for each in good if each.pk in ids]
     unneeded = [*old, *_done_safeties(proven.filter(is_safety), has_other=bool(good)), *ended]
-    return [each for each in unneeded if not _is_being_copied(each)]
+    kept = {each.backup_id for each in journals.needed_bases(instance, now=timezone.now())}
+    return [each for each in unneeded if each.pk not in kept and not _is_being_copied(each)]
 
 
 def _done_safeties(safeties: QuerySet[Backup], *, has_other: bool) -> list[Backup]:

@@ -14,7 +14,7 @@ from tenants.services.actors import Actor
 from tenants.services.validation import refuse_invalid
 
 LIMITS = ("cpus", "memory_mb", "disk_gb", "processes")
-KEPT = ("keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
+KEPT = ("keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "point_in_time_days")
 
 
 class PlanFields(TypedDict, total=False):
@@ -30,6 +30,7 @@ class PlanFields(TypedDict, total=False):
     keep_weekly: int
     keep_monthly: int
     keep_yearly: int
+    point_in_time_days: int
     is_active: bool
     position: int
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
 from hosting.models import Backup, Instance, InstanceSecret, Operation, Restore
 from hosting.models.backup import FORMAT
+from hosting.selectors import journals, upgrades
 from hosting.selectors import moves as reading
-from hosting.selectors import upgrades
 from hosting.services import moves
 from tenants.errors import Refused
 from tenants.services.actors import Actor
@@ -35,6 +37,54 @@ def request(*, instance: Instance, backup: Backup, actor: Actor) -> Restore:
         from_generation=locked.generation,
         to_generation=reading.unused_generation(locked),
     )
+
+
+@transaction.atomic
+def request_to(*, instance: Instance, at: datetime, actor: Actor) -> Restore:
+    """Ask for the instance to be put back to that moment.
+
+    Its databases are brought to the moment itself; files and the keys of Redis come from the newest
+    backup before. Raises ``Refused`` where the moment is none of those that can be restored.
+    """
+    told = {"moment": str(at)}
+    operation = moves.request(
+        instance=instance, kind=Operation.Kind.RESTORE, actor=actor, told=told
+    )
+    locked = operation.instance
+    backup = refuse_unreachable(instance=locked, at=at)
+    return Restore.objects.create(
+        operation=operation,
+        backup=backup,
+        target_at=at,
+        from_generation=locked.generation,
+        to_generation=reading.unused_generation(locked),
+    )
+
+
+def refuse_unreachable(*, instance: Instance, at: datetime) -> Backup:
+    """The backup from which that moment is reached.
+
+    Raises ``Refused`` for a moment that is none of those that can be restored.
+    """
+    if not instance.plan.point_in_time_days:
+        raise Refused(f"The plan of {instance.name} does not offer to restore to a minute.")
+    spans = journals.spans(instance)
+    if not spans:
+        raise Refused(f"{instance.name} can't be restored to a minute yet.")
+    backup = journals.backup_for(instance, at)
+    if backup is None:
+        zone = ZoneInfo(instance.client.timezone)
+        told = [f"from {_said(each.start, zone)} to {_said(each.end, zone)}" for each in spans[-3:]]
+        raise Refused(
+            f"{instance.name} can be restored to any moment {', and '.join(told)}.", field="at"
+        )
+    whole = Backup.objects.select_related("instance").get(pk=backup.pk)
+    refuse_unfit(instance=instance, backup=whole)
+    return whole
+
+
+def _said(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def refuse_unfit(*, instance: Instance, backup: Backup) -> None:

@@ -62,6 +62,15 @@ def to_the_minute(moment: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
+def to_the_second(moment: datetime | None) -> SafeString | str:
+    """Date and time of day in the client's zone: 21 Nov 2026, 02:13:09."""
+    if moment is None:
+        return "–"
+    local = timezone.localtime(moment)
+    return _time(moment, "data-exact", date_format(local, "j M Y, H:i:s"))
+
+
+@register.simple_tag
 def clock(moment: datetime) -> SafeString | str:
     """The time of day in the client's zone: 14:05."""
     return _time(moment, "data-exact", f"{timezone.localtime(moment):%H:%M}")

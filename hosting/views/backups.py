@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from hosting.models import Backup
@@ -16,6 +17,7 @@ from hosting.selectors import backups as reading
 from hosting.services import backups
 from hosting.views import instances
 from hosting.views.proof import show_backup
+from hosting.views.to_a_minute import line_of
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
@@ -37,6 +39,7 @@ def index(request: ClientRequest, name: str) -> HttpResponse:
         "may_keep": request.may(Permission.MAKE_BACKUP),
         "may_download": request.may(Permission.DOWNLOAD_BACKUP),
         "may_restore": request.may(Permission.RESTORE_BACKUP),
+        "line": line_of(instance, now=timezone.now()),
     }
     return render_page(request, "hosting/backups.html", context)
 

@@ -85,7 +85,7 @@ def _page(
         "version": backup.manifest.get("version", ""),
         "refused": refused or _unfit(instance, backup) or instances.why_not(shown),
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
-        "held": _spoken(settings.BERTH_EDGE_HOLD_SECONDS),
+        "held": spoken(settings.BERTH_EDGE_HOLD_SECONDS),
         **_new_one(request, instance, backup, wanted, not_cloned),
     }
     return render_page(request, "hosting/restore.html", context, status=status)
@@ -115,7 +115,8 @@ def _new_one(
     }
 
 
-def _spoken(seconds: int) -> str:
+def spoken(seconds: int) -> str:
+    """How long something waits at most."""
     return f"{seconds // 60} minutes" if seconds >= 120 else f"{seconds} seconds"
 
 

@@ -34,6 +34,8 @@ class Command(BaseCommand):
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: over.set())
         watches: dict[uuid.UUID, ServerWatch] = {}
+        fetching = threading.Thread(target=_fetch_journals, args=(over,), daemon=True)
+        fetching.start()
         while not over.is_set():
             try:
                 close_old_connections()
@@ -47,6 +49,20 @@ class Command(BaseCommand):
             over.wait(EVERY_SECONDS)
         for watch in watches.values():
             watch.end()
+
+
+def _fetch_journals(over: threading.Event) -> None:
+    """Beside the workers, which may all be busy for longer than a journal may wait."""
+    while not over.wait(EVERY_SECONDS):
+        try:
+            close_old_connections()
+            periodic.ship_journals()
+        except DatabaseError as error:
+            logger.warning("the database: %s; trying again", error)
+            connection.close()
+        except Exception:
+            logger.exception("fetching the journals failed; trying again")
+    connection.close()
 
 
 def _watch_all(watches: dict[uuid.UUID, ServerWatch]) -> None:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("hosting", "0006_copies"),
+        ("hosting", "0007_point_in_time"),
     ]
 
     operations = [
