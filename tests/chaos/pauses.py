@@ -45,6 +45,10 @@ class Pause:
             if os.WIFEXITED(os.waitpid(child, os.WUNTRACED)[1]):
                 subject.work_off(operation)  # on a busy machine it may have lost its lease
                 return NOT_PASSED
+            if not fleet.reread(operation).is_active:  # it was about to go home
+                os.kill(child, signal.SIGCONT)
+                _wait_for_exit(child)
+                return NOT_PASSED
             _take_over(subject, operation, child)
             ended_at = time.time()
             os.kill(child, signal.SIGCONT)
@@ -56,12 +60,14 @@ class Pause:
         return "; ".join(_faults(subject, operation, child, ended_at, status)) or HELD
 
 
-def all_pauses() -> list[Pause]:
-    """In each step right before its first change, and at some instants of each kind."""
+def all_pauses(*, instants: bool) -> list[Pause]:
+    """In each step right before its first change; if wanted, at some instants of each kind too."""
     flows = runner.FLOWS.items()
     within = [Pause(kind, step.name, Moment.WITHIN) for kind, flow in flows for step in flow.steps]
-    instants = [Pause(kind, seconds=each) for kind, _ in flows for each in (0.05, 0.2, 0.5, 0.9)]
-    return within + instants
+    if not instants:
+        return within
+    seconds = (0.05, 0.2, 0.5, 0.9)
+    return within + [Pause(kind, seconds=each) for kind, _ in flows for each in seconds]
 
 
 def _take_over(subject: Subject, operation: Operation, paused: int) -> None:
@@ -69,9 +75,8 @@ def _take_over(subject: Subject, operation: Operation, paused: int) -> None:
     try:
         subject.work_off(operation, patience=30)
     except NotInTime:
-        if "is in use by another process" not in fleet.reread(operation).reason:
-            raise
-        os.kill(paused, signal.SIGCONT)
+        if "is in use by another process" in fleet.reread(operation).reason:
+            os.kill(paused, signal.SIGCONT)
         subject.work_off(operation)
 
 
