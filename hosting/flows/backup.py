@@ -23,7 +23,7 @@ from django.utils import timezone
 from hosting.engines.drift import RUNNING
 from hosting.engines.errors import EngineError, GiveUp, TryLater
 from hosting.engines.restic import Repository, Snapshot, Written
-from hosting.flows import generations, parts, repositories, stacks, upkeep
+from hosting.flows import generations, parts, preflight, repositories, stacks, upkeep
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Part
 from hosting.models import Backup, Incident, InstanceSecret, Operation
@@ -59,6 +59,7 @@ def telling_damage(step: Callable[[Work], None]) -> Callable[[Work], None]:
 def open_store(work: Work) -> None:
     """Reach the target. A repository is made once: one that was lost must not come back empty."""
     store = repositories.primary(work.instance)
+    preflight.place(store.target)
     second = repositories.copy(work.instance)
     # One at a time: a worker that was frozen while it made the repository must not go on beside its
     # successor. The database ends its session, and with that the lock, long after restic is done.
@@ -91,12 +92,12 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
     taken_at = timezone.now()
     with _held_still(work, rests):
         before = {} if rests else run_checks(work)
-        saved = [(part, _save(work, store, backup, part)) for part in _parts(work, rests)]
+        saved = [(part, _save(work, backup, part)) for part in _parts(work, rests)]
         after = {} if rests else run_checks(work)
     if rests and not is_at_rest(work):
         raise TryLater("it was started while its files were saved")
     secrets = {each.name: each.reveal() for each in _needed_secrets(work)}
-    keys = store.write(SECRETS, [_json(secrets)], tags=_tags(work, backup))
+    keys = _write(work, backup, SECRETS, [_json(secrets)])
     manifest = _manifest(work, backup) | {
         "taken_at": taken_at.isoformat(),
         "at_rest": rests,
@@ -105,7 +106,7 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
         "parts": [part.dump() | {"written": asdict(written)} for part, written in saved],
         "secrets": asdict(keys),
     }
-    last = store.write(MANIFEST, [_json(manifest)], tags=_tags(work, backup))
+    last = _write(work, backup, MANIFEST, [_json(manifest)])
     stored = (*(written for _, written in saved), keys, last)
     with work.writing():
         backups.record(
@@ -219,8 +220,11 @@ def forget_earlier(store: Repository, backup: Backup, *, fence: int) -> None:
     store.forget([each.id for each in found if _fence_of(each) < fence])
 
 
-def _tags(work: Work, backup: Backup) -> tuple[str, ...]:
-    return (tag(backup), f"{_FENCE}{work.lease.fence}")
+def _write(work: Work, backup: Backup, path: str, chunks: Iterable[bytes]) -> Written:
+    """Store a stream of the backup, if the lease is good: nobody writes beside a successor."""
+    work.report("")
+    tags = (tag(backup), f"{_FENCE}{work.lease.fence}")
+    return repositories.primary(work.instance).write(path, chunks, tags=tags)
 
 
 def _fence_of(snapshot: Snapshot) -> int:
@@ -246,11 +250,11 @@ def _parts(work: Work, rests: bool) -> Iterator[Part]:
     return parts.at_rest(app) if rests else parts.running(app)
 
 
-def _save(work: Work, store: Repository, backup: Backup, part: Part) -> Written:
+def _save(work: Work, backup: Backup, part: Part) -> Written:
     work.report(f"saving {part.title}")
     generation = work.instance.generation
     with closing(part.read(work.engine, work.stack, generation=generation)) as chunks:
-        written = store.write(part.path, watched(work, chunks), tags=_tags(work, backup))
+        written = _write(work, backup, part.path, watched(work, chunks))
     work.report(f"saved {part.title}: {written.size / _MB:.1f} MB")
     return written
 
