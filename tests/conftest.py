@@ -60,7 +60,7 @@ def _installation(settings: Settings) -> None:
     settings.BERTH_CATALOG_DIRS = [*settings.BERTH_CATALOG_DIRS, CATALOG]
     settings.BERTH_EDGE = False
     settings.BERTH_BACKUP_TARGET = "/nonexistent"  # unless a test has a place for backups
-    # As Django's documentation advises: the real one is slow on purpose, a fifth of a second each.
+    # As Django's documentation advises: the real one is slow on purpose.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.WHITENOISE_AUTOREFRESH = True  # serves from static/ itself, with nothing collected
     settings.STORAGES = {

@@ -22,8 +22,17 @@ from django.utils import timezone
 
 from hosting.engines.drift import RUNNING
 from hosting.engines.errors import EngineError, GiveUp, TryLater
-from hosting.engines.restic import Repository, Written
-from hosting.flows import bases, chapters, generations, parts, repositories, stacks, upkeep
+from hosting.engines.restic import Repository, Snapshot, Written
+from hosting.flows import (
+    bases,
+    chapters,
+    generations,
+    parts,
+    preflight,
+    repositories,
+    stacks,
+    upkeep,
+)
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Part
 from hosting.models import Backup, Incident, Instance, InstanceSecret, Operation
@@ -38,6 +47,7 @@ MOST_OF_THE_PLAN = 4  # what a part may be, in sizes of the plan's disk: dumps c
 _MB, _GB = 10**6, 10**9
 _NUMBER = re.compile(r"-?\d{1,30}")
 _A_WHILE = timedelta(minutes=5)
+_FENCE = "fence:"  # of a snapshot: under which fencing token of the operation it was written
 
 
 def telling_damage(step: Callable[[Work], None]) -> Callable[[Work], None]:
@@ -64,6 +74,7 @@ def _owner_of_store(work: Work) -> Instance:
 def open_store(work: Work) -> None:
     """Reach the target. A repository is made once: one that was lost must not come back empty."""
     store = repositories.primary(work.instance)
+    preflight.place(store.target)
     second = repositories.copy(work.instance)
     # One at a time: a worker that was frozen while it made the repository must not go on beside its
     # successor. The database ends its session, and with that the lock, long after restic is done.
@@ -91,18 +102,18 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
     Of one that ``rests`` all files are saved as they lie.
     """
     store = repositories.primary(work.instance)
-    _forget(store, backup)  # also refuses a store that was lost, before anything is paused
+    # Also refuses a store that was lost, before anything is paused.
+    forget_earlier(store, backup, fence=work.lease.fence)
     taken_at = timezone.now()
     with _held_still(work, rests):
         before = {} if rests else _answers(work, backup)
-        saved = [(part, _save(work, store, backup, part)) for part in _parts(work, rests)]
+        saved = [(part, _save(work, backup, part)) for part in _parts(work, rests)]
         after = {} if rests else _answers(work, backup)
-    tags, watch = [tag(backup)], partial(watched, work)
-    found = [] if rests else bases.save(work, store, tags=tags, watch=watch)
+    found = [] if rests else bases.save(work, partial(_write_watched, work, backup))
     if rests and not is_at_rest(work):
         raise TryLater("it was started while its files were saved")
     secrets = {each.name: each.reveal() for each in _needed_secrets(work)}
-    keys = store.write(SECRETS, [_json(secrets)], tags=[tag(backup)])
+    keys = _write(work, backup, SECRETS, [_json(secrets)])
     manifest = _manifest(work, backup) | {
         "taken_at": taken_at.isoformat(),
         "at_rest": rests,
@@ -112,7 +123,7 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
         "secrets": asdict(keys),
         "bases": [each.dump() for each in found],
     }
-    last = store.write(MANIFEST, [_json(manifest)], tags=[tag(backup)])
+    last = _write(work, backup, MANIFEST, [_json(manifest)])
     stored = (*(written for _, written in saved), keys, last)
     copied = tuple(each.written for each in found)
     with work.writing():
@@ -234,8 +245,30 @@ def _backup(work: Work) -> Backup:
     return Backup.objects.get(operation_id=work.lease.operation_id)
 
 
-def _forget(store: Repository, backup: Backup) -> None:
-    store.forget([each.id for each in store.snapshots(tags=[tag(backup)])])
+def forget_earlier(store: Repository, backup: Backup, *, fence: int) -> None:
+    """Forget what attempts under lower fences have left of the backup.
+
+    Never what came later: this worker may have been frozen for long, and its successor done.
+    """
+    found = store.snapshots(tags=[tag(backup)])
+    store.forget([each.id for each in found if _fence_of(each) < fence])
+
+
+def _write(work: Work, backup: Backup, path: str, chunks: Iterable[bytes]) -> Written:
+    """Store a stream of the backup, if the lease is good: nobody writes beside a successor."""
+    work.report("")
+    tags = (tag(backup), f"{_FENCE}{work.lease.fence}")
+    return repositories.primary(work.instance).write(path, chunks, tags=tags)
+
+
+def _write_watched(work: Work, backup: Backup, path: str, chunks: Iterator[bytes]) -> Written:
+    return _write(work, backup, path, watched(work, chunks))
+
+
+def _fence_of(snapshot: Snapshot) -> int:
+    """Under which it was written; 0 for one of a Berth that did not say."""
+    said = [each.removeprefix(_FENCE) for each in snapshot.tags if each.startswith(_FENCE)]
+    return max((int(each) for each in said if each.isdecimal()), default=0)
 
 
 def _sweep(store: Repository, gone: Collection[Backup]) -> None:
@@ -255,11 +288,11 @@ def _parts(work: Work, rests: bool) -> Iterator[Part]:
     return parts.at_rest(app) if rests else parts.running(app)
 
 
-def _save(work: Work, store: Repository, backup: Backup, part: Part) -> Written:
+def _save(work: Work, backup: Backup, part: Part) -> Written:
     work.report(f"saving {part.title}")
     generation = work.instance.generation
     with closing(part.read(work.engine, work.stack, generation=generation)) as chunks:
-        written = store.write(part.path, watched(work, chunks), tags=[tag(backup)])
+        written = _write_watched(work, backup, part.path, chunks)
     work.report(f"saved {part.title}: {written.size / _MB:.1f} MB")
     return written
 

@@ -16,7 +16,7 @@ from typing import Any
 from hosting.catalog import builder, journal
 from hosting.catalog.berth_schema import BackupDatabase
 from hosting.engines.errors import EngineError, EngineUnavailable, GiveUp
-from hosting.engines.restic import Repository, Written
+from hosting.engines.restic import Written
 from hosting.flows import stacks
 from hosting.flows.base import Work
 from hosting.models import Backup, Journal
@@ -30,7 +30,6 @@ PATIENCE = timedelta(seconds=30)
 _MB = 10**6
 _HEAD_BYTES = 4096  # backup_label comes first
 _START = re.compile(rb"START WAL LOCATION: \S+ \(file ([0-9A-F]{24})\)")
-Watch = Callable[[Iterator[bytes]], Iterator[bytes]]
 Write = Callable[[str, Iterator[bytes]], Written]
 _NOW = "SELECT extract(epoch FROM clock_timestamp())"
 
@@ -57,16 +56,16 @@ class Base:
         }
 
 
-def save(work: Work, store: Repository, *, tags: list[str], watch: Watch) -> list[Base]:
+def save(work: Work, write: Write) -> list[Base]:
     """A base of each database whose journal is kept; none where one of them fails.
 
     The backup itself does not need them, so that it goes on without: that there is no base is
-    noticed by its age. ``watch`` is handed each stream and hands it on.
+    noticed by its age. ``write`` stores a stream of the backup.
     """
     if not work.instance.plan.point_in_time_days or work.instance.is_scratch:
         return []
     try:
-        return list(_save_all(work, store, tags, watch))
+        return list(_save_all(work, write))
     except EngineUnavailable:
         raise
     except EngineError as error:
@@ -93,12 +92,9 @@ def record(backup: Backup, bases: list[Base]) -> None:
         )
 
 
-def _save_all(work: Work, store: Repository, tags: list[str], watch: Watch) -> Iterator[Base]:
+def _save_all(work: Work, write: Write) -> Iterator[Base]:
     app = stacks.definition(work.instance)
     kept = {each.service: each for each in reading.open_of(work.instance)}
-
-    def write(path: str, chunks: Iterator[bytes]) -> Written:
-        return store.write(path, watch(chunks), tags=tags)
 
     for service in builder.databases(app):
         found = kept.get(service)

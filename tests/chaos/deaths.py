@@ -50,7 +50,10 @@ class Death:
 
         def has_died_or_finished() -> bool:
             ends.append(os.waitpid(self._start_worker(operation), 0)[1])
-            return os.WIFSIGNALED(ends[-1]) or not fleet.reread(operation).is_active
+            if os.WIFSIGNALED(ends[-1]) or not fleet.reread(operation).is_active:
+                return True
+            assert os.WEXITSTATUS(ends[-1]) == 0, f"a worker failed before it died at {self}"
+            return False
 
         wait_until(has_died_or_finished, seconds=20, what=f"a worker dies at {self}", pause=0.5)
         operation.refresh_from_db()

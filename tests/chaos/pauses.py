@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -37,48 +38,88 @@ class Pause:
 
     def strike(self, subject: Subject, operation: Operation) -> str:
         """The worker is paused there; a second one ends the work; then the first goes on."""
-        child = fleet.run_in_child(operation.pk, prepare=_stopper(self))
-        try:
+        with _paused(operation, _stopper(self)) as child:
             time.sleep(self.seconds)
             if self.moment is None:
-                os.kill(child, signal.SIGSTOP)
-            if os.WIFEXITED(os.waitpid(child, os.WUNTRACED)[1]):
+                child.send(signal.SIGSTOP)
+            if not child.is_stopped():
                 subject.work_off(operation)  # on a busy machine it may have lost its lease
                 return NOT_PASSED
+            if not fleet.reread(operation).is_active:  # it was about to go home
+                child.go_on()
+                return NOT_PASSED
             _take_over(subject, operation, child)
-            ended_at = time.time()
-            os.kill(child, signal.SIGCONT)
-            status = _wait_for_exit(child)
-        except BaseException:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            raise
-        return "; ".join(_faults(subject, operation, child, ended_at, status)) or HELD
+            return "; ".join(_faults(subject, operation, child)) or HELD
 
 
-def all_pauses() -> list[Pause]:
-    """In each step right before its first change, and at some instants of each kind."""
+@dataclass
+class Child:
+    """A forked worker, by its process id; ``status`` is its exit status as the shell knows it."""
+
+    pid: int
+    status: int | None = None
+
+    def send(self, signum: signal.Signals) -> None:
+        if self.status is None:
+            os.kill(self.pid, signum)
+
+    def is_stopped(self) -> bool:
+        """Wait until it is stopped or has ended; whether it is stopped."""
+        status = os.waitpid(self.pid, os.WUNTRACED)[1]
+        if not os.WIFSTOPPED(status):
+            self.status = os.waitstatus_to_exitcode(status)
+        return self.status is None
+
+    def go_on(self) -> int:
+        """Let it, and wait until it ends; its exit status."""
+        self.send(signal.SIGCONT)
+        wait_until(self._has_ended, seconds=60, what="the paused worker ends")
+        assert self.status is not None
+        return self.status
+
+    def _has_ended(self) -> bool:
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = os.waitstatus_to_exitcode(status) if pid else None
+        return self.status is not None
+
+
+@contextmanager
+def _paused(operation: Operation, prepare: Callable[[], None]) -> Iterator[Child]:
+    """A worker that stops itself where ``prepare`` says; it is gone afterwards in any case."""
+    child = Child(fleet.run_in_child(operation.pk, prepare=prepare))
+    try:
+        yield child
+    finally:
+        if child.status is None:
+            child.send(signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+
+
+def all_pauses(*, instants: bool) -> list[Pause]:
+    """In each step right before its first change; if wanted, at some instants of each kind too."""
     flows = runner.FLOWS.items()
     within = [Pause(kind, step.name, Moment.WITHIN) for kind, flow in flows for step in flow.steps]
-    instants = [Pause(kind, seconds=each) for kind, _ in flows for each in (0.05, 0.2, 0.5, 0.9)]
-    return within + instants
+    if not instants:
+        return within
+    seconds = (0.05, 0.2, 0.5, 0.9)
+    return within + [Pause(kind, seconds=each) for kind, _ in flows for each in seconds]
 
 
-def _take_over(subject: Subject, operation: Operation, paused: int) -> None:
+def _take_over(subject: Subject, operation: Operation, paused: Child) -> None:
     """A second worker ends it. All it ever waits for is a lock that the paused one's restic has."""
     try:
         subject.work_off(operation, patience=30)
     except NotInTime:
-        if "is in use by another process" not in fleet.reread(operation).reason:
-            raise
-        os.kill(paused, signal.SIGCONT)
+        if "is in use by another process" in fleet.reread(operation).reason:
+            paused.send(signal.SIGCONT)
         subject.work_off(operation)
 
 
-def _faults(
-    subject: Subject, operation: Operation, paused: int, since: float, status: int
-) -> Iterator[str]:
-    """The first worker ended by itself and changed nothing; the operation had one effect."""
+def _faults(subject: Subject, operation: Operation, paused: Child) -> Iterator[str]:
+    """The first worker ends by itself and changes nothing; the operation had one effect."""
+    since = time.time()
+    status = paused.go_on()
     if status not in (0, 1):  # by itself: nothing to do any more, or cut off from the database
         yield f"the paused worker ended with {status}"
     endpoint = subject.instance.server.endpoint
@@ -86,7 +127,7 @@ def _faults(
     if changed:
         yield f"it still did: {', '.join(changed)}"
     # How often it was claimed says nothing: on a busy machine a lease of two seconds may run out.
-    if operation.worker.endswith(f":{paused}"):
+    if operation.worker.endswith(f":{paused.pid}"):
         yield "the paused worker took it up again"
 
 
@@ -103,20 +144,6 @@ def _stopper(pause: Pause) -> Callable[[], None]:
     return prepare
 
 
-def _wait_for_exit(child: int, *, seconds: float = 60) -> int:
-    """Its exit status as the shell knows it."""
-    ended: list[int] = []
-
-    def has_ended() -> bool:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            ended.append(os.waitstatus_to_exitcode(status))
-        return bool(ended)
-
-    wait_until(has_ended, seconds=seconds, what="the paused worker ends")
-    return ended[0]
-
-
 def try_pause_in_transaction(world: Fleet) -> list[str]:
     """A worker is stopped while its transaction holds what everybody needs: the audit log's end.
 
@@ -124,30 +151,15 @@ def try_pause_in_transaction(world: Fleet) -> list[str]:
     """
     subject = Subject(world, "frozen")
     operation = subject.ask(Operation.Kind.PROVISION)
-    child = fleet.run_in_child(operation.pk, prepare=_stop_in_last_transaction)
-    try:
-        os.waitpid(child, os.WUNTRACED)
+    with _paused(operation, _stop_in_last_transaction) as child:
+        assert child.is_stopped(), "no worker was frozen in a transaction"
         began = time.monotonic()
         Subject(world, "meanwhile")
-        print(
-            f"while a worker was frozen in a transaction, an order took"
-            f" {time.monotonic() - began:.1f} s"
-        )
+        took = time.monotonic() - began
+        print(f"while a worker was frozen in a transaction, an order took {took:.1f} s")
         subject.work_off(operation)
-        ended_at = time.time()
-        os.kill(child, signal.SIGCONT)
-        status = _wait_for_exit(child)
-    except BaseException:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        raise
-    return [
-        f"frozen in a transaction: {each}"
-        for each in (
-            *_faults(subject, operation, child, ended_at, status),
-            *subject.faults(operation),
-        )
-    ]
+        faults = [*_faults(subject, operation, child), *subject.faults(operation)]
+    return [f"frozen in a transaction: {each}" for each in faults]
 
 
 def _stop_in_last_transaction() -> None:

@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--only", default="", help="only this kind of operation")
+    parser.add_argument("--instants", action="store_true", help="pause at some instants too")
     return parser
 
 

@@ -14,7 +14,8 @@ from tests.chaos.subject import with_source
 def main(made: Installation, options: argparse.Namespace) -> bool:
     """Try every pause; say of each how it went; whether all held."""
     world = with_source(Fleet.found())
-    wanted = [each for each in pauses.all_pauses() if options.only in ("", each.kind)]
+    pausing = pauses.all_pauses(instants=options.instants)
+    wanted = [each for each in pausing if options.only in ("", each.kind)]
     outcomes = {trial.blow: trial for trial in try_all(world, wanted)}
     for pause in wanted:
         print(f"{pause!s:<40}{outcomes[pause].outcome if pause in outcomes else 'not tried'}")

@@ -27,7 +27,7 @@ from hosting.models import (
     Plan,
 )
 from hosting.selectors import journals as reading
-from hosting.services import journals, restores
+from hosting.services import journals, moves, restores
 from tenants.services.actors import Actor
 from tests.journeys.guestbook import done, write
 from tests.journeys.inside import Inside, docker
@@ -128,7 +128,7 @@ def test_a_minute_in_the_middle_brings_exactly_the_rows_before_it(
     assert restore.checks["entries"]["said"] == "1"
     left = Inside(book).run("db", "ls", "/var/lib/postgresql/journal").split()
     assert "of-before-g2" not in left
-    restores.revert(instance=book, actor=actor)
+    moves.revert(instance=book, actor=actor)
     assert done(work_off(book)) == Operation.State.SUCCEEDED
     assert _sql(book, "SELECT count(*) FROM ticks WHERE at > 'epoch'") == "0"
     _fetch(book)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -81,6 +82,10 @@ class Target:
             raise TargetUnavailable(
                 f"the backup directory {self.location} is not there: is its disk mounted?"
             )
+
+    def free_bytes(self) -> int | None:
+        """What a local directory's disk has free; None where the place does not tell."""
+        return shutil.disk_usage(self.location).free if self.kind is Kind.LOCAL else None
 
     def mixes_with(self, other: Target) -> bool:
         """True where one restic can speak to both, with one environment and one set of options."""

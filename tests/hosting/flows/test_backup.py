@@ -150,6 +150,18 @@ def test_a_dump_that_breaks_off_leaves_nothing(
     assert book.state == Instance.State.RUNNING  # it goes on as it was
 
 
+def test_a_place_that_is_nearly_full_is_refused_before_anything_is_written(
+    book: Instance, back_up: BackUp, settings: Settings
+) -> None:
+    settings.BERTH_DISK_RESERVE_GB = 10**6
+    backup = back_up(book)
+    assert not backup.is_good
+    assert "GB of disk free, and 1000000 GB are kept back; make room there" in reason(backup)
+    settings.BERTH_DISK_RESERVE_GB = 0
+    assert back_up(book).is_good
+    assert len(stored(book)) == 4  # of the second one alone
+
+
 def test_another_attempt_begins_anew(
     book: Instance, back_up: BackUp, programs: Programs, work_off: WorkOff
 ) -> None:
@@ -163,6 +175,20 @@ def test_another_attempt_begins_anew(
     backup.refresh_from_db()
     assert read(book, backup, "postgres/db/guestbook.dump") == b"the second time"
     assert len(stored(book)) == 4
+
+
+def test_a_worker_that_comes_back_late_forgets_nothing_of_its_successors(
+    book: Instance, back_up: BackUp
+) -> None:
+    backup = back_up(book)
+    assert backup.operation is not None
+    store, fence = repositories.primary(book), backup.operation.fence
+    there = stored(book)
+    for late in range(fence + 1):
+        flow.forget_earlier(store, backup, fence=late)
+    assert stored(book) == there
+    flow.forget_earlier(store, backup, fence=fence + 1)
+    assert stored(book) == []
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -262,9 +288,11 @@ def test_old_ones_are_let_go_everywhere_and_the_space_is_given_back(
     Backup.objects.filter(pk=old.pk).update(taken_at=timezone.now() - timedelta(days=2))
     new = back_up(book)
     old.refresh_from_db()
+    assert new.operation is not None
     assert (old.is_good, old.secrets, new.is_good) == (False, "", True)
     for store in repositories.everywhere(book):
-        assert {each.tags for each in store.snapshots()} == {frozenset({flow.tag(new)})}
+        tags = frozenset({flow.tag(new), f"fence:{new.operation.fence}"})
+        assert {each.tags for each in store.snapshots()} == {tags}
     assert read(book, new, "postgres/db/guestbook.dump") == DUMP
 
 

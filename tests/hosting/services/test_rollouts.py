@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -49,8 +50,13 @@ def fleet(
     return made
 
 
-def _begin(actor: Actor, **said: object) -> Rollout:
-    wanted = {"wave_size": 2, "pause": timedelta(hours=1), "in_window": False, **said}
+def _begin(actor: Actor, **said: Any) -> Rollout:
+    wanted: dict[str, Any] = {
+        "wave_size": 2,
+        "pause": timedelta(hours=1),
+        "in_window": False,
+        **said,
+    }
     return rollouts.begin(app="guestbook", version="2", actor=actor, **wanted)
 
 
