@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -44,7 +45,10 @@ def shelf(settings: Settings, tmp_path: Path) -> Path:
 
 
 def _change(file: Path, *, versions: list[str], **environment: str) -> None:
-    written = yaml.safe_load(file.read_text())
+    text = re.sub(
+        r"\$\{BERTH_VERSION:-\w+\}", f"${{BERTH_VERSION:-{versions[0]}}}", file.read_text()
+    )
+    written = yaml.safe_load(text)
     written["x-berth"]["versions"] = [{"version": each} for each in versions]
     written["services"]["web"]["environment"] |= environment
     file.write_text(yaml.safe_dump(written))
