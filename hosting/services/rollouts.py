@@ -22,6 +22,12 @@ from tenants.services.actors import Actor
 
 logger = logging.getLogger(__name__)
 _Item = RolloutItem.State
+_OPTED_OUT = "It has opted out."
+_OUTCOMES = {
+    Operation.State.SUCCEEDED: _Item.SUCCEEDED,
+    Operation.State.FAILED: _Item.FAILED,
+    Operation.State.CANCELLED: _Item.SKIPPED,
+}
 
 
 def begin(
@@ -69,12 +75,13 @@ def begin(
 
 
 def advance_all(*, now: datetime) -> None:
-    """Every rollout that is going on, one step each."""
+    """Every rollout that is going on, one step each, and what came in late of those that ended."""
     for rollout in Rollout.objects.filter(state=Rollout.State.RUNNING):
         try:
             advance(rollout=rollout, now=now)
         except Exception:  # the others are none the worse for it
             logger.exception("the rollout %s could not go on; it is tried again", rollout.pk)
+    _take_in_late()
 
 
 def advance(*, rollout: Rollout, now: datetime) -> None:
@@ -100,14 +107,13 @@ def stop(*, rollout: Rollout, actor: Actor) -> None:
 
 
 def _items(rollout: Rollout, reached: Sequence[Instance]) -> list[RolloutItem]:
-    """Canaries are the wave 0; the others follow in waves of their size."""
+    """Canaries are the wave 0, where there are any; the others follow in waves of their size."""
     canaries = [each for each in reached if each.ring == Instance.Ring.CANARY]
     rest = [each for each in reached if each.ring != Instance.Ring.CANARY]
-    first = 1 if canaries else 0
     return [
         *(RolloutItem(rollout=rollout, instance=each, wave=0) for each in canaries),
         *(
-            RolloutItem(rollout=rollout, instance=each, wave=first + number // rollout.wave_size)
+            RolloutItem(rollout=rollout, instance=each, wave=1 + number // rollout.wave_size)
             for number, each in enumerate(rest)
         ),
     ]
@@ -171,7 +177,7 @@ def _begin_item(item: RolloutItem, rollout: Rollout, now: datetime) -> None:
     if item.state != _Item.WAITING:
         return  # another scheduler was quicker
     if instance.ring == Instance.Ring.NEVER:
-        _set(item, _Item.SKIPPED, "It has opted out.")
+        _set(item, _Item.SKIPPED, _OPTED_OUT)
         return
     if rollout.in_window and not reading.is_in_window(instance, now=now):
         return
@@ -186,33 +192,48 @@ def _begin_item(item: RolloutItem, rollout: Rollout, now: datetime) -> None:
     _set(item, _Item.REHEARSING, "")
 
 
-def _take_in(item: RolloutItem, rollout: Rollout, _now: datetime) -> None:
+def _take_in(item: RolloutItem, rollout: Rollout, now: datetime) -> None:
     """What became of its rehearsal, or of its change."""
     if item.state == _Item.REHEARSING:
-        _after_rehearsal(item, rollout)
-    elif item.operation is not None and item.operation.state not in ACTIVE_STATES:
-        outcomes = {
-            Operation.State.SUCCEEDED: _Item.SUCCEEDED,
-            Operation.State.FAILED: _Item.FAILED,
-            Operation.State.CANCELLED: _Item.SKIPPED,
-        }
-        outcome = outcomes[Operation.State(item.operation.state)]
+        _after_rehearsal(item, rollout, now)
+    elif item.state == _Item.CHANGING:
+        _after_change(item)
+
+
+def _take_in_late() -> None:
+    """What was being changed when its rollout ended goes on to its own end."""
+    late = RolloutItem.objects.filter(state=_Item.CHANGING)
+    for item in late.exclude(rollout__state=Rollout.State.RUNNING).select_related("operation"):
+        _after_change(item)
+
+
+def _after_change(item: RolloutItem) -> None:
+    if item.operation is not None and item.operation.state not in ACTIVE_STATES:
+        outcome = _OUTCOMES[Operation.State(item.operation.state)]
         _set(item, outcome, item.operation.reason)
 
 
-def _after_rehearsal(item: RolloutItem, rollout: Rollout) -> None:
-    rehearsal = item.rehearsal
+def _after_rehearsal(item: RolloutItem, rollout: Rollout, now: datetime) -> None:
+    """Change it where that went well: within its hours, and once nothing else is done to it."""
+    rehearsal, instance = item.rehearsal, item.instance
     if rehearsal is None or rehearsal.passed is None:
         return
     if not rehearsal.passed:
         _set(item, _Item.FAILED, f"The rehearsal did not go well: {rehearsal.reason}")
         return
+    if instance.ring == Instance.Ring.NEVER:
+        _set(item, _Item.SKIPPED, _OPTED_OUT)
+        return
+    if rollout.in_window and not reading.is_in_window(instance, now=now):
+        return
+    if instance.operations.filter(state__in=ACTIVE_STATES).exists():
+        return
     try:
         with transaction.atomic():
             upgrade = upgrades.request(
-                instance=item.instance, version=rollout.version, plan="", actor=_actor(rollout)
+                instance=instance, version=rollout.version, plan="", actor=_actor(rollout)
             )
-    except Refused as refused:  # busy, stopped being asked for, changed by its client meanwhile
+    except Refused as refused:  # changed by its client meanwhile, say, or no room
         _set(item, _Item.SKIPPED, refused.message)
         return
     item.operation = upgrade.operation
