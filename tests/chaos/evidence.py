@@ -110,6 +110,11 @@ def wrong_with_result(operation: Operation) -> Iterator[str]:
         test = operation.instance.restore_test
         if not test.passed or not all(each["fits"] for each in test.checks.values()):
             yield f"the test of the backup did not pass: {test.reason}, {test.checks}"
+    if operation.kind == Operation.Kind.REHEARSAL and not operation.instance.rehearsal.passed:
+        yield f"the rehearsal did not pass: {operation.instance.rehearsal.reason}"
+    if operation.kind == Operation.Kind.UPGRADE:
+        there, wanted = operation.instance.version, operation.upgrade.to_version
+        yield from [f"the instance is at version {there}"] if there != wanted else []
 
 
 def wrong_with_backup(backup: Backup) -> Iterator[str]:

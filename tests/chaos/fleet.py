@@ -26,6 +26,7 @@ from hosting.services import (
     restore_tests,
     restores,
     servers,
+    upgrades,
 )
 from tenants.errors import Refused
 from tenants.models import Client
@@ -35,6 +36,7 @@ from tests.chaos.engine import LOCAL
 
 ACTOR = Actor.system("chaos")
 APP = "keeper"
+OLD, NEW = "1", "2"  # its versions
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,16 @@ class Fleet:
         return cls(client, plan, server)
 
     def order(self, name: str) -> Instance:
-        """Order an instance; its provisioning is asked for with it."""
-        return instances.order(
+        """Order an instance; its provisioning is asked for with it.
+
+        It is as if it had been ordered when the catalog had the older version only.
+        """
+        made = instances.order(
             client=self.client, app=APP, plan=self.plan.slug, name=name, actor=ACTOR
         )
+        made.version = OLD
+        made.save(update_fields=["version"])
+        return made
 
     def copy(self, name: str) -> Instance:
         """Order an instance with the data of the source."""
@@ -101,6 +109,8 @@ def ask(instance: Instance, kind: str) -> Operation:
         return Operation.objects.get(backup=backups.request(instance=instance, actor=ACTOR))
     if kind == Operation.Kind.RESTORE:
         return _restore(instance).operation
+    if kind in CHANGES:
+        return CHANGES[Operation.Kind(kind)](instance)
     if kind == Operation.Kind.REVERT:
         moves.revert(instance=instance, actor=ACTOR)
         return newest(instance)
@@ -114,6 +124,18 @@ def _restore(instance: Instance) -> Restore:
     if backup is None:
         raise Refused("There is no backup.")
     return restores.request(instance=instance, backup=backup, actor=ACTOR)
+
+
+def _rehearse(instance: Instance) -> Operation:
+    tried = upgrades.rehearse(instance=instance, version=NEW, plan="", actor=ACTOR)
+    return newest(tried.scratch)
+
+
+def _upgrade(instance: Instance) -> Operation:
+    return upgrades.request(instance=instance, version=NEW, plan="", actor=ACTOR).operation
+
+
+CHANGES = {Operation.Kind.REHEARSAL: _rehearse, Operation.Kind.UPGRADE: _upgrade}
 
 
 def newest(instance: Instance) -> Operation:

@@ -20,6 +20,7 @@ _Kind = Operation.Kind
 LAST = _Kind.DELETE
 # In a group each kind leaves the instance in the state that the next one needs.
 SAVING = ((_Kind.BACKUP,), (_Kind.RESTORE, _Kind.REVERT))
+CHANGING = ((_Kind.REHEARSAL, _Kind.UPGRADE),)
 OTHERS = ((_Kind.STOP, _Kind.START), (_Kind.RESTART,), (_Kind.REPAIR,))
 
 
@@ -97,8 +98,11 @@ def lives_for(blows: Sequence[Blow]) -> list[Life]:
         _deal([ends], lives)
     for group in SAVING:
         _deal([of_kind[kind] for kind in group], lives[:saved])
+    changed = saved + max(1, saved // 2)
+    for group in CHANGING:
+        _deal([of_kind[kind] for kind in group], lives[saved:changed] or lives)
     for group in OTHERS:
-        _deal([of_kind[kind] for kind in group], lives[saved:] or lives)
+        _deal([of_kind[kind] for kind in group], lives[changed:] or lives)
     longest_first = sorted(filter(None, [*lives, *alone]), key=len, reverse=True)
     return [Life(f"life-{number}", dealt) for number, dealt in enumerate(longest_first)]
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from hosting.flows import runner
 from hosting.models import Instance, Operation
+from hosting.selectors import upgrades
 from hosting.selectors.backups import newest_proven
 from hosting.selectors.moves import reversible
 from hosting.services import operations
@@ -21,6 +22,12 @@ PATIENCE = 120
 _Kind = Operation.Kind
 FIRSTS = (_Kind.PROVISION, _Kind.CLONE)  # what brings an instance up for the first time
 ALONE = (_Kind.RESTORE_TEST,)  # what brings one up and takes it away again
+# In which states of the instance that kind can be asked for; a rehearsal is done to another one.
+STATES = {
+    **operations.BY_ITSELF,
+    **operations.ALLOWED,
+    _Kind.REHEARSAL: (Instance.State.RUNNING,),
+}
 
 
 def with_source(world: Fleet) -> Fleet:
@@ -63,11 +70,15 @@ class Subject:
             return
         if self.instance.state == Instance.State.NEW:
             self.do(_Kind.PROVISION)
-        states = {**operations.BY_ITSELF, **operations.ALLOWED}[kind]
+        states = STATES[kind]
         if self.instance.state not in states:
             self.do(_Kind.START if Instance.State.RUNNING in states else _Kind.STOP)
-        if kind == _Kind.RESTORE and not self.instance.backups.exists():
+        if kind in fleet.CHANGES and self.instance.version != fleet.OLD:
+            self.do(_Kind.REVERT)
+        if kind in (_Kind.RESTORE, _Kind.REHEARSAL) and not self.instance.backups.exists():
             self.do(_Kind.BACKUP)
+        if kind == _Kind.UPGRADE and not self._is_rehearsed():
+            self.do(_Kind.REHEARSAL)
         if kind == _Kind.REVERT and not reversible(instance=self.instance, now=timezone.now()):
             self.do(_Kind.RESTORE)
 
@@ -102,9 +113,12 @@ class Subject:
     def faults(self, operation: Operation) -> Iterator[str]:
         """What is not as it should be after an operation that somebody ended."""
         operation.refresh_from_db()
-        self.instance = operation.instance
         yield from evidence.wrong_with_operation(operation)
-        yield from evidence.wrong_with_objects(self.instance)
+        yield from evidence.wrong_with_objects(operation.instance)
+        if operation.kind == _Kind.REHEARSAL:  # it was done to another instance, for this one
+            yield from evidence.wrong_with_traces(operation.instance)
+            return
+        self.instance = operation.instance
         if self.instance.state == Instance.State.DELETED:
             yield from evidence.wrong_with_traces(self.instance)
             return
@@ -112,6 +126,9 @@ class Subject:
             yield "Berth has other secrets than before"
         if self.instance.state == Instance.State.RUNNING:
             yield from self._wrong_inside()
+
+    def _is_rehearsed(self) -> bool:
+        return any(each.passed for each in upgrades.rehearsals_of(self.instance))
 
     def _wrong_inside(self) -> Iterator[str]:
         seen = inside.look(self.instance)
