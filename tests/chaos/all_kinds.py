@@ -43,7 +43,7 @@ def _round(
         doorbell.ring(operation_id=operation.pk)
     worker, beat = made.worker(concurrency=len(asked)), made.beat()
     worker.start()
-    wait_until(lambda: is_so_far(_reread(asked.values())), seconds=60, what=what, pause=0.01)
+    wait_until(lambda: is_so_far(_reread(asked.values())), seconds=240, what=what, pause=0.01)
     worker.kill()
     standing = {kind: _standing(fleet.reread(each)) for kind, each in asked.items()}
     print(f"worker killed as soon as {what}: " + ", ".join(f"{k} {s}" for k, s in standing.items()))

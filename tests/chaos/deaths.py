@@ -1,22 +1,26 @@
-"""Deaths of workers: at a moment of a step, or before a call to the engine."""
+"""Deaths of workers: at moments of steps, or before a call to the engine."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.utils import timezone
 
 from hosting.flows import runner
+from hosting.flows.base import Flow
 from hosting.flows.moments import Moment
 from hosting.models import Operation, OperationStep
 from hosting.services import leases
 from tests.chaos import calls, fleet
-from tests.chaos.lives import NOT_PASSED, SURVIVED
+from tests.chaos.lives import NOT_PASSED, SURVIVED, Trial
 from tests.chaos.subject import Subject
 from tests.chaos.waiting import wait_until
+
+APART = 3  # steps between two deaths: each worker but the first goes on where another one died
 
 
 @dataclass(frozen=True)
@@ -31,48 +35,16 @@ class Death:
     def __str__(self) -> str:
         return f"{self.kind}/{self.step}/{self.moment}" if self.step else f"{self.kind} {self.call}"
 
-    def strike(self, subject: Subject, operation: Operation) -> str:
-        """One worker dies there; another one ends what it began."""
-        status = self._let_one_die(operation)
-        if os.WIFEXITED(status):
-            self._see_that_it_is_not_passed(operation)
-            return NOT_PASSED
-        assert os.WTERMSIG(status) == signal.SIGKILL, f"ended by signal {os.WTERMSIG(status)}"
-        self._see_where_it_died(operation)
-        _see_that_nobody_else_may(operation)
-        subject.work_off(operation)
-        assert operation.fence >= 2, "it was ended by a worker that was dead"
-        return SURVIVED
-
-    def _let_one_die(self, operation: Operation) -> int:
-        """How it ended. On a busy machine one may lose its lease before: then another is to die."""
-        ends: list[int] = []
-
-        def has_died_or_finished() -> bool:
-            ends.append(os.waitpid(self._start_worker(operation), 0)[1])
-            if os.WIFSIGNALED(ends[-1]) or not fleet.reread(operation).is_active:
-                return True
-            assert os.WEXITSTATUS(ends[-1]) == 0, f"a worker failed before it died at {self}"
-            return False
-
-        wait_until(has_died_or_finished, seconds=20, what=f"a worker dies at {self}", pause=0.5)
-        operation.refresh_from_db()
-        return ends[-1]
-
-    def _start_worker(self, operation: Operation) -> int:
-        """Fork the worker that dies there; its process id."""
-        if self.step:
-            return fleet.run_in_child(operation.pk, die_at=str(self))
-        return fleet.run_in_child(operation.pk, prepare=calls.die_before(self.call))
-
-    def _see_that_it_is_not_passed(self, operation: Operation) -> None:
-        """Only a step that says nothing has no moment within; and side by side, calls are fewer."""
+    def was_passed(self, operation: Operation) -> bool:
+        """Whether there was no such moment: within a step that says nothing."""
         if self.call:
-            return
-        output = operation.steps.get(name=self.step).output
-        assert (self.moment, output) == (Moment.WITHIN, ""), f"nobody died at {self}"
+            return not operation.is_active  # what is done side by side needs fewer calls at times
+        step = operation.steps.get(name=self.step)
+        is_silent = step.state == OperationStep.State.DONE and not step.output
+        return self.moment == Moment.WITHIN and is_silent
 
-    def _see_where_it_died(self, operation: Operation) -> None:
+    def see(self, operation: Operation) -> None:
+        """Raise ``AssertionError`` unless a worker has just died there."""
         assert operation.state == Operation.State.RUNNING, "a dead worker told somebody"
         if self.call:
             return
@@ -85,14 +57,81 @@ class Death:
         assert not later.exclude(state=OperationStep.State.PENDING).exists(), "it went further"
 
 
-def all_deaths() -> list[Death]:
+@dataclass(frozen=True)
+class Deaths:
+    """Workers of one operation that die, each some steps after the one before."""
+
+    kind: str
+    hits: tuple[Death, ...]
+
+    def strike(self, subject: Subject, operation: Operation) -> list[Trial]:
+        """One worker after the other dies there; the last one ends what all of them began."""
+        trials: list[Trial] = []
+        while len(trials) < len(self.hits):
+            trials += self._let_one_die(operation, self.hits[len(trials) :])
+        subject.work_off(operation)
+        died = sum(each.outcome == SURVIVED for each in trials)
+        assert operation.fence > died, "it was ended by a worker that was dead"
+        return trials
+
+    def _let_one_die(self, operation: Operation, hits: Sequence[Death]) -> Iterator[Trial]:
+        """What became of those up to the one that it died of."""
+        status = _status_of_worker(operation, hits)
+        for hit in hits:
+            if hit.was_passed(operation):
+                yield Trial(hit, NOT_PASSED)
+                continue
+            assert os.WIFSIGNALED(status), f"nobody died at {hit}"
+            assert os.WTERMSIG(status) == signal.SIGKILL, f"ended by signal {os.WTERMSIG(status)}"
+            hit.see(operation)
+            _see_that_nobody_else_may(operation)
+            yield Trial(hit, SURVIVED)
+            return
+
+
+def all_deaths() -> list[Deaths]:
     """Every moment of every step of every kind that the runner knows."""
-    return [
-        Death(kind, step.name, moment)
-        for kind, flow in runner.FLOWS.items()
-        for step in flow.steps
-        for moment in Moment
-    ]
+    return [deaths for flow in runner.FLOWS.values() for deaths in _deaths_in(flow)]
+
+
+def _deaths_in(flow: Flow) -> Iterator[Deaths]:
+    """Each moment of each step once, and in one operation never two of neighbours."""
+    moments = tuple(Moment)
+    for first in range(APART):
+        steps = flow.steps[first::APART]
+        for turn in range(len(moments) if steps else 0):
+            hits = (
+                Death(flow.kind, step.name, moments[(turn + number) % len(moments)])
+                for number, step in enumerate(steps)
+            )
+            yield Deaths(flow.kind, tuple(hits))
+
+
+def _status_of_worker(operation: Operation, hits: Sequence[Death]) -> int:
+    """How a worker ended that was to die of the first of the hits that it came to.
+
+    It has nothing to do as long as the lease of one before is good; and on a busy machine it may
+    lose its own. Then another is to die.
+    """
+    ends: list[int] = []
+
+    def has_died_or_finished() -> bool:
+        ends.append(os.waitpid(_start_worker(operation, hits), 0)[1])
+        if os.WIFSIGNALED(ends[-1]) or not fleet.reread(operation).is_active:
+            return True
+        assert os.WEXITSTATUS(ends[-1]) == 0, f"a worker failed before it died at {hits[0]}"
+        return False
+
+    wait_until(has_died_or_finished, seconds=30, what=f"a worker dies at {hits[0]}", pause=0.5)
+    operation.refresh_from_db()
+    return ends[-1]
+
+
+def _start_worker(operation: Operation, hits: Sequence[Death]) -> int:
+    """Fork the worker that dies there; its process id."""
+    if hits[0].call:
+        return fleet.run_in_child(operation.pk, prepare=calls.die_before(hits[0].call))
+    return fleet.run_in_child(operation.pk, die_at=" ".join(map(str, hits)))
 
 
 def _see_that_nobody_else_may(operation: Operation) -> None:

@@ -8,7 +8,7 @@ from django.db import connection
 
 from hosting.flows import runner
 from tests.chaos import calls, evidence, verdict
-from tests.chaos.deaths import Death
+from tests.chaos.deaths import Death, Deaths
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation
 from tests.chaos.lanes import side_by_side
@@ -26,14 +26,14 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
         for number in range(1, len(said) + 1)
         if options.only in ("", kind)
     ]
-    trials = try_all(world, deaths)
-    outcomes = {each.blow: each.outcome if each.is_well else "FAILED" for each in trials}
+    trials = try_all(world, [Deaths(each.kind, (each,)) for each in deaths])
+    outcomes = {each.hit: each.outcome if each.is_well else "FAILED" for each in trials}
     for each in deaths:
         said = recorded[each.kind][each.call - 1]
-        print(f"{each.kind:<12}{each.call:>3}  {said:<44}{outcomes.get(each, 'not tried')}")
+        print(f"{each.kind:<14}{each.call:>3}  {said:<44}{outcomes.get(each, 'not tried')}")
     survived = sum(each.outcome == SURVIVED for each in trials)
     print(f"{survived} of {len(deaths)} deaths survived; n/a: it needed fewer calls that time")
-    faults = [f"{each.blow}: {each.outcome}" for each in trials if not each.is_well]
+    faults = [f"{each.hit}: {each.outcome}" for each in trials if not each.is_well]
     faults += [f"{each}: not tried" for each in {*deaths} - outcomes.keys()]
     faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
     verdict.tell(faults)

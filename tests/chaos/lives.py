@@ -25,23 +25,26 @@ OTHERS = ((_Kind.STOP, _Kind.START), (_Kind.RESTART,), (_Kind.REPAIR,))
 
 
 class Blow(Protocol):
-    """Something that happens to a worker amid an operation of that kind."""
+    """What happens to workers amid one operation of that kind: one hit after the other."""
 
     @property
     def kind(self) -> str: ...
 
-    def strike(self, subject: Subject, operation: Operation) -> str:
-        """Deal it and see the operation through.
+    @property
+    def hits(self) -> Sequence[object]: ...
 
-        ``survived``, ``held``, ``n/a`` where there was no moment for it, or else what is wrong.
-        """
+    def strike(self, subject: Subject, operation: Operation) -> list[Trial]:
+        """Deal it and see the operation through; what became of each hit."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of an operation and its instance: one of the three, or what is wrong."""
+    """What became of an operation and its instance after a hit.
 
-    blow: Blow
+    It was survived, it held, there was no moment for it, or else what is wrong.
+    """
+
+    hit: object
     outcome: str
 
     @property
@@ -122,7 +125,8 @@ def live(arguments: tuple[Fleet, Life]) -> list[Trial]:
     try:
         trials.extend(_trials(Subject(world, life.name, first=life.first), life))
     except Exception as error:  # whatever it is belongs into the report
-        untried = [each for each in life.blows if each not in {t.blow for t in trials}]
+        tried = {each.hit for each in trials}
+        untried = [hit for blow in life.blows for hit in blow.hits if hit not in tried]
         trials.append(Trial(untried[0], f"{life.name}: {type(error).__name__}: {error}"))
     finally:
         connection.close()
@@ -135,9 +139,9 @@ def _trials(subject: Subject, life: Life) -> Iterator[Trial]:
             subject.do(kind)
             continue
         operation = subject.ask(kind)
-        outcome = blow.strike(subject, operation)
+        struck = blow.strike(subject, operation)
         faults = "; ".join(subject.faults(operation))
-        trial = Trial(blow, faults or outcome)
-        yield trial
-        if not trial.is_well:
+        trials = [Trial(each.hit, faults or each.outcome) for each in struck]
+        yield from trials
+        if not all(each.is_well for each in trials):
             return

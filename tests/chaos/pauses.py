@@ -18,7 +18,7 @@ from tenants.models import AuditEvent
 from tenants.services import audit
 from tests.chaos import engine, fleet
 from tests.chaos.fleet import Fleet
-from tests.chaos.lives import HELD, NOT_PASSED
+from tests.chaos.lives import HELD, NOT_PASSED, Trial
 from tests.chaos.subject import Subject
 from tests.chaos.waiting import NotInTime, wait_until
 
@@ -36,8 +36,16 @@ class Pause:
         at = f"{self.step}/{self.moment}" if self.moment else f"after {self.seconds:g} s"
         return f"{self.kind}: {at}"
 
-    def strike(self, subject: Subject, operation: Operation) -> str:
+    @property
+    def hits(self) -> tuple[Pause]:
+        """Itself alone."""
+        return (self,)
+
+    def strike(self, subject: Subject, operation: Operation) -> list[Trial]:
         """The worker is paused there; a second one ends the work; then the first goes on."""
+        return [Trial(self, self._outcome(subject, operation))]
+
+    def _outcome(self, subject: Subject, operation: Operation) -> str:
         with _paused(operation, _stopper(self)) as child:
             time.sleep(self.seconds)
             if self.moment is None:

@@ -16,10 +16,10 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     world = with_source(Fleet.found())
     pausing = pauses.all_pauses(instants=options.instants)
     wanted = [each for each in pausing if options.only in ("", each.kind)]
-    outcomes = {trial.blow: trial for trial in try_all(world, wanted)}
+    outcomes = {trial.hit: trial for trial in try_all(world, wanted)}
     for pause in wanted:
         print(f"{pause!s:<40}{outcomes[pause].outcome if pause in outcomes else 'not tried'}")
-    faults = [f"{each.blow}: {each.outcome}" for each in outcomes.values() if not each.is_well]
+    faults = [f"{each.hit}: {each.outcome}" for each in outcomes.values() if not each.is_well]
     held = sum(each.outcome == HELD for each in outcomes.values())
     print(f"{held} of {len(wanted)} pauses held; n/a: it had ended, or the step says nothing")
     faults += pauses.try_pause_in_transaction(world)
