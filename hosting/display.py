@@ -10,14 +10,16 @@ from hosting.models import (
     FleetActionItem,
     Incident,
     Instance,
+    Move,
     Operation,
     OperationStep,
-    Restore,
-    RestoreTest,
+    Rollout,
+    RolloutItem,
     Server,
     Stray,
+    Trial,
 )
-from hosting.selectors import restore_tests
+from hosting.selectors import trials
 from tenants.display import Tone, badge
 
 INSTANCE: dict[str, Tone] = {
@@ -52,6 +54,19 @@ FLEET_ITEM: dict[str, Tone] = {
     FleetActionItem.State.SUCCEEDED: "ok",
     FleetActionItem.State.FAILED: "bad",
     FleetActionItem.State.SKIPPED: "idle",
+}
+ROLLOUT: dict[str, Tone] = {
+    Rollout.State.RUNNING: "busy",
+    Rollout.State.SUCCEEDED: "ok",
+    Rollout.State.STOPPED: "warn",
+}
+ROLLOUT_ITEM: dict[str, Tone] = {
+    RolloutItem.State.WAITING: "idle",
+    RolloutItem.State.REHEARSING: "busy",
+    RolloutItem.State.CHANGING: "busy",
+    RolloutItem.State.SUCCEEDED: "ok",
+    RolloutItem.State.FAILED: "bad",
+    RolloutItem.State.SKIPPED: "idle",
 }
 STRAY: dict[str, Tone] = {
     Stray.State.FOUND: "warn",
@@ -125,25 +140,35 @@ def backup_state(backup: Backup) -> SafeString:
     return operation_state(backup.operation)
 
 
-def restore_state(restore: Restore) -> SafeString:
-    """What became of it."""
-    if restore.undone_at is not None:
+def move_state(move: Move) -> SafeString:
+    """What became of a restore or an upgrade."""
+    if move.undone_at is not None:
         return badge("Gone back", "idle")
-    if restore.trouble:
+    if move.trouble:
         return badge("Did not come back", "warn")
-    return operation_state(restore.operation)
+    return operation_state(move.operation)
 
 
-def restore_test_state(test: RestoreTest) -> SafeString:
-    """What it said of its backup, from ``selectors.restore_tests``."""
-    if test.passed:
+def trial_state(trial: Trial) -> SafeString:
+    """What a restore test or a rehearsal said, with its operations from its selector."""
+    if trial.passed:
         return badge("Passed", "ok")
-    operation = restore_tests.operation_of(test)
-    if test.passed is None:
+    operation = trials.operation_of(trial)
+    if trial.passed is None:
         return operation_state(operation)
     if operation.cancel_requested_at is not None:
         return badge("Called off", "idle")
     return badge("Failed", "bad")
+
+
+def rollout_state(rollout: Rollout) -> SafeString:
+    """How the rollout stands."""
+    return badge(rollout.get_state_display(), ROLLOUT[rollout.state])
+
+
+def rollout_item_state(item: RolloutItem) -> SafeString:
+    """How it stands with one instance of a rollout."""
+    return badge(item.get_state_display(), ROLLOUT_ITEM[item.state])
 
 
 def stray_state(stray: Stray) -> SafeString:

@@ -10,10 +10,13 @@ from hosting.admin import (
     network,
     operations,
     plans,
+    rehearsals,
     restore_tests,
     restores,
+    rollouts,
     servers,
     strays,
+    upgrades,
 )
 
 __all__ = [
@@ -26,8 +29,11 @@ __all__ = [
     "network",
     "operations",
     "plans",
+    "rehearsals",
     "restore_tests",
     "restores",
+    "rollouts",
     "servers",
     "strays",
+    "upgrades",
 ]

@@ -34,7 +34,7 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
 
 
 class PurposeFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
-    """Clients' own; those that only try a backup where they are asked for."""
+    """Clients' own; those that only try something where they are asked for."""
 
     title = "purpose"
     parameter_name = "purpose"
@@ -42,8 +42,8 @@ class PurposeFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         """What else there is."""
-        only = Instance.Purpose.RESTORE_TEST
-        return [(only.value, str(only.label)), ("any", "Any")]
+        others = (Instance.Purpose.RESTORE_TEST, Instance.Purpose.REHEARSAL)
+        return [*((each.value, str(each.label)) for each in others), ("any", "Any")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
         """The clients' unless others are meant."""

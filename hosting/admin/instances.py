@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from hosting.admin import bulk, catalog, restore_tests, restores, rows
+from hosting.admin import bulk, catalog, new_versions, restore_tests, restores, rows, upgrades
 from hosting.admin.asking import Question, ask
 from hosting.admin.instance_filters import AppFilter, PurposeFilter, StateFilter
 from hosting.admin.instance_verbs import VERBS, Verb, possible
@@ -135,6 +135,11 @@ class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance])
         view = self.admin_site.admin_view
         return [
             path("<uuid:pk>/do/<slug:verb>/", view(self.act), name="hosting_instance_act"),
+            path(
+                "<uuid:pk>/new-versions/",
+                view(new_versions.view),
+                name="hosting_instance_new_versions",
+            ),
             path("catalog/", view(catalog.view), name="hosting_catalog"),
             *super().get_urls(),
         ]
@@ -214,6 +219,9 @@ def page_of(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         **_troubles(instance, request),
         **_saved(instance, request),
         "restores": restores.of_instance(instance, request),
+        "upgrades": upgrades.of_instance(instance, request),
+        "new_versions": new_versions.in_words(instance),
+        "may_set_new_versions": new_versions.may_set(instance, request),
         "tests": restore_tests.of_instance(instance, request),
     }
 

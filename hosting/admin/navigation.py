@@ -27,6 +27,14 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "hosting_restoretest_changelist",
                 "hosting.view_restoretest",
             ),
+            ("Upgrades", "upgrade", "hosting_upgrade_changelist", "hosting.view_upgrade"),
+            (
+                "Rehearsals",
+                "theater_comedy",
+                "hosting_rehearsal_changelist",
+                "hosting.view_rehearsal",
+            ),
+            ("Rollouts", "rocket_launch", "hosting_rollout_changelist", "hosting.view_rollout"),
             ("Servers", "dns", "hosting_server_changelist", "hosting.view_server"),
             (
                 "Fleet actions",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -13,14 +12,14 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from hosting.admin import acting, rows
+from hosting.admin import acting, moving, rows, trying
 from hosting.admin.instance_verbs import BACKUP
-from hosting.admin.tables import Table, beside, link, with_note
-from hosting.display import restore_test_state
+from hosting.admin.tables import Table, with_note
+from hosting.display import trial_state
 from hosting.models import Backup, Instance, RestoreTest
-from hosting.selectors import backups, reasons
+from hosting.selectors import backups, reasons, trials
 from hosting.selectors import restore_tests as reading
 from hosting.services import restore_tests
 from tenants.admin.base import ReadOnlyPageAdmin, actor
@@ -31,44 +30,13 @@ RECENT = 8  # on another's page
 VIEW = "hosting.view_restoretest"
 
 
-class ResultFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
-    """By what came of them."""
-
-    title = "result"
-    parameter_name = "result"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        """What can come of one."""
-        return [
-            ("passed", "Passed"),
-            ("failed", "Failed"),
-            ("called-off", "Called off"),
-            ("open", "Going on"),
-        ]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[RestoreTest]
-    ) -> QuerySet[RestoreTest]:
-        """Those of which that is so; all where nothing is chosen."""
-        match self.value():
-            case "passed":
-                return queryset.filter(passed=True)
-            case "failed":
-                return queryset.filter(passed=False).exclude(reading.CALLED_OFF)
-            case "called-off":
-                return queryset.filter(reading.CALLED_OFF)
-            case "open":
-                return queryset.filter(passed=None)
-        return queryset
-
-
 @admin.register(RestoreTest)
 class RestoreTestAdmin(ReadOnlyPageAdmin[RestoreTest]):
     """To look at: Berth makes them by itself, and a backup's page has one made now."""
 
     list_display = ("began", "instance_link", "state", "of", "took", "ended")
     list_filter = (
-        ResultFilter,
+        trying.ResultFilter,
         ("backup__instance__client", RelatedDropdownFilter),
         ("created_at", DayFilter),
     )
@@ -98,12 +66,12 @@ class RestoreTestAdmin(ReadOnlyPageAdmin[RestoreTest]):
     @admin.display(description="Instance", ordering="backup__instance__name")
     def instance_link(self, test: RestoreTest) -> SafeString:
         """The instance that was saved, with its client."""
-        return _instance(test, allowed=True)
+        return trying.instance(test, allowed=True)
 
     @admin.display(description="State", ordering="passed")
     def state(self, test: RestoreTest) -> SafeString:
         """What came of it, and why."""
-        return with_note(restore_test_state(test), reasons.taken_apart(test.reason).sentence)
+        return with_note(trial_state(test), reasons.taken_apart(test.reason).sentence)
 
     @admin.display(description="Backup of", ordering="backup__taken_at")
     def of(self, test: RestoreTest) -> str:
@@ -159,40 +127,21 @@ def _newest(found: QuerySet[RestoreTest], request: HttpRequest) -> Table | None:
 
 def _page(test: RestoreTest, request: HttpRequest) -> dict[str, Any]:
     may = request.user.has_perm
-    operation = reading.operation_of(test)
-    scratch = test.scratch
-    backup = link(
-        moment(test.backup.taken_at),
-        "hosting_backup_change",
-        test.backup_id,
-        allowed=may("hosting.view_backup"),
-    )
-    where = link(
-        scratch.name,
-        "hosting_instance_change",
-        scratch.pk,
-        allowed=may("hosting.view_instance"),
-    )
-    steps = link(
-        operation.get_kind_display(),
-        "hosting_operation_change",
-        operation.pk,
-        allowed=may("hosting.view_operation"),
-    )
+    operation = trials.operation_of(test)
     return {
         "title": f"Restore test of {test.backup.instance}",
-        "badge": restore_test_state(test),
+        "badge": trial_state(test),
         "what": _what(test),
         "reason": reasons.taken_apart(test.reason),
         "facts": [
-            ("Instance", _instance(test, allowed=may("hosting.view_instance"))),
-            ("Backup of", backup),
-            ("Operation", steps),
+            ("Instance", trying.instance(test, allowed=may("hosting.view_instance"))),
+            ("Backup of", moving.backup(test.backup, allowed=may("hosting.view_backup"))),
+            ("Operation", trying.operation(test, allowed=may("hosting.view_operation"))),
             ("Asked for by", operation.requested_by_label),
             ("Asked for", moment(test.created_at)),
             ("Result", moment(test.ended_at, missing="Not yet")),
             ("Brought back in", span(test.took) or "–"),
-            ("Where", beside(where, scratch.get_state_display().lower())),
+            ("Where", trying.scratch(test, allowed=may("hosting.view_instance"))),
             ("Identifier", identifier(str(test.pk))),
         ],
         "tables": [("What the restored data said", rows.checks(test.checks))],
@@ -204,12 +153,6 @@ def _what(test: RestoreTest) -> str:
         return "The backup is brought back in an instance of its own that nobody reaches."
     if test.passed:
         return "The app came up with the data of the backup, which is what it was."
-    if reading.operation_of(test).cancel_requested_at is not None:
+    if trials.operation_of(test).cancel_requested_at is not None:
         return "It was called off, and says nothing of the backup."
     return "The app did not come back from the backup as it was."
-
-
-def _instance(test: RestoreTest, *, allowed: bool) -> SafeString:
-    found = test.backup.instance
-    name = link(found.name, "hosting_instance_change", found.pk, allowed=allowed)
-    return beside(name, found.client.name)

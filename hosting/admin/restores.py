@@ -12,15 +12,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
-from hosting.admin import rows
+from hosting.admin import moving, rows
 from hosting.admin.asking import Question, ask
 from hosting.admin.instance_verbs import RESTORE
-from hosting.admin.tables import Table, beside, link, with_note
-from hosting.display import restore_state
+from hosting.admin.tables import Table, with_note
+from hosting.display import move_state
 from hosting.models import Backup, Instance, Restore
 from hosting.selectors import backups, moves, reasons
 from hosting.selectors import restores as reading
@@ -68,12 +68,12 @@ class RestoreAdmin(ReadOnlyPageAdmin[Restore]):
     @admin.display(description="Instance", ordering="operation__instance__name")
     def instance_link(self, restore: Restore) -> SafeString:
         """The instance with its client."""
-        return _instance(restore, allowed=True)
+        return moving.instance(restore, allowed=True)
 
     @admin.display(description="State", ordering="operation__state")
     def state(self, restore: Restore) -> SafeString:
         """What became of it, and what did not come back."""
-        return with_note(restore_state(restore), reasons.taken_apart(restore.trouble).sentence)
+        return with_note(move_state(restore), reasons.taken_apart(restore.trouble).sentence)
 
     @admin.display(description="Goes back to", ordering="backup__taken_at")
     def goes_to(self, restore: Restore) -> str:
@@ -83,12 +83,12 @@ class RestoreAdmin(ReadOnlyPageAdmin[Restore]):
     @admin.display(description="Data")
     def data(self, restore: Restore) -> SafeString:
         """From which generation to which."""
-        return _generations(restore)
+        return moving.generations(restore)
 
     @admin.display(description="Away", ordering="seconds")
     def away(self, restore: Restore) -> SafeString:
         """How long the instance was stopped for it."""
-        return format_html('<span class="b-num">{}</span>', rows.away(restore))
+        return format_html('<span class="b-num">{}</span>', moving.away(restore))
 
     @admin.display(description="Way back until", ordering="kept_until")
     def way_back(self, restore: Restore) -> str:
@@ -150,7 +150,7 @@ def _page(restore: Restore, request: HttpRequest) -> dict[str, Any]:
     return {
         "title": f"Restore of {restore.operation.instance}",
         "restore": restore,
-        "badge": restore_state(restore),
+        "badge": move_state(restore),
         "what": _what(restore),
         "trouble": reasons.taken_apart(restore.trouble),
         "facts": _facts(restore, request),
@@ -172,45 +172,16 @@ def _facts(restore: Restore, request: HttpRequest) -> list[tuple[str, object]]:
     may, operation = request.user.has_perm, restore.operation
     sees_backups = may("hosting.view_backup")
     return [
-        ("Instance", _instance(restore, allowed=may("hosting.view_instance"))),
-        ("Backup of", _backup(restore.backup, allowed=sees_backups)),
-        ("Safety backup of", _backup(restore.safety, allowed=sees_backups)),
-        ("Operations", _operations(restore, allowed=may("hosting.view_operation"))),
+        ("Instance", moving.instance(restore, allowed=may("hosting.view_instance"))),
+        ("Backup of", moving.backup(restore.backup, allowed=sees_backups)),
+        ("Safety backup of", moving.backup(restore.safety, allowed=sees_backups)),
+        ("Operations", moving.operations(restore, allowed=may("hosting.view_operation"))),
         ("Asked for by", operation.requested_by_label),
         ("Asked for", moment(operation.requested_at)),
         *((("Databases brought to", moment(restore.target_at)),) if restore.target_at else ()),
-        ("Generation of the data", _generations(restore)),
-        ("Away", rows.away(restore)),
+        ("Generation of the data", moving.generations(restore)),
+        ("Away", moving.away(restore)),
         ("Data of before is kept until", moment(restore.kept_until)),
         ("Gone back", moment(restore.undone_at)),
         ("Identifier", identifier(str(restore.pk))),
     ]
-
-
-def _instance(restore: Restore, *, allowed: bool) -> SafeString:
-    found = restore.operation.instance
-    name = link(found.name, "hosting_instance_change", found.pk, allowed=allowed)
-    return beside(name, found.client.name)
-
-
-def _backup(backup: Backup | None, *, allowed: bool) -> SafeString | str:
-    if backup is None:
-        return "None"
-    return link(moment(backup.taken_at), "hosting_backup_change", backup.pk, allowed=allowed)
-
-
-def _operations(restore: Restore, *, allowed: bool) -> SafeString:
-    """The restore itself, and the last that was to go back."""
-    both = (restore.operation, restore.reverted_by)
-    links = (
-        (link(each.get_kind_display(), "hosting_operation_change", each.pk, allowed=allowed),)
-        for each in both
-        if each is not None
-    )
-    return format_html_join(", ", "{}", links)
-
-
-def _generations(restore: Restore) -> SafeString:
-    return format_html(
-        '<span class="b-num">{} → {}</span>', restore.from_generation, restore.to_generation
-    )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from hosting.admin import moving
 from hosting.admin.tables import NUMBER, Column, Table, beside, link, with_note
-from hosting.display import instance_state, operation_state, restore_state, restore_test_state
-from hosting.models import Drift, Incident, Instance, Operation, Restore, RestoreTest
+from hosting.display import instance_state, move_state, operation_state, trial_state
+from hosting.models import Drift, Incident, Instance, Operation, Restore, RestoreTest, Upgrade
 from hosting.selectors import reasons
 from hosting.selectors.instances import hostname, public_url
 from hosting.selectors.overview import current_step
@@ -65,9 +65,21 @@ def restores(rows: Sequence[Restore], *, empty: str) -> Table:
     """Restores, from ``selectors.restores``."""
     columns = (
         Column("Asked for", _restore),
-        Column("State", restore_state),
+        Column("State", move_state),
         Column("Goes back to", lambda each: moment(each.backup.taken_at)),
-        Column("Away", away, NUMBER),
+        Column("Away", moving.away, NUMBER),
+        Column("Way back until", lambda each: moment(each.kept_until)),
+    )
+    return Table(columns, rows, empty)
+
+
+def upgrades(rows: Sequence[Upgrade], *, empty: str) -> Table:
+    """Upgrades, from ``selectors.upgrades``."""
+    columns = (
+        Column("Asked for", _upgrade),
+        Column("State", move_state),
+        Column("Change", lambda each: _sentence(each.told)),
+        Column("Away", moving.away, NUMBER),
         Column("Way back until", lambda each: moment(each.kept_until)),
     )
     return Table(columns, rows, empty)
@@ -77,7 +89,7 @@ def restore_tests(rows: Sequence[RestoreTest], *, empty: str) -> Table:
     """Restore tests, from ``selectors.restore_tests``."""
     columns = (
         Column("Asked for", _restore_test),
-        Column("State", restore_test_state),
+        Column("State", trial_state),
         Column("Backup of", lambda each: moment(each.backup.taken_at)),
         Column("Took", lambda each: span(each.took) or "–", NUMBER),
         Column("Ended", lambda each: moment(each.ended_at, missing="Not yet")),
@@ -94,12 +106,6 @@ def checks(found: Mapping[str, Mapping[str, Any]]) -> Table:
         Column("Fits", lambda each: badge("Yes", "ok") if each[1]["fits"] else badge("No", "bad")),
     )
     return Table(columns, sorted(found.items()), empty="Nothing was compared.")
-
-
-def away(restore: Restore) -> str:
-    """How long the instance was stopped for it."""
-    seconds = restore.seconds
-    return "–" if seconds is None else span(timedelta(seconds=seconds))
 
 
 def instances(rows: Sequence[Instance], *, empty: str) -> Table:
@@ -142,6 +148,10 @@ def about(row: Incident, request: HttpRequest) -> SafeString | str:
 
 def _restore(row: Restore) -> SafeString:
     return link(moment(row.operation.requested_at), "hosting_restore_change", row.pk)
+
+
+def _upgrade(row: Upgrade) -> SafeString:
+    return link(moment(row.operation.requested_at), "hosting_upgrade_change", row.pk)
 
 
 def _restore_test(row: RestoreTest) -> SafeString:

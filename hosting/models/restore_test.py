@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -28,8 +27,3 @@ class RestoreTest(Trial):
 
     def __str__(self) -> str:
         return f"restore test of {self.backup}"
-
-    @property
-    def took(self) -> timedelta | None:
-        """How long it took to bring the backup back; None where it was not."""
-        return None if self.seconds is None else timedelta(seconds=self.seconds)

@@ -67,7 +67,7 @@ class Rollout(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.app} {self.version} for all"
+        return f"rollout of {self.app} {self.version}"
 
 
 class RolloutItem(models.Model):

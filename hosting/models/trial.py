@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.utils import timezone
@@ -33,6 +34,11 @@ class Trial(models.Model):
     class Meta:
         abstract = True
         ordering = ("-created_at",)
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long it took from the backup on; None where it came to nothing."""
+        return None if self.seconds is None else timedelta(seconds=self.seconds)
 
 
 def result_constraints(plural: str) -> tuple[models.CheckConstraint, ...]:

@@ -5,21 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Exists, Max, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
-from hosting.models import Incident, Instance, Operation, RestoreTest
-
-_UNSHOWN = (  # large or secret, and on no page
-    *(f"backup__{field}" for field in ("secrets", "manifest", "stored")),
-    *(f"backup__instance__{field}" for field in ("definition", "expected", "image_pins")),
-    *(f"scratch__{field}" for field in ("definition", "expected", "image_pins")),
-)
-CALLED_OFF = Q(passed=False, scratch__operations__cancel_requested_at__isnull=False)
+from hosting.models import Incident, Instance, RestoreTest
+from hosting.selectors import trials
 
 
 def told() -> QuerySet[RestoreTest]:
     """Those that said something of their backup, newest first: one that was called off did not."""
-    return RestoreTest.objects.exclude(ended_at=None).exclude(CALLED_OFF).order_by("-ended_at")
+    return (
+        RestoreTest.objects.exclude(ended_at=None).exclude(trials.CALLED_OFF).order_by("-ended_at")
+    )
 
 
 def last_of(instance: Instance) -> RestoreTest | None:
@@ -29,18 +25,8 @@ def last_of(instance: Instance) -> RestoreTest | None:
 
 def for_staff() -> QuerySet[RestoreTest]:
     """All there ever were, with what a list shows of them, and their operations."""
-    related = ("backup__instance__client", "scratch")
-    newest = Operation.objects.order_by("-requested_at")
-    return (
-        RestoreTest.objects.select_related(*related)
-        .defer(*_UNSHOWN)
-        .prefetch_related(Prefetch("scratch__operations", queryset=newest))
-    )
-
-
-def operation_of(test: RestoreTest) -> Operation:
-    """What brings it about; no query for one of ``for_staff``."""
-    return test.scratch.operations.all()[0]
+    found = RestoreTest.objects.select_related("backup__instance__client", "scratch")
+    return found.defer(*trials.UNSHOWN).prefetch_related(trials.with_operations())
 
 
 def is_going_on(instance: Instance) -> bool:

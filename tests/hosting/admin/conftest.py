@@ -22,11 +22,14 @@ from hosting.models import (
     Operation,
     OperationStep,
     Plan,
+    Rehearsal,
     Restore,
     RestoreTest,
+    Rollout,
     Server,
     Stray,
     Subnet,
+    Upgrade,
 )
 from tenants.crypto import create_data_key
 from tenants.models import Client, User
@@ -124,6 +127,7 @@ def _reliability(tag: str, server: Server, failed: Instance) -> None:
         operation=operation, backup=proven, from_generation=1, to_generation=2, trouble="It ended."
     )
     _tested(tag, proven)
+    _upgraded(tag, server)
     Instance.objects.filter(pk=failed.pk).update(first_running_at=now - timedelta(days=3))
     Chore.objects.create(name=f"chore-{tag}", due_at=now, last_ended_at=now)
 
@@ -162,6 +166,63 @@ def _tested(tag: str, backup: Backup) -> None:
             reason=reason,
             ended_at=now,
         )
+
+
+def _upgraded(tag: str, server: Server) -> None:
+    """An instance that was upgraded, what was tried before, and the rollout that asked for it."""
+    now, one = timezone.now(), server.instances.get(state="failed")
+    common = {
+        "client": one.client,
+        "app": "guestbook",
+        "version": "1",
+        "definition": {},
+        "plan": one.plan,
+        "server": server,
+    }
+    instance = Instance.objects.create(name=f"upgraded-{tag}", state="running", **common)
+    backup = instance.backups.create(
+        trigger="asked", taken_at=now, verified_at=now, manifest={"app": "guestbook"}
+    )
+    scratch = Instance.objects.create(
+        name=f"rehearsal-{tag}",
+        purpose="rehearsal",
+        made_from=backup,
+        state="deleted",
+        deleted_at=now,
+        **common,
+    )
+    over = {"state": "succeeded", "requested_by_label": "x", "finished_at": now}
+    Operation.objects.create(instance=scratch, kind="rehearsal", **over)
+    rehearsal = Rehearsal.objects.create(
+        backup=backup,
+        scratch=scratch,
+        to_version="2",
+        to_definition={},
+        to_plan=one.plan,
+        passed=True,
+        seconds=12.0,
+        ended_at=now,
+    )
+    upgrade = Upgrade.objects.create(
+        operation=Operation.objects.create(instance=instance, kind="upgrade", **over),
+        from_generation=1,
+        to_generation=2,
+        from_version="1",
+        to_version="2",
+        from_definition={},
+        to_definition={},
+        from_plan=one.plan,
+        to_plan=one.plan,
+    )
+    rollout = Rollout.objects.create(app=f"app-{tag}", version="2", requested_by_label="x")
+    rollout.items.create(
+        instance=instance,
+        wave=1,
+        rehearsal=rehearsal,
+        operation=upgrade.operation,
+        state="succeeded",
+    )
+    rollout.items.create(instance=one, wave=2)
 
 
 def _operation(instance: Instance, state: str, user: User) -> None:

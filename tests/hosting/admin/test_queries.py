@@ -10,7 +10,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from hosting.models import FleetAction, Instance
+from hosting.models import FleetAction, Instance, Rollout
 from tenants.models import Client
 from tenants.services import clients
 from tenants.services.actors import Actor
@@ -22,6 +22,9 @@ PAGES = (
     "hosting_backup_changelist",
     "hosting_restore_changelist",
     "hosting_restoretest_changelist",
+    "hosting_upgrade_changelist",
+    "hosting_rehearsal_changelist",
+    "hosting_rollout_changelist",
     "hosting_server_changelist",
     "hosting_fleetaction_changelist",
     "hosting_incident_changelist",
@@ -79,6 +82,21 @@ def test_a_fleet_actions_page_costs_the_same_with_many_waves(
             instance=instance, wave=wave, state="failed", operation=instance.operations.get()
         )
     pages = [reverse("admin:hosting_fleetaction_change", args=[each.pk]) for each in (small, large)]
+    root.get(pages[0])  # content types are read once and kept
+    assert _count(root, pages[1]) == _count(root, pages[0])
+
+
+def test_a_rollouts_page_costs_the_same_with_many_waves(
+    root: Browser, fill: Callable[[int], None]
+) -> None:
+    fill(12)
+    small, large = Rollout.objects.order_by("pk")[:2]
+    others = Instance.objects.filter(name__startswith="running-")
+    for wave, instance in enumerate(others, start=2):
+        large.items.create(
+            instance=instance, wave=wave, state="failed", operation=instance.operations.get()
+        )
+    pages = [reverse("admin:hosting_rollout_change", args=[each.pk]) for each in (small, large)]
     root.get(pages[0])  # content types are read once and kept
     assert _count(root, pages[1]) == _count(root, pages[0])
 

@@ -156,10 +156,10 @@ def test_what_does_not_fit_is_refused_in_words(root: Browser, book: Instance, ac
 def test_an_instance_goes_back_while_it_can(root: Browser, book: Instance) -> None:
     act = reverse("admin:hosting_instance_act", args=[book.pk, "revert"])
     assert act not in root.get(_change(book)).content.decode()
-    assert "has no data of before a restore" in _said(root.post(act))[-1]
+    assert "has no data of before a change" in _said(root.post(act))[-1]
     restore = _restored(book)
     assert act in root.get(_change(book)).content.decode()
-    assert "It goes back to the data of before its last restore" in _text(root, act)
+    assert "It goes back to what it was before its last restore or upgrade" in _text(root, act)
     assert not book.operations.filter(kind="revert").exists()
     answer = root.post(act)
     restore.refresh_from_db()
