@@ -120,7 +120,7 @@ class Operation(models.Model):
 # Where the name can't simply follow the kind.
 _WITH_NAME: dict[str, str] = {
     Operation.Kind.CLONE: "Set up {} from a backup",
-    Operation.Kind.REVERT: "Take {} back to before its restore",
+    Operation.Kind.REVERT: "Take {} back to before its last change",
 }
 ACTIVE_STATES = (Operation.State.QUEUED, Operation.State.RUNNING)
 

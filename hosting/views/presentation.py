@@ -83,8 +83,10 @@ CALLED = {
 _WITH_NAME = {
     "Set up from a backup": "Set up {} from a backup",
     "Setting up from a backup": "Setting up {} from a backup",
-    "Go back": "Take {} back to before its restore",
-    "Going back": "Taking {} back to before its restore",
+    "Change version or plan": "Change version or plan of {}",
+    "Changing version or plan": "Changing version or plan of {}",
+    "Go back": "Take {} back to before its last change",
+    "Going back": "Taking {} back to before its last change",
 }
 
 

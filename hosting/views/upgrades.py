@@ -12,18 +12,20 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from hosting.models import Instance, Rehearsal
+from hosting.models import Instance, Operation, Rehearsal, Upgrade
+from hosting.selectors import moves, reasons
 from hosting.selectors import upgrades as reading
 from hosting.selectors.upgrades import Target
 from hosting.services import upgrades
 from hosting.views import instances
-from hosting.views.live import QUICK, SLOW, render_live
+from hosting.views.live import QUICK, SLOW, render_live, what_shows
 from hosting.views.presentation import OperationView, show_instance, show_operation
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
 
 REHEARSE, UPGRADE = "rehearse", "upgrade"
+_FIELDS = ("version", "plan", "changes_from", "changes_until")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,19 +34,24 @@ def upgrade(request: ClientRequest, name: str) -> HttpResponse:
     """What can be chosen and what was tried of it (GET); rehearse it, or ask for it (POST)."""
     instance = instances.get(request, name)
     if request.method != "POST":
-        return _page(request, instance, _chosen(request.GET, instance))
+        return show(request, instance, _chosen(request.GET, instance))
     chosen = _chosen(request.POST, instance)
     ask = upgrades.request if request.POST.get("do") == UPGRADE else upgrades.rehearse
     version, plan = chosen
     try:
         ask(instance=instance, version=version, plan=plan, actor=request.actor)
     except Refused as refusal:
-        return _page(request, instance, chosen, refusal)
+        return show(request, instance, chosen, refusal=refusal)
     where = [request.client.slug, name]
     if ask is upgrades.request:
         return redirect(reverse("instance", args=where))
     query = urlencode({"version": version, "plan": plan})
     return redirect(f"{reverse('instance_upgrade', args=where)}?{query}")
+
+
+def chosen_first(instance: Instance) -> tuple[str, str]:
+    """What is chosen before anybody has: the newest version, and its own plan."""
+    return _chosen({}, instance)
 
 
 def _chosen(given: Any, instance: Instance) -> tuple[str, str]:
@@ -54,19 +61,23 @@ def _chosen(given: Any, instance: Instance) -> tuple[str, str]:
     return version or newest, plan or instance.plan.slug
 
 
-def _page(
+def show(
     request: ClientRequest,
     instance: Instance,
     chosen: tuple[str, str],
+    *,
     refusal: Refused | None = None,
+    hours: dict[str, str] | None = None,
 ) -> HttpResponse:
+    """The page; with ``refusal`` at its field and 422. ``hours`` is what was typed of them."""
     target = _target(instance, chosen)
     rehearsal = reading.rehearsal_of(instance, target) if target else None
-    shown = _show(rehearsal)
+    going_on, shown = _show(rehearsal), show_instance(instance)
+    failed = _failed(instance, target)
     context = {
         "section": "instances",
         "instance": instance,
-        "shown": show_instance(instance),
+        "shown": shown,
         "versions": reading.versions_for(instance),
         "plans": reading.plans_for(instance),
         "version": chosen[0],
@@ -76,20 +87,38 @@ def _page(
         "changes": bool(target and (target.changes_app(instance) or target.plan != instance.plan)),
         "rehearsal": rehearsal,
         "rehearsing": _goes_on(rehearsal),
-        "rehearsal_view": shown,
+        "rehearsal_view": going_on,
+        "reason": reasons.taken_apart(rehearsal.reason if rehearsal else ""),
+        "failed": failed,
+        "failed_why": reasons.why_ended(failed.operation) if failed else "",
+        "why_not": instances.why_not(shown),
         "is_rehearsed": reading.is_rehearsed(rehearsal, now=timezone.now()),
         "valid_days": settings.BERTH_REHEARSAL_VALID.days,
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
+        "hours": hours or hours_of(instance),
         "query": urlencode({"version": chosen[0], "plan": chosen[1]}),
         "every": QUICK if _goes_on(rehearsal) else SLOW,
     }
     if refusal is not None:
-        field = refusal.field if refusal.field in ("version", "plan") else "form"
+        field = refusal.field if refusal.field in _FIELDS else "form"
         context[f"{field}_error"] = refusal.message
         return render_page(request, "hosting/upgrade.html", context, status=422)
-    tried = (context["is_rehearsed"], rehearsal and rehearsal.pk, shown and shown.what_shows())
-    state = (chosen, instance.version, instance.plan_id, tried)
+    tried = (
+        context["is_rehearsed"],
+        rehearsal and rehearsal.pk,
+        going_on and going_on.what_shows(),
+    )
+    state = (chosen, tried, failed and failed.pk, what_shows(shown))
     return render_live(request, "hosting/upgrade.html", context, state=state)
+
+
+def hours_of(instance: Instance) -> dict[str, str]:
+    """When it gets versions that are given to all, as its form has it."""
+    return {
+        "is_in": "" if instance.ring == Instance.Ring.NEVER else "on",
+        "changes_from": f"{instance.changes_from:%H:%M}",
+        "changes_until": f"{instance.changes_until:%H:%M}",
+    }
 
 
 def _target(instance: Instance, chosen: tuple[str, str]) -> Target | None:
@@ -100,6 +129,15 @@ def _target(instance: Instance, chosen: tuple[str, str]) -> Target | None:
         return reading.target_for(instance, version=version, plan=plan) if plan else None
     except KeyError:
         return None
+
+
+def _failed(instance: Instance, target: Target | None) -> Upgrade | None:
+    """The last change of it, where that was this one and came to nothing."""
+    last = moves.upgrades_of(instance).first()
+    if last is None or target is None or last.operation.state != Operation.State.FAILED:
+        return None
+    wanted = (target.version, target.plan.pk)
+    return last if (last.to_version, last.to_plan_id) == wanted else None
 
 
 def _goes_on(rehearsal: Rehearsal | None) -> bool:

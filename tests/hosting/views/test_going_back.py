@@ -62,14 +62,14 @@ def test_one_click_goes_back(book: Instance, browser: Browser, alice: User) -> N
     said = plain(browser.post(GO_BACK, headers=PART).content.decode())
     assert "book is busy: “Go back” was asked for by Alice" in said
     page = text(browser, f"/c/acme/operations/{restore.reverted_by_id}/")
-    assert "Taking book back to before its restore" in page
+    assert "Taking book back to before its last change" in page
     assert "Going back book" not in page
-    assert "asked to take back the restore of acme/book" in text(browser, "/c/acme/audit/")
+    assert "asked to take back the last change of acme/book" in text(browser, "/c/acme/audit/")
 
 
 def test_without_data_of_before_nothing_goes_back(book: Instance, browser: Browser) -> None:
     said = plain(browser.post(GO_BACK, headers=PART).content.decode())
-    assert "book has no data of before a restore to go back to." in said
+    assert "book has no data of before a change to go back to." in said
     assert not book.operations.filter(kind="revert").exists()
 
 
