@@ -255,7 +255,7 @@ def _rehearsed(rollout: Rollout, *, passed: bool = True) -> RolloutItem:
     canary = rollout.items.get(wave=0)
     assert canary.rehearsal is not None
     reason = "" if passed else "web ended"
-    Rehearsal.objects.filter(pk=canary.rehearsal_id).update(
+    Rehearsal.objects.filter(pk=canary.rehearsal.pk).update(
         passed=passed, seconds=1.0, reason=reason, ended_at=timezone.now()
     )
     return canary

@@ -168,8 +168,8 @@ def test_another_choice_renews_only_its_outlook(
     same = browser.get(f"{UPGRADE}?version=2&plan=small&seen={seen}", headers=PART)
     assert same.status_code == 204
     _rehearsed(old)
-    part = browser.get(f"{UPGRADE}?version=2&plan=small&seen={seen}", headers=PART)
-    assert "It went well" in part.content.decode()
+    renewed = browser.get(f"{UPGRADE}?version=2&plan=small&seen={seen}", headers=PART)
+    assert "It went well" in renewed.content.decode()
 
 
 def test_it_is_told_what_it_was_upgraded_to_and_how_to_go_back(
