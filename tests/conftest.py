@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import TransactionTestCase
 from pytest_django import Settings
 
@@ -23,6 +22,7 @@ from hosting.services import instances
 from tenants.models import Client, Role, User
 from tenants.services import clients, members
 from tenants.services.actors import Actor
+from tests.emptying import Emptying
 
 OWNER = f"test-{uuid.uuid4().hex[:8]}"
 IMAGES = os.environ.setdefault("BERTH_IMAGE_PREFIX", "berth.local")  # those that are built here
@@ -30,22 +30,14 @@ CATALOG = Path(__file__).parent / "catalog"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _flush_past_the_audit_log() -> Iterator[None]:
-    """Emptying the tables between tests must get past the trigger that forbids exactly that."""
+def _emptying() -> Iterator[None]:
+    """How the tables are emptied between tests that commit."""
     case_class: Any = TransactionTestCase  # the hook is Django's own, and private
     flush = case_class._fixture_teardown
+    emptying = Emptying(flush)
 
     def teardown(case: TransactionTestCase) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE tenants_auditevent DISABLE TRIGGER USER")
-        try:
-            flush(case)
-        finally:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "ALTER TABLE tenants_auditevent"
-                    " ENABLE ALWAYS TRIGGER tenants_auditevent_append_only"
-                )
+        emptying.after(case)
 
     case_class._fixture_teardown = teardown
     yield

@@ -55,6 +55,25 @@ def test_it_exports_development_values_that_stay_the_same(checkout: Checkout) ->
         assert stat.S_IMODE((checkout.var / name).stat().st_mode) == 0o600
 
 
+def test_it_has_python_compile_a_module_once_and_only_below_var(checkout: Checkout) -> None:
+    modules = checkout.root / "deploy" / "local" / "berth_local"
+    code = (
+        f"import sys; sys.path.insert(0, {str(modules)!r}); import errors; print(errors.__cached__)"
+    )
+    compiled_at = []
+    for scope in ("one", "two"):
+        done = checkout.run(
+            *("env", "--chdir=/", sys.executable, "-c", code),
+            options=("--scope", scope),
+            within=("env", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPYCACHEPREFIX="),
+        )
+        compiled = Path(done.stdout.strip())
+        assert compiled.is_relative_to(checkout.var / "bytecode"), done.stderr
+        compiled_at.append(compiled.stat().st_mtime_ns)
+    assert compiled_at[0] == compiled_at[1]
+    assert not [*modules.rglob("*.pyc")]
+
+
 def test_it_returns_the_status_of_the_command(checkout: Checkout) -> None:
     assert checkout.run("sh", "-c", "exit 7").returncode == 7
     assert checkout.run("sh", "-c", "kill -9 $$").returncode == 128 + 9

@@ -4,7 +4,7 @@ import base64
 import os
 import secrets
 
-from berth_local.layout import CHECKOUT, Layout
+from berth_local.layout import BYTECODE, CHECKOUT, Layout
 
 
 def development_environment(layout: Layout) -> dict[str, str]:
@@ -27,4 +27,14 @@ def development_environment(layout: Layout) -> dict[str, str]:
     scripts = CHECKOUT / ".venv" / "bin"
     if scripts.is_dir():
         missing["PATH"] = f"{scripts}:{os.environ.get('PATH', os.defpath)}"
-    return missing
+    return {**missing, **_bytecode()}
+
+
+def _bytecode() -> dict[str, str]:
+    """Have Python keep what it compiled, in var/ alone and for all scopes.
+
+    Else each process compiles Django anew where PYTHONDONTWRITEBYTECODE is set or .venv is not
+    ours to write in: that is most of its start.
+    """
+    directory = Layout().directory(BYTECODE)
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(directory)}

@@ -13,6 +13,7 @@ from typing import Any
 from berth_local.errors import LocalError
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+BYTECODE = "bytecode"  # below var/
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 
 
@@ -28,7 +29,7 @@ class Layout:
                 f"'{self.scope}' is no name for a scope: use up to 31 small letters, digits and "
                 "hyphens, beginning with a letter."
             )
-        if self.scope in {"log", "postgres", "redis"}:
+        if self.scope in {BYTECODE, "log", "postgres", "redis"}:
             raise LocalError(f"The scope '{self.scope}' would mix with files of that name in var/.")
 
     @property

@@ -162,7 +162,7 @@ def test_a_value_that_can_not_be_read_keeps_the_rotation_open(secrets: dict[str,
     broken = InstanceSecret.objects.order_by("pk")[0]
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE hosting_instancesecret SET value = overlay(value placing 'x' from 9)"
+            "UPDATE hosting_instancesecret SET value = set_byte(value, 8, get_byte(value, 8) # 1)"
             " WHERE id = %s",
             [broken.pk],
         )
