@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from hosting.catalog.builder import volume_name
-from hosting.engines.errors import GiveUp, TryLater
+from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
 from hosting.engines.observed import RunResult
 from hosting.engines.restic import Damaged, Written
 from hosting.engines.wanted import Service, Stack
@@ -22,6 +22,7 @@ from hosting.models import Backup
 
 SILENCE = timedelta(hours=1)  # an index over a big table says nothing while it is built
 PATIENCE = timedelta(seconds=30)
+ANALYZED_WITHIN = timedelta(minutes=15)  # it reads samples, not all
 REDIS_DATA = "/data"
 _BLOCK = 512
 _MB = 10**6
@@ -154,6 +155,29 @@ def _read_dump(work: Work, part: Part, chunks: Iterator[bytes]) -> None:
     result = work.engine.feed(work.stack.instance, part.service, command, chunks, silence=SILENCE)
     if result.exit_code != 0:
         raise GiveUp(f"{part.title} could not be put back: {_complaint(result)}")
+    _analyze(work, part)
+
+
+def _analyze(work: Work, part: Part) -> None:
+    """Have the database look at what it has got: a dump holds nothing for its query planner.
+
+    Until autovacuum comes by, an hour later on a large one, it would plan as if all were empty.
+    Where that fails its data is whole all the same, so that it is said and no more.
+    https://www.postgresql.org/docs/15/app-pgrestore.html#APP-PGRESTORE-NOTES
+    """
+    command = ("psql", "-qX", "-U", part.user, "-d", part.name, "-c", "ANALYZE")
+    instance = work.stack.instance
+    try:
+        result = work.engine.run(instance, part.service, command, timeout=ANALYZED_WITHIN)
+    except EngineUnavailable:
+        raise
+    except TryLater as error:
+        work.report(str(error))
+        return
+    if result.exit_code == 0:
+        work.report(f"{part.title} has statistics for its planner")
+    else:
+        work.report(f"{part.title} has no statistics yet: {_complaint(result)}")
 
 
 def _complaint(result: RunResult) -> str:

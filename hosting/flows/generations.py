@@ -18,7 +18,7 @@ from hosting.catalog.builder import databases, journal_volume, volume_name
 from hosting.engines.drift import Expected
 from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
 from hosting.engines.observed import ObjectKind
-from hosting.flows import edge, firewall, stack, stacks
+from hosting.flows import edge, firewall, smoke, stack, stacks
 from hosting.flows.base import Step, Undone, Work, as_before
 from hosting.models import Footing, Instance, Move, Operation
 from hosting.selectors import moves as finding
@@ -65,6 +65,14 @@ def wait_ready(work: Work) -> None:
     stack.wait_ready(work)
 
 
+def try_pages(work: Work) -> None:
+    """Open the pages that the catalog names with it, before anybody else does."""
+    goal = way_of(work).goal
+    work.stand_on(goal)
+    carried = goal.carrying(work.instance)
+    smoke.pages(work, carried, host=stacks.public_name(work.instance))
+
+
 def switch(work: Work) -> None:
     """From here on the instance is the one on the goal's data."""
     way = way_of(work)
@@ -102,7 +110,7 @@ def clear(work: Work) -> None:
     for generation in generations:
         _remove_volumes(work, generation)
     if not generations:
-        work.report("no data of before a restore has to go")
+        work.report("no data of before a change has to go")
 
 
 def state_after(instance: Instance) -> Instance.State:

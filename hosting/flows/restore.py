@@ -111,6 +111,7 @@ RESTORE = Flow(
         Step("protect", "Close the way to the host", firewall.protect, timedelta(minutes=1)),
         Step("start", "Start the services", generations.start, timedelta(minutes=10)),
         Step("ready", "Wait until the app is ready", generations.wait_ready, timedelta(minutes=10)),
+        Step("pages", "Open its pages", generations.try_pages, timedelta(minutes=5)),
         Step("switch", "Switch to the restored data", generations.switch, timedelta(minutes=1)),
         Step("publish", "Publish the address", generations.publish, timedelta(minutes=2)),
         Step("verify", "Open the app through its address", generations.verify),

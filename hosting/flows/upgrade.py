@@ -19,7 +19,6 @@ from hosting.flows import (
     generations,
     preflight,
     safety,
-    smoke,
     stack,
     stacks,
 )
@@ -72,14 +71,6 @@ def copy(work: Work) -> None:
         _copy_volume(work, old, name, way)
 
 
-def try_pages(work: Work) -> None:
-    """Open the pages that the catalog names, at the new version, before anybody else does."""
-    goal = generations.way_of(work).goal
-    work.stand_on(goal)
-    carried = goal.carrying(work.instance)
-    smoke.pages(work, carried, host=stacks.public_name(work.instance))
-
-
 def _copy_volume(work: Work, old: Stack, name: str, way: generations.Way) -> None:
     source = volume_name(old.project, name, way.origin.generation)
     target = volume_name(old.project, name, way.goal.generation)
@@ -121,7 +112,7 @@ UPGRADE = Flow(
         Step("protect", "Close the way to the host", firewall.protect, timedelta(minutes=1)),
         Step("start", "Start the new version", generations.start, timedelta(minutes=10)),
         Step("ready", "Wait until it is ready", generations.wait_ready, timedelta(minutes=30)),
-        Step("pages", "Open its pages", try_pages, timedelta(minutes=5)),
+        Step("pages", "Open its pages", generations.try_pages, timedelta(minutes=5)),
         Step("switch", "Switch to the new version", generations.switch, timedelta(minutes=1)),
         Step("publish", "Publish the address", generations.publish),
         Step("verify", "Open the app through its address", generations.verify),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hosting.engines import probe
 from hosting.engines.memory import MemoryEngine
 from hosting.models import Instance, Operation
 from hosting.services import instances
@@ -13,6 +14,19 @@ from tenants.services.actors import Actor
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The pages that are asked for, at any app: a pretended one has none that could answer."""
+    urls: list[str] = []
+
+    def answer(url: str, *, host: str) -> probe.Probe:
+        urls.append(f"{host}/{url.partition('://')[2].partition('/')[2]}")
+        return probe.Probe(200)
+
+    monkeypatch.setattr(probe, "http", answer)
+    return urls
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from tests.hosting.flows.test_shipping import Database, segment
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("answering")]
 LABEL = f"START WAL LOCATION: 0/2000028 (file {segment(2)})\n"
 BASE = tars.tar(
     tars.file("backup_label", LABEL.encode(), uid=999, gid=999),

@@ -12,11 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
+from hosting.engines import probe
 from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import ContainerState, RunResult
 from hosting.engines.restic import Damaged
 from hosting.flows import filling, fitting, runner, stacks
+from hosting.flows.base import Work
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation, Restore, Server
 from hosting.services import backups, instances, moves, restores
 from tenants.services.actors import Actor
@@ -25,7 +27,7 @@ from tests.hosting.engines import tars
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
 Ask = Callable[[], Restore]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("answering")]
 AS_BEFORE = "Everything is as it was before."
 
 
@@ -132,6 +134,48 @@ def test_it_takes_back_what_breaks_off(
     assert _volumes(memory_engine, book) == OLD
     seen = memory_engine.observe(str(book.pk)).services
     assert {each.state for each in seen} == {ContainerState.RUNNING}
+
+
+def test_pages_that_do_not_open_take_it_back(
+    book: Instance,
+    backup: Backup,
+    memory_engine: MemoryEngine,
+    work_off: WorkOff,
+    actor: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probe, "http", lambda *_, **__: probe.Probe(500))
+    monkeypatch.setattr(Work, "wait_until", _once)
+    restores.request(instance=book, backup=backup, actor=actor)
+    operation = work_off(book)
+    assert operation.reason == f"/ does not answer yet. {AS_BEFORE}"
+    assert (book.state, book.generation) == (Instance.State.RUNNING, 1)
+    assert _file(memory_engine, book) == "as it is now"
+
+
+def _once(_work: Work, condition: Callable[[], bool], *, why: str) -> None:
+    if not condition():
+        raise GiveUp(why)
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, "has statistics"), (1, "has no statistics yet")])
+def test_the_planner_gets_its_statistics(
+    book: Instance,
+    backup: Backup,
+    memory_engine: MemoryEngine,
+    work_off: WorkOff,
+    actor: Actor,
+    code: int,
+    said: str,
+) -> None:
+    def answer(_instance: str, _service: str, command: tuple[str, ...]) -> RunResult:
+        return RunResult(code, "busy\n") if command[-1] == "ANALYZE" else RunResult(0, "7\n")
+
+    memory_engine._run_command = answer
+    restores.request(instance=book, backup=backup, actor=actor)
+    operation = work_off(book)
+    assert (operation.state, operation.reason) == ("succeeded", "")
+    assert f"the database guestbook {said}" in operation.steps.get(name="fill").output
 
 
 def test_it_fills_anew_what_was_half_filled(

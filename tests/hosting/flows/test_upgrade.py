@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from hosting.engines import probe
 from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import RunResult
 from hosting.flows import runner, stacks
 from hosting.models import Backup, Instance, Operation, Plan, Rehearsal
+from hosting.selectors.instances import hostname
 from hosting.services import backups, moves, upgrades
 from tenants.errors import Refused
 from tenants.services.actors import Actor
@@ -23,22 +23,9 @@ from tests.hosting.engines import tars
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("answering")]
 AS_BEFORE = "Everything is as it was before."
 OLD = {"data", "postgres", "redis"}
-
-
-@pytest.fixture(autouse=True)
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The pages that were asked for: a pretended server has none that could answer."""
-    urls: list[str] = []
-
-    def answer(url: str, *, host: str) -> probe.Probe:
-        urls.append(f"{host} {url.rpartition(':')[2].partition('/')[1:]}")
-        return probe.Probe(200)
-
-    monkeypatch.setattr(probe, "http", answer)
-    return urls
 
 
 @pytest.fixture
@@ -89,16 +76,23 @@ def large(db: None) -> Plan:
 
 
 def test_it_is_rehearsed_done_and_taken_back(
-    book: Instance, memory_engine: MemoryEngine, work_off: WorkOff, actor: Actor
+    book: Instance,
+    memory_engine: MemoryEngine,
+    work_off: WorkOff,
+    actor: Actor,
+    answering: list[str],
 ) -> None:
     rehearsal = _rehearse(book, actor)
     assert (rehearsal.passed, rehearsal.reason) == (True, "")
+    page = f"{hostname(book)}/"
+    assert answering == [page], "the app is asked as it will be, though nobody else reaches it"
     assert rehearsal.scratch.is_deleted
     upgrade = upgrades.request(instance=book, version="2", plan="", actor=actor)
     operation = work_off(book)
     assert (operation.state, operation.reason) == ("succeeded", "")
     upgrade.refresh_from_db()
     assert (book.version, book.generation, book.state) == ("2", 2, "running")
+    assert answering == [page, page]
     assert _file(memory_engine, book) == "mine"
     assert upgrade.safety is not None
     assert (upgrade.safety.trigger, upgrade.safety.is_good) == (Backup.Trigger.SAFETY, True)
