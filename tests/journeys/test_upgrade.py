@@ -97,6 +97,7 @@ def test_an_upgrade_is_rehearsed_loses_no_post_and_can_be_taken_back(
     assert (instance.version, instance.generation) == ("2", 2)
     assert edge.get(instance, "/version").json() == {"version": "2"}
     assert not posters.errors
+    # Only a POST with a whole body is answered so: a GET of that address is answered with 200.
     assert {each.status for each in posters.answers} == {201}
     wanted = Counter(["ada", *(each.text for each in posters.answers)])
     assert signed(edge, instance) == wanted

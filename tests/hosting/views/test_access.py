@@ -17,12 +17,13 @@ PAGES = {
     "/c/acme/": ALL,
     "/c/acme/instances/book/": ALL,
     "/c/acme/instances/book/backups/": ALL,
+    "/c/acme/instances/book/upgrade": RULERS,
     "/c/acme/instances/new": RULERS,
     "/c/acme/instances/new/plans": RULERS,
     "/c/acme/instances/new/name": RULERS,
     "/c/acme/audit/": RULERS,
 }
-VERBS = ("start", "stop", "restart", "retry", "backup", "delete")
+VERBS = ("start", "stop", "restart", "retry", "backup", "upgrade", "new-versions", "delete")
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -33,6 +33,7 @@ PAGES = (
     "/c/acme/",
     "/c/acme/instances/book/",
     "/c/acme/instances/book/backups/",
+    "/c/acme/instances/book/upgrade",
     "/c/acme/instances/new",
     "/c/acme/audit/",
 )

@@ -104,7 +104,7 @@ def test_nothing_is_changed_unrehearsed(old: Instance, browser: Browser) -> None
     Rehearsal.objects.update(passed=False, seconds=None, reason="web ends when it is started")
     page = text(browser, UPGRADE)
     assert "It did not go well" in page
-    assert "web ends when it is started" in page
+    assert "Web ends when it is started" in page
     assert "Change to 2" not in page
     _refused(browser, wanted, "The rehearsal did not pass: web ends when it is started")
     Rehearsal.objects.update(passed=None, ended_at=None, reason="")
