@@ -33,6 +33,7 @@ def test_a_restore_brings_the_data_of_the_backup_and_one_step_goes_back(
     assert done(restore.operation) == Operation.State.SUCCEEDED
     assert (instance.state, instance.generation) == (Instance.State.RUNNING, 2)
     assert read(instance) == ["ada"]
+    assert _has_statistics(instance), "no autovacuum looks at a table as small as this"
     assert secrets == {each.name: each.reveal() for each in instance.secrets.all()}
     assert restore.checks == {"entries": {"wanted": ["1", "1"], "said": "1", "fits": True}}
     assert restore.seconds is not None
@@ -47,6 +48,14 @@ def test_a_restore_brings_the_data_of_the_backup_and_one_step_goes_back(
     instances.delete(instance=instance, confirmation="book", actor=actor)
     assert done(work_off(instance)) == Operation.State.SUCCEEDED
     assert _volumes(instance) == ()
+
+
+def _has_statistics(instance: Instance) -> bool:
+    """Whether the query planner knows anything of the entries."""
+    query = "SELECT count(*) > 0 FROM pg_stats WHERE tablename = 'entries'"
+    user = ("-U", "guestbook", "-d", "guestbook")
+    said = Inside(instance).run("db", "psql", "-AtXq", *user, "-c", query)
+    return said.strip() == "t"
 
 
 def test_a_damaged_backup_is_refused_before_anything_is_touched(

@@ -23,7 +23,7 @@ PAGES = {
     "/c/acme/instances/new/name": RULERS,
     "/c/acme/audit/": RULERS,
 }
-VERBS = ("start", "stop", "restart", "retry", "backup", "upgrade", "new-versions", "delete")
+VERBS = ("start", "stop", "restart", "retry", "backup", "new-versions", "delete")
 
 
 @pytest.mark.parametrize("role", list(Role))
