@@ -122,7 +122,7 @@ def _status_of_worker(operation: Operation, hits: Sequence[Death]) -> int:
         assert os.WEXITSTATUS(ends[-1]) == 0, f"a worker failed before it died at {hits[0]}"
         return False
 
-    wait_until(has_died_or_finished, seconds=30, what=f"a worker dies at {hits[0]}", pause=0.5)
+    wait_until(has_died_or_finished, seconds=120, what=f"a worker dies at {hits[0]}", pause=0.5)
     operation.refresh_from_db()
     return ends[-1]
 
