@@ -68,8 +68,12 @@ ADVICE: dict[str, str] = {
     Incident.Kind.JOURNAL_BEHIND: (
         "What is written to its databases now would be lost with its server. Mostly the place"
         " where the backups are kept is away, or all workers are busy; Berth tries again every 20"
-        " seconds. One that was not started since its plan has this has to be started again. Where"
+        " seconds. One that was not started since its plan has this has to be restarted. Where"
         " there is no base, see why its backups do not succeed."
+    ),
+    Incident.Kind.JOURNAL_NOT_COPIED: (
+        "It can be restored to a minute, but from the first place alone. Mostly the second place is"
+        " away or slow; Berth tries again every two minutes."
     ),
     Incident.Kind.AUDIT_LOG_BROKEN: (
         "Somebody changed or removed entries behind Berth's back. Keep the database as it is, and"

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -243,13 +244,29 @@ def _saved(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         return {}
     newest = backups.newest_proven(instance)
     saved = link(moment(newest.taken_at), "hosting_backup_change", newest.pk) if newest else "None"
-    return {"saved": saved, "journals": [_journal(each) for each in journals.open_of(instance)]}
+    return {
+        "saved": saved,
+        "journals": [_journal(each) for each in journals.open_of(instance)],
+        "waits_for_start": journals.waits_for_start(instance),
+        "second_place": _second_place(instance),
+    }
+
+
+def _second_place(instance: Instance) -> str:
+    """How far the journals are in the second place; empty where there is none of either."""
+    if not settings.BERTH_BACKUP_COPY or not journals.is_any_stored(instance):
+        return ""
+    since = journals.uncopied_since(instance)
+    if since is None:
+        return "All that is stored"
+    return format_html("Not what was stored since {}", moment(since))
 
 
 def _journal(journal: Journal) -> str:
     """How far the store has a database, and what is in the way of more."""
     until = moment(journal.archived_until) if journal.archived_until else "nothing yet"
-    trouble = f" ({journal.trouble})" if journal.trouble else ""
+    is_told = bool(journal.trouble) and not journal.is_unkept  # that is said below, for all of them
+    trouble = f" ({journal.trouble})" if is_told else ""
     return format_html("{}: {}{}", journal.service, until, trouble)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial, wraps
@@ -20,9 +20,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from hosting.engines.drift import RUNNING
 from hosting.engines.errors import EngineError, GiveUp, TryLater
-from hosting.engines.restic import Repository, Snapshot, Written
+from hosting.engines.restic import Written
 from hosting.flows import (
     bases,
     chapters,
@@ -30,11 +29,13 @@ from hosting.flows import (
     parts,
     preflight,
     repositories,
+    snapshots,
     stacks,
     upkeep,
 )
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Part
+from hosting.flows.stillness import held_still, is_at_rest
 from hosting.models import Backup, Incident, Instance, InstanceSecret, Operation
 from hosting.models.backup import FORMAT
 from hosting.services import backups, incidents
@@ -47,7 +48,6 @@ MOST_OF_THE_PLAN = 4  # what a part may be, in sizes of the plan's disk: dumps c
 _MB, _GB = 10**6, 10**9
 _NUMBER = re.compile(r"-?\d{1,30}")
 _A_WHILE = timedelta(minutes=5)
-_FENCE = "fence:"  # of a snapshot: under which fencing token of the operation it was written
 
 
 def telling_damage(step: Callable[[Work], None]) -> Callable[[Work], None]:
@@ -103,9 +103,9 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
     """
     store = repositories.primary(work.instance)
     # Also refuses a store that was lost, before anything is paused.
-    forget_earlier(store, backup, fence=work.lease.fence)
+    snapshots.forget_earlier(store, backup, fence=work.lease.fence)
     taken_at = timezone.now()
-    with _held_still(work, rests):
+    with held_still(work, rests=rests):
         before = {} if rests else _answers(work, backup)
         saved = [(part, _save(work, backup, part)) for part in _parts(work, rests)]
         after = {} if rests else _answers(work, backup)
@@ -113,7 +113,7 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
     if rests and not is_at_rest(work):
         raise TryLater("it was started while its files were saved")
     secrets = {each.name: each.reveal() for each in _needed_secrets(work)}
-    keys = _write(work, backup, SECRETS, [_json(secrets)])
+    keys = snapshots.write(work, backup, SECRETS, [_json(secrets)])
     manifest = _manifest(work, backup) | {
         "taken_at": taken_at.isoformat(),
         "at_rest": rests,
@@ -123,7 +123,7 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
         "secrets": asdict(keys),
         "bases": [each.dump() for each in found],
     }
-    last = _write(work, backup, MANIFEST, [_json(manifest)])
+    last = snapshots.write(work, backup, MANIFEST, [_json(manifest)])
     stored = (*(written for _, written in saved), keys, last)
     copied = tuple(each.written for each in found)
     with work.writing():
@@ -158,7 +158,7 @@ def prove_all(work: Work, backup: Backup) -> None:
 def read_back(work: Work, backup: Backup, *, with_bases: bool = True) -> None:
     """Raise ``Damaged`` where the store does not give what was written."""
     store = repositories.primary(backup.instance)
-    for written in written_of(backup):
+    for written in snapshots.written_of(backup):
         if not with_bases and bases.is_base(written):
             continue
         work.report(f"reading back {written.path}")
@@ -173,8 +173,8 @@ def copy(work: Work) -> None:
         work.report("no second place is configured here")
         return
     work.report("copying to the second place")
-    snapshots = [each.snapshot for each in written_of(backup)]
-    repositories.primary(work.instance).copy_to(second, snapshots)
+    copied = [each.snapshot for each in snapshots.written_of(backup)]
+    repositories.primary(work.instance).copy_to(second, copied)
     with work.writing():
         backups.record_copied(backup=backup)
 
@@ -198,18 +198,8 @@ def expire(work: Work) -> None:
         work.report("nothing is old enough to be let go")
         return
     for store in repositories.everywhere(work.instance):
-        _sweep(store, gone)
+        snapshots.sweep(store, gone)
     work.report("nothing is left of what was let go")
-
-
-def tag(backup: Backup) -> str:
-    """What the snapshots of one backup have in common."""
-    return f"backup:{backup.pk}"
-
-
-def written_of(backup: Backup) -> tuple[Written, ...]:
-    """Every stream that was written for it, the manifest last."""
-    return tuple(Written(**each) for each in backup.stored)
 
 
 def run_checks(work: Work) -> dict[str, str]:
@@ -245,42 +235,8 @@ def _backup(work: Work) -> Backup:
     return Backup.objects.get(operation_id=work.lease.operation_id)
 
 
-def forget_earlier(store: Repository, backup: Backup, *, fence: int) -> None:
-    """Forget what attempts under lower fences have left of the backup.
-
-    Never what came later: this worker may have been frozen for long, and its successor done.
-    """
-    found = store.snapshots(tags=[tag(backup)])
-    store.forget([each.id for each in found if _fence_of(each) < fence])
-
-
-def _write(work: Work, backup: Backup, path: str, chunks: Iterable[bytes]) -> Written:
-    """Store a stream of the backup, if the lease is good: nobody writes beside a successor."""
-    work.report("")
-    tags = (tag(backup), f"{_FENCE}{work.lease.fence}")
-    return repositories.primary(work.instance).write(path, chunks, tags=tags)
-
-
 def _write_watched(work: Work, backup: Backup, path: str, chunks: Iterator[bytes]) -> Written:
-    return _write(work, backup, path, watched(work, chunks))
-
-
-def _fence_of(snapshot: Snapshot) -> int:
-    """Under which it was written; 0 for one of a Berth that did not say."""
-    said = [each.removeprefix(_FENCE) for each in snapshot.tags if each.startswith(_FENCE)]
-    return max((int(each) for each in said if each.isdecimal()), default=0)
-
-
-def _sweep(store: Repository, gone: Collection[Backup]) -> None:
-    """Forget whatever the repository still holds of these."""
-    tags = {tag(each) for each in gone}
-    store.forget([each.id for each in store.snapshots() if each.tags & tags])
-
-
-def is_at_rest(work: Work) -> bool:
-    """Whether nothing of it runs: then its files are what there is, and they lie still."""
-    seen = work.engine.observe(work.stack.instance).services
-    return not any(each.state in RUNNING for each in seen)
+    return snapshots.write(work, backup, path, watched(work, chunks))
 
 
 def _parts(work: Work, rests: bool) -> Iterator[Part]:
@@ -295,35 +251,6 @@ def _save(work: Work, backup: Backup, part: Part) -> Written:
         written = _write_watched(work, backup, part.path, chunks)
     work.report(f"saved {part.title}: {written.size / _MB:.1f} MB")
     return written
-
-
-@contextmanager
-def _held_still(work: Work, rests: bool) -> Iterator[None]:
-    """Pause what the catalog says, and let it go on whatever happens.
-
-    A worker that dies in between leaves it paused: the next one resumes it at its end, and where
-    the operation has ended otherwise the reconciler does.
-    """
-    names = () if rests else stacks.definition(work.instance).berth.backup.pause
-    try:
-        for name in names:
-            work.report(f"pausing {name}")
-            work.engine.pause(work.stack.instance, name)
-        yield
-    finally:
-        _resume(work, names)
-
-
-def _resume(work: Work, names: Iterable[str]) -> None:
-    """Each of them, also where another can't be."""
-    errors = []
-    for name in names:
-        try:
-            work.engine.resume(work.stack.instance, name)
-        except EngineError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
 
 
 def watched(work: Work, chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from hosting.engines.base import Report, silent
 from hosting.flows import repositories
 from hosting.models import Instance
-from hosting.services import journals
+from hosting.services import journal_chapters, journals
 
 Writing = Callable[[], AbstractContextManager[None]]  # a transaction that holds the lease
 
@@ -42,11 +42,12 @@ def drop_bases(instance: Instance, *, report: Report, writing: Writing) -> None:
 
 def destroy(instance: Instance, *, report: Report = silent) -> None:
     """Remove the chapters that lead nowhere any more."""
-    journals.let_go_of_chapters(instance=instance, now=timezone.now())
-    for chapter in journals.doomed_chapters(instance=instance):
+    journal_chapters.let_go_of_chapters(instance=instance, now=timezone.now())
+    for chapter in journal_chapters.doomed_chapters(instance=instance):
         report(f"removing {chapter}: no moment is restored from it any more")
-        repositories.of_chapter(chapter).destroy()
-        journals.record_destroyed(chapter=chapter)
+        for repository in repositories.everywhere_of_chapter(chapter):
+            repository.destroy()
+        journal_chapters.record_destroyed(chapter=chapter)
 
 
 def destroy_all(instance: Instance) -> None:

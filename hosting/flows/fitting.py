@@ -9,7 +9,7 @@ from typing import Any
 from hosting.engines.errors import GiveUp
 from hosting.engines.restic import Damaged
 from hosting.flows import backup as saving
-from hosting.flows import filling, repositories, stacks
+from hosting.flows import filling, repositories, snapshots, stacks
 from hosting.flows.base import Work
 from hosting.flows.parts import Kind
 from hosting.models import Backup
@@ -79,8 +79,8 @@ def _check_parts(work: Work, backup: Backup) -> None:
 def _check_snapshots(backup: Backup) -> None:
     """Raise ``Damaged`` where something of it is not in the store, or of another size."""
     store = repositories.primary(backup.instance)
-    listed = {each.id: each for each in store.snapshots(tags=[saving.tag(backup)])}
-    for written in saving.written_of(backup):
+    listed = {each.id: each for each in store.snapshots(tags=[snapshots.tag(backup)])}
+    for written in snapshots.written_of(backup):
         found = listed.get(written.snapshot)
         if found is None or found.size not in (None, written.size):
             raise Damaged(f"{written.path} of this backup is not in its store any more")

@@ -16,9 +16,10 @@ from hashlib import sha256
 from hosting.engines.errors import EngineError
 from hosting.engines.restic import Damaged, Repository, Written
 from hosting.engines.tar_moving import END, moved
-from hosting.flows import repositories, shipping, upkeep
+from hosting.flows import off_site, repositories, shipping, upkeep
 from hosting.models import JournalChapter, JournalPiece
-from hosting.services import journals
+from hosting.selectors import journals as reading
+from hosting.services import journal_chapters, journals
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Merged:
 def merge_due() -> None:
     """Merge the chapters that are full. One where that fails does not keep the others from it."""
     began = time.monotonic()
-    for chapter in journals.unmerged_chapters():
+    for chapter in journal_chapters.unmerged_chapters():
         if time.monotonic() - began > LONGEST.total_seconds():
             return
         try:
@@ -51,17 +52,29 @@ def merge_due() -> None:
 
 def merge(chapter: JournalChapter) -> None:
     """Write its pieces anew, as few, and remove it. What breaks off leaves it as it was."""
-    goal = journals.begin_merged(chapter=chapter)
+    second = repositories.copy_of_chapter(chapter)
+    if second is not None:
+        if reading.uncopied().filter(chapter=chapter).exists():
+            return  # first all of it has to be in the second place
+        second.snapshots()  # raises where that place is away, before anything is written
+    goal = journal_chapters.begin_merged(chapter=chapter)
     target = repositories.of_chapter(goal)
     target.ensure()
-    journals.record_made(chapter=goal)
+    journal_chapters.record_made(chapter=goal)
     pieces = chapter.pieces.select_related("journal", "chapter__instance")
     found = [_written(target, group) for group in _groups(list(pieces.order_by("stored_at", "pk")))]
-    with journals.replacing(chapter=chapter, by=goal):
+    off_site.copy_merged(target, goal, [each.written.snapshot for each in found])
+    with journal_chapters.replacing(chapter=chapter, by=goal):
         for each in found:
-            journals.replace_pieces(pieces=each.pieces, chapter=goal, written=asdict(each.written))
-    repositories.of_chapter(chapter).destroy()
-    journals.record_destroyed(chapter=chapter)
+            journal_chapters.replace_pieces(
+                pieces=each.pieces,
+                chapter=goal,
+                written=asdict(each.written),
+                is_copied=second is not None,
+            )
+    for repository in repositories.everywhere_of_chapter(chapter):
+        repository.destroy()
+    journal_chapters.record_destroyed(chapter=chapter)
 
 
 def _groups(pieces: Sequence[JournalPiece]) -> Iterator[tuple[JournalPiece, ...]]:

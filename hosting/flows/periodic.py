@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from hosting.flows import edge, merging, reconcile, shipping, upkeep
+from hosting.flows import edge, merging, off_site, reconcile, shipping, upkeep
 from hosting.models import EdgeState, Incident, Server
 from hosting.services import (
     backups,
@@ -23,6 +23,7 @@ from hosting.services import (
     doorbell,
     fleet,
     incidents,
+    journal_alarm,
     journals,
     repairs,
     restore_tests,
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 SWEEP_AT_MOST = 200
 NIGHTLY = timedelta(days=1)
+WATCH_JOURNALS = timedelta(seconds=30)
 OVERDUE_AFTER = timedelta(seconds=15)  # the watch process is given that long to do its round
 
 
@@ -70,8 +72,10 @@ def reconcile_overdue() -> None:
 
 def ship_journals() -> None:
     """Fetch the journals of databases that are due, and raise the alarm where they are late."""
-    shipping.ship_due()
-    chores.run_if_due(name="watch-journals", every=timedelta(seconds=30), work=_watch_journals)
+    try:
+        shipping.ship_due()
+    finally:  # above all where that fails
+        chores.run_if_due(name="watch-journals", every=WATCH_JOURNALS, work=_watch_journals)
 
 
 def do_chores() -> None:
@@ -109,17 +113,19 @@ def _test_restores() -> None:
 def _watch_journals() -> None:
     now = timezone.now()
     journals.request_bases(now=now)
-    journals.watch(now=now)
+    journal_alarm.watch(now=now)
 
 
 CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "request-backups": (timedelta(minutes=1), _request_backups),
     "watch-backups": (timedelta(minutes=5), upkeep.watch),
+    "watch-journals": (WATCH_JOURNALS, _watch_journals),  # also where nobody fetches them
     "test-restores": (timedelta(minutes=5), _test_restores),
     "verify-audit-log": (NIGHTLY, _verify_audit_log),
     "clear-sessions": (NIGHTLY, _clear_sessions),
     "forget-old-drifts": (NIGHTLY, repairs.forget_old_drifts),
     "destroy-backups-of-deleted": (NIGHTLY, upkeep.destroy),
+    "copy-journals": (off_site.EVERY, off_site.copy_due),
     "merge-journals": (timedelta(minutes=10), merging.merge_due),
     "prune-backups": (timedelta(minutes=10), upkeep.prune),  # the last: it takes its time
 }

@@ -16,14 +16,8 @@ def primary(instance: Instance) -> Repository:
 
 def copy(instance: Instance) -> Repository | None:
     """Its copy at the second place; None where there is no such setting."""
-    if not settings.BERTH_BACKUP_COPY:
-        return None
-    target = Target(
-        location=settings.BERTH_BACKUP_COPY,
-        environment=settings.BERTH_BACKUP_COPY_ENVIRONMENT,
-        options=tuple(settings.BERTH_BACKUP_COPY_OPTIONS),
-    )
-    return _repository(target, instance)
+    target = _second_target()
+    return _repository(target, instance) if target else None
 
 
 def everywhere(instance: Instance) -> tuple[Repository, ...]:
@@ -34,9 +28,19 @@ def everywhere(instance: Instance) -> tuple[Repository, ...]:
 
 def of_chapter(chapter: JournalChapter) -> Repository:
     """The repository of a stretch of its journals, under the password of its backups."""
-    return _primary_target().repository(
-        chapter.path, str(backups.store_of(instance=chapter.instance).password)
-    )
+    return _of_chapter(_primary_target(), chapter)
+
+
+def copy_of_chapter(chapter: JournalChapter) -> Repository | None:
+    """Its copy at the second place; None where there is no such setting."""
+    target = _second_target()
+    return _of_chapter(target, chapter) if target else None
+
+
+def everywhere_of_chapter(chapter: JournalChapter) -> tuple[Repository, ...]:
+    """Both, or the one that there is."""
+    second = copy_of_chapter(chapter)
+    return (of_chapter(chapter), second) if second else (of_chapter(chapter),)
 
 
 def _primary_target() -> Target:
@@ -45,6 +49,21 @@ def _primary_target() -> Target:
         environment=settings.BERTH_BACKUP_TARGET_ENVIRONMENT,
         options=tuple(settings.BERTH_BACKUP_TARGET_OPTIONS),
     )
+
+
+def _second_target() -> Target | None:
+    if not settings.BERTH_BACKUP_COPY:
+        return None
+    return Target(
+        location=settings.BERTH_BACKUP_COPY,
+        environment=settings.BERTH_BACKUP_COPY_ENVIRONMENT,
+        options=tuple(settings.BERTH_BACKUP_COPY_OPTIONS),
+    )
+
+
+def _of_chapter(target: Target, chapter: JournalChapter) -> Repository:
+    password = str(backups.store_of(instance=chapter.instance).password)
+    return target.repository(chapter.path, password)
 
 
 def _repository(target: Target, instance: Instance) -> Repository:

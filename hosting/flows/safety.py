@@ -6,6 +6,7 @@ from hosting.flows import backup as saving
 from hosting.flows import generations
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Work
+from hosting.flows.stillness import is_at_rest
 from hosting.models import Instance
 from hosting.services import moves
 
@@ -20,7 +21,7 @@ def save_before(work: Work) -> None:
     elif work.instance.state not in _WELL:
         work.report("it is not well: its files are saved once it is stopped")
     else:
-        _save_safety(work, rests=saving.is_at_rest(work))
+        _save_safety(work, rests=is_at_rest(work))
 
 
 @telling_damage

@@ -24,7 +24,7 @@ from hosting.engines.restic import Repository, Written
 from hosting.flows import repositories, segments, stacks, upkeep
 from hosting.flows.engines import engine_for
 from hosting.models import Journal, JournalChapter, JournalPiece
-from hosting.services import journals
+from hosting.services import journal_chapters, journals
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Look:
 
 
 class NotOurs(TryLater):
-    """What runs keeps no journal yet, or that of other data than the instance's."""
+    """What runs keeps no journal yet, or that of other data, as while a restore goes on."""
 
 
 def ship_due() -> None:
@@ -82,7 +82,8 @@ def ship(taken: Journal) -> None:
     except journals.Superseded:
         logger.info("another has fetched the %s meanwhile", taken)
     except EngineError as error:
-        journals.record_trouble(journal=taken, trouble=str(error))
+        is_unkept = isinstance(error, NotOurs)
+        journals.record_trouble(journal=taken, trouble=str(error), is_unkept=is_unkept)
         upkeep.tell_if_broken(taken.instance, error)
         logger.warning("the %s could not be fetched: %s", taken, error)
     except Exception as error:
@@ -136,8 +137,8 @@ def read_head(chunks: Iterator[bytes]) -> tuple[Look, Iterator[bytes]]:
     words = first.split(" ")
     if words == [_MARK, "not-ours"]:
         raise NotOurs(
-            "the database does not keep its journal yet, or is being restored:"
-            " it begins when the instance is started the next time"
+            "its database runs without keeping its journal: it begins when the instance is"
+            " restarted"
         )
     look = _look(words, names)
     return look, _after(rest, chunks)
@@ -167,7 +168,7 @@ def _store(taken: Journal, look: Look, files: Iterator[bytes]) -> None:
     lost = _lost(taken.last_segment, new, look)
     chapter, written = None, None
     if look.names:
-        chapter = journals.chapter_of(journal=taken)
+        chapter = journal_chapters.chapter_of(journal=taken)
         path = PATH.format(service=taken.service)
         written = _opened(chapter).write(path, _watched(taken, files), tags=[TAG])
     if lost:
@@ -212,7 +213,7 @@ def _opened(chapter: JournalChapter) -> Repository:
     repository = repositories.of_chapter(chapter)
     if chapter.made_at is None:
         repository.ensure()
-        journals.record_made(chapter=chapter)
+        journal_chapters.record_made(chapter=chapter)
     return repository
 
 

@@ -27,6 +27,7 @@ class Incident(models.Model):
         RESTORE_TEST_FAILED = "restore_test_failed", "Backup could not be brought back"
         RESTORE_TEST_OVERDUE = "restore_test_overdue", "No backup brought back for long"
         JOURNAL_BEHIND = "journal_behind", "Can't be restored to every minute"
+        JOURNAL_NOT_COPIED = "journal_not_copied", "Journal in one place only"
         AUDIT_LOG_BROKEN = "audit_log_broken", "Audit log tampered with"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

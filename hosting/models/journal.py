@@ -31,6 +31,9 @@ class JournalChapter(models.Model):
         null=True, blank=True, help_text="From then on it counts for nothing, and is removed."
     )
     destroyed_at = models.DateTimeField(null=True, blank=True)
+    copied_to = models.TextField(
+        blank=True, default="", help_text="The second place that its copied pieces are in."
+    )
 
     objects: ClassVar[models.Manager[JournalChapter]] = models.Manager()
 
@@ -80,6 +83,9 @@ class Journal(models.Model):
     trouble = models.TextField(
         blank=True, default="", help_text="Why it could not be fetched the last time."
     )
+    is_unkept = models.BooleanField(
+        default=False, help_text="Its database keeps no journal until it is started anew."
+    )
 
     objects: ClassVar[models.Manager[Journal]] = models.Manager()
 
@@ -113,6 +119,7 @@ class JournalPiece(models.Model):
     is_fetched = models.BooleanField(
         default=False, help_text="Its files are gone from the server, which kept them until then."
     )
+    is_copied = models.BooleanField(default=False, help_text="It is in the second place as well.")
 
     objects: ClassVar[models.Manager[JournalPiece]] = models.Manager()
 
@@ -121,6 +128,7 @@ class JournalPiece(models.Model):
         indexes = (
             models.Index(fields=("journal", "stored_at"), name="piece_by_journal"),
             models.Index(fields=("journal",), condition=Q(is_fetched=False), name="piece_to_clear"),
+            models.Index(fields=("chapter",), condition=Q(is_copied=False), name="piece_to_copy"),
         )
 
     def __str__(self) -> str:

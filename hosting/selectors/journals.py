@@ -6,9 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.conf import settings
+from django.db.models import Min, Q, QuerySet
 
-from hosting.models import Backup, Incident, Instance, Journal, JournalBase, JournalPiece
+from hosting.catalog import builder
+from hosting.catalog.schema import App
+from hosting.models import (
+    ACTIVE_STATES,
+    Backup,
+    Incident,
+    Instance,
+    Journal,
+    JournalBase,
+    JournalPiece,
+)
 
 _GOOD = Q(backup__verified_at__isnull=False, backup__removed_at=None)
 
@@ -38,6 +49,51 @@ def kept() -> QuerySet[Instance]:
 def open_of(instance: Instance) -> QuerySet[Journal]:
     """What is kept of it at present, by service."""
     return Journal.objects.filter(instance=instance, ended_at=None).order_by("service")
+
+
+def databases(instance: Instance) -> tuple[str, ...]:
+    """The services whose journals there should be. Raises pydantic's ``ValidationError``."""
+    return builder.databases(App.model_validate(instance.definition))
+
+
+def waits_for_start(instance: Instance) -> bool:
+    """Whether it runs without keeping a journal, until it is started anew.
+
+    So it is where the plan got this while the instance ran: PostgreSQL begins only at a start.
+    """
+    unkept = open_of(instance).filter(is_unkept=True, generation=instance.generation)
+    is_idle = not instance.operations.filter(state__in=ACTIVE_STATES).exists()
+    return instance.state == Instance.State.RUNNING and is_idle and unkept.exists()
+
+
+def has_base(journal: Journal) -> bool:
+    """Whether there is a good one to follow it from."""
+    return journal.bases.filter(_GOOD).exists()
+
+
+def baseless_since(instance: Instance) -> datetime | None:
+    """From when on nothing can be restored yet, as a base is still to be made; None: never."""
+    found = open_of(instance).filter(archived_until__isnull=False)
+    lacking = [each.began_at for each in found if not has_base(each)]
+    return min(lacking, default=None)
+
+
+def is_any_stored(instance: Instance) -> bool:
+    """Whether anything of its journals is in the store."""
+    return JournalPiece.objects.filter(chapter__instance=instance, chapter__let_go_at=None).exists()
+
+
+def uncopied() -> QuerySet[JournalPiece]:
+    """What is in the store and not in the second place that is set now."""
+    elsewhere = Q(is_copied=False) | ~Q(chapter__copied_to=settings.BERTH_BACKUP_COPY)
+    return JournalPiece.objects.filter(elsewhere, chapter__let_go_at=None)
+
+
+def uncopied_since(instance: Instance) -> datetime | None:
+    """Since when the oldest of these lies in the store; None where there is none."""
+    mine = uncopied().filter(chapter__instance=instance)
+    first: datetime | None = mine.aggregate(first=Min("stored_at"))["first"]
+    return first
 
 
 def archived_until(instance: Instance) -> datetime | None:

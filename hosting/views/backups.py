@@ -39,6 +39,7 @@ def index(request: ClientRequest, name: str) -> HttpResponse:
         "may_keep": request.may(Permission.MAKE_BACKUP),
         "may_download": request.may(Permission.DOWNLOAD_BACKUP),
         "may_restore": request.may(Permission.RESTORE_BACKUP),
+        "may_operate": request.may(Permission.OPERATE_INSTANCE),
         "line": line_of(instance, now=timezone.now()),
     }
     return render_page(request, "hosting/backups.html", context)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hosting.models import Backup, Incident, Instance, Operation, RestoreTest
 from hosting.selectors import backups as reading
-from hosting.selectors import restore_tests
+from hosting.selectors import journals, restore_tests
 from hosting.services import backups
 from hosting.views.presentation import OPERATION, InstanceView, Status
 
@@ -36,7 +36,8 @@ class BackupView:
 class Proof:
     """What there is to go back to, what is wrong, and when the next attempt is made.
 
-    ``next_at`` is None where that is in a moment (``is_soon``), or never.
+    ``next_at`` is None where that is in a moment (``is_soon``), or never. ``waits_for_start``: its
+    plan restores to a minute, and nothing is kept for it until the instance is started anew.
     """
 
     newest: Backup | None
@@ -47,6 +48,7 @@ class Proof:
     is_soon: bool
     is_made_now: bool
     never_ran: bool
+    waits_for_start: bool
 
     @property
     def is_damaged(self) -> bool:
@@ -63,12 +65,14 @@ class Proof:
         """What can change about it on a page."""
         rows = (self.newest, self.test, self.incident, self.failed)
         keys = [row.pk if row else None for row in rows]
-        return (*keys, self.next_at, self.is_soon, self.is_made_now, self.never_ran)
+        said = (self.next_at, self.is_soon, self.is_made_now, self.never_ran, self.waits_for_start)
+        return (*keys, *said)
 
 
 def proof_of(shown: InstanceView, *, now: datetime) -> Proof:
-    """As of that moment. Five queries."""
+    """As of that moment. Five queries, and two more where the plan restores to a minute."""
     instance = shown.instance
+    to_a_minute = bool(instance.plan.point_in_time_days)
     next_at = backups.next_at(instance=instance, now=now)
     is_soon = next_at is not None and next_at <= now
     active = shown.active.operation if shown.active else None
@@ -81,6 +85,7 @@ def proof_of(shown: InstanceView, *, now: datetime) -> Proof:
         is_soon=is_soon,
         is_made_now=active is not None and active.kind == Operation.Kind.BACKUP,
         never_ran=instance.first_running_at is None,
+        waits_for_start=to_a_minute and journals.waits_for_start(instance),
     )
 
 

@@ -40,13 +40,19 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class TimeLine:
-    """Of which moments the instance can be restored, up to ``now``; ``behind`` if it is late."""
+    """Of which moments the instance can be restored, up to ``now``; ``behind`` if it is late.
+
+    ``pending_since``: of what was written from then on, none until a base is made of it.
+    ``waits_for_start``: nothing is kept until the instance is started anew.
+    """
 
     stretches: tuple[Stretch, ...]
     days: int
     zone: str
     now: datetime
     behind: Incident | None
+    pending_since: datetime | None
+    waits_for_start: bool
 
     @property
     def start(self) -> datetime | None:
@@ -85,7 +91,7 @@ class TimeLine:
 
 
 def line_of(instance: Instance, *, now: datetime) -> TimeLine | None:
-    """As of that moment; None where the plan has no such thing. Three queries."""
+    """As of that moment; None where the plan has no such thing. Seven queries."""
     days = instance.plan.point_in_time_days
     if not days:
         return None
@@ -98,6 +104,8 @@ def line_of(instance: Instance, *, now: datetime) -> TimeLine | None:
         zone=instance.client.timezone,
         now=now,
         behind=reading.incident_of(instance),
+        pending_since=reading.baseless_since(instance),
+        waits_for_start=reading.waits_for_start(instance),
     )
 
 
@@ -157,6 +165,7 @@ def _page(
         "instance": instance,
         "shown": shown,
         "line": line,
+        "may_operate": request.may(Permission.OPERATE_INSTANCE),
         "at": at if backup else None,
         "at_exactly": at.isoformat() if at else "",
         "chosen": _local(written, at, line),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from hosting.engines.docker.spec import container_name, needs_secrets_volume, secrets_volume
 from hosting.engines.wanted import Stack
 from hosting.flows import repositories, runner, stacks
-from hosting.flows.backup import tag, written_of
+from hosting.flows.snapshots import tag, written_of
 from hosting.models import Backup, Footing, Instance, Operation, OperationStep, Subnet
 from hosting.selectors import moves
 from tenants.models import AuditEvent

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hosting.flows import repositories
-from hosting.flows.backup import tag, written_of
+from hosting.flows.snapshots import tag, written_of
 from hosting.models import Backup, Instance, Operation
 from hosting.services import backups, instances
 from tenants.services.actors import Actor

@@ -21,16 +21,16 @@ from hosting.models import (
     Incident,
     Instance,
     Journal,
-    JournalBase,
     JournalPiece,
     Operation,
     Plan,
 )
 from hosting.selectors import journals as reading
-from hosting.services import journals, moves, restores
+from hosting.services import journal_alarm, journals, moves, restores
 from tenants.services.actors import Actor
 from tests.journeys.guestbook import done, write
 from tests.journeys.inside import Inside, docker
+from tests.journeys.minutes import fetch, get_base, sql
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -58,8 +58,8 @@ def to_a_minute(small: Plan) -> Plan:
 def book(to_a_minute: Plan, running: Order, work_off: WorkOff, backup_target: Path) -> Instance:
     """An instance whose journal is kept, and followed from a base."""
     instance = running("book")
-    _sql(instance, "CREATE TABLE ticks (at timestamptz NOT NULL)")
-    _get_base(instance, work_off)
+    sql(instance, "CREATE TABLE ticks (at timestamptz NOT NULL)")
+    get_base(instance, work_off)
     return instance
 
 
@@ -90,20 +90,20 @@ def test_a_killed_database_loses_less_than_a_minute(
     # It goes on in a journal of its own, from a base of its own; nothing of before was touched.
     old = Journal.objects.get(instance=book, generation=1)
     before = list(old.pieces.values_list("names", flat=True))
-    _sql(book, "INSERT INTO ticks VALUES (now())")
-    _get_base(book, work_off)
+    sql(book, "INSERT INTO ticks VALUES (now())")
+    get_base(book, work_off)
     [now] = reading.open_of(book)
     assert now.generation == 2
     assert all(name[:8] == "00000002" for each in now.pieces.all() for name in each.names)
     assert list(old.pieces.values_list("names", flat=True)) == before
     assert [span.end <= now.began_at for span in reading.spans(book)] == [True, False]
     # And from there it is brought to a moment once more, on the timeline that began there.
-    _sql(book, "INSERT INTO ticks VALUES (now())")
-    _fetch(book)
+    sql(book, "INSERT INTO ticks VALUES (now())")
+    fetch(book)
     rows = len(_ticks(book))
     latest = reading.archived_until(book)
     assert latest is not None
-    _sql(book, "DELETE FROM ticks")
+    sql(book, "DELETE FROM ticks")
     restores.request_to(instance=book, at=latest, actor=actor)
     assert done(work_off(book)) == Operation.State.SUCCEEDED
     assert len(_ticks(book)) == rows
@@ -113,36 +113,36 @@ def test_a_minute_in_the_middle_brings_exactly_the_rows_before_it(
     book: Instance, work_off: WorkOff, actor: Actor
 ) -> None:
     write(book, "before")
-    _sql(book, "INSERT INTO ticks SELECT now() FROM generate_series(1, 1000)")
+    sql(book, "INSERT INTO ticks SELECT now() FROM generate_series(1, 1000)")
     time.sleep(0.5)
     middle = timezone.now()
     time.sleep(0.5)
     write(book, "after")
-    _sql(book, "UPDATE ticks SET at = 'epoch'; DROP TABLE entries CASCADE")
-    _fetch(book)
+    sql(book, "UPDATE ticks SET at = 'epoch'; DROP TABLE entries CASCADE")
+    fetch(book)
     restore = restores.request_to(instance=book, at=middle, actor=actor)
     assert done(work_off(book)) == Operation.State.SUCCEEDED
-    assert _sql(book, "SELECT string_agg(text, ' ') FROM entries") == "before"
-    assert _sql(book, "SELECT count(*) FROM ticks WHERE at > 'epoch'") == "1000"
+    assert sql(book, "SELECT string_agg(text, ' ') FROM entries") == "before"
+    assert sql(book, "SELECT count(*) FROM ticks WHERE at > 'epoch'") == "1000"
     restore.refresh_from_db()
     assert restore.checks["entries"]["said"] == "1"
     left = Inside(book).run("db", "ls", "/var/lib/postgresql/journal").split()
     assert "of-before-g2" not in left
     moves.revert(instance=book, actor=actor)
     assert done(work_off(book)) == Operation.State.SUCCEEDED
-    assert _sql(book, "SELECT count(*) FROM ticks WHERE at > 'epoch'") == "0"
-    _fetch(book)
+    assert sql(book, "SELECT count(*) FROM ticks WHERE at > 'epoch'") == "0"
+    fetch(book)
     assert Journal.objects.get(instance=book, ended_at=None).generation == 1
 
 
 def test_an_idle_database_is_known_to_be_whole_and_stores_nothing(
     book: Instance, work_off: WorkOff, actor: Actor
 ) -> None:
-    _fetch(book)
-    _fetch(book)
+    fetch(book)
+    fetch(book)
     pieces, until = JournalPiece.objects.count(), reading.archived_until(book)
     time.sleep(40)  # PostgreSQL's own time for a piece has passed
-    _fetch(book)
+    fetch(book)
     moment = reading.archived_until(book)
     assert until is not None
     assert moment is not None
@@ -156,17 +156,17 @@ def test_a_store_that_is_away_fills_no_disk_and_is_told(
     book: Instance, work_off: WorkOff, backup_target: Path, to_a_minute: Plan
 ) -> None:
     backup_target.rename(backup_target.with_name("away"))
-    _sql(book, "INSERT INTO ticks SELECT now() FROM generate_series(1, 10)")
-    _fetch(book)
+    sql(book, "INSERT INTO ticks SELECT now() FROM generate_series(1, 10)")
+    fetch(book)
     journal = Journal.objects.get(instance=book)
     assert "is not there: is its disk mounted?" in journal.trouble
     Journal.objects.update(archived_until=timezone.now() - timedelta(minutes=2))
-    journals.watch(now=timezone.now())
+    journal_alarm.watch(now=timezone.now())
     incident = Incident.objects.get(kind=Incident.Kind.JOURNAL_BEHIND, closed_at=None)
     assert "can be restored only to moments before" in incident.summary
     backup_target.with_name("away").rename(backup_target)
-    _fetch(book)
-    journals.watch(now=timezone.now())
+    fetch(book)
+    journal_alarm.watch(now=timezone.now())
     incident.refresh_from_db()
     assert incident.closed_at is not None
 
@@ -175,12 +175,12 @@ def test_it_can_be_followed_by_hand_without_berth(
     book: Instance, backup_target: Path, tmp_path: Path
 ) -> None:
     """With the commands of docs/backups.md, and nothing but restic and PostgreSQL."""
-    _sql(book, "INSERT INTO ticks SELECT now() FROM generate_series(1, 3)")
+    sql(book, "INSERT INTO ticks SELECT now() FROM generate_series(1, 3)")
     time.sleep(0.5)
     middle = timezone.now()
     time.sleep(0.5)
-    _sql(book, "INSERT INTO ticks VALUES (now())")
-    _fetch(book)
+    sql(book, "INSERT INTO ticks VALUES (now())")
+    fetch(book)
     store = BackupStore.objects.get(instance=book)
     data, journal = tmp_path / "data", tmp_path / "journal"
     for place, repository, path in (
@@ -237,21 +237,6 @@ def _unpack(repository: str, password: str, path: str, goal: Path) -> None:
             subprocess.run(command, input=tar, check=True)
 
 
-def _get_base(instance: Instance, work_off: WorkOff) -> None:
-    """Fetch its journal, and have the backup made that is asked for then."""
-    _fetch(instance)
-    journals.request_bases(now=timezone.now())
-    assert done(work_off(instance)) == Operation.State.SUCCEEDED
-    _fetch(instance)
-    [journal] = reading.open_of(instance)
-    assert JournalBase.objects.filter(journal=journal).count() == 1
-
-
-def _fetch(instance: Instance) -> None:
-    Journal.objects.update(due_at=timezone.now())
-    periodic.ship_journals()
-
-
 def _go_on_for(seconds: float) -> None:
     """What the scheduler does meanwhile."""
     end = time.monotonic() + seconds
@@ -298,12 +283,7 @@ def _written_to(instance: Instance) -> Iterator[list[float]]:
 
 
 def _ticks(instance: Instance) -> list[float]:
-    return [float(each) for each in _sql(instance, TICKS).split()]
+    return [float(each) for each in sql(instance, TICKS).split()]
 
 
 TICKS = "SELECT extract(epoch FROM at) FROM ticks ORDER BY at"
-
-
-def _sql(instance: Instance, sql: str) -> str:
-    command = ("psql", "-AtXq", "-v", "ON_ERROR_STOP=1", "-U", "guestbook", "-d", "guestbook")
-    return Inside(instance).run("db", *command, "-c", sql).strip()

@@ -15,8 +15,7 @@ from pytest_django import Settings
 from hosting.engines.errors import CommandFailed, TryLater
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import ContainerState, RunResult
-from hosting.flows import backup as flow
-from hosting.flows import repositories, upkeep
+from hosting.flows import repositories, snapshots, upkeep
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation
 from hosting.services import backups, instances
 from tenants.services.actors import Actor
@@ -81,7 +80,7 @@ def stored(instance: Instance) -> list[str]:
 
 
 def read(instance: Instance, backup: Backup, path: str) -> bytes:
-    (written,) = (each for each in flow.written_of(backup) if each.path == path)
+    (written,) = (each for each in snapshots.written_of(backup) if each.path == path)
     return b"".join(repositories.primary(instance).read(written.snapshot, path))
 
 
@@ -107,7 +106,7 @@ def test_it_saves_what_is_declared_and_the_manifest_last(
     assert backup.is_good
     paths = ["manifest.json", "postgres/db/guestbook.dump", "secrets.json", "volumes/data.tar"]
     assert stored(book) == paths
-    assert flow.written_of(backup)[-1].path == "manifest.json"
+    assert snapshots.written_of(backup)[-1].path == "manifest.json"
     assert read(book, backup, "postgres/db/guestbook.dump") == DUMP
     manifest = json.loads(read(book, backup, "manifest.json"))
     assert manifest == backup.manifest
@@ -185,9 +184,9 @@ def test_a_worker_that_comes_back_late_forgets_nothing_of_its_successors(
     store, fence = repositories.primary(book), backup.operation.fence
     there = stored(book)
     for late in range(fence + 1):
-        flow.forget_earlier(store, backup, fence=late)
+        snapshots.forget_earlier(store, backup, fence=late)
     assert stored(book) == there
-    flow.forget_earlier(store, backup, fence=fence + 1)
+    snapshots.forget_earlier(store, backup, fence=fence + 1)
     assert stored(book) == []
 
 
@@ -271,7 +270,7 @@ def test_the_second_place_has_it_too(
     assert backup.copied_at is not None
     second = repositories.copy(book)
     assert second is not None
-    paths = {each.path: each.id for each in second.snapshots(tags=[flow.tag(backup)])}
+    paths = {each.path: each.id for each in second.snapshots(tags=[snapshots.tag(backup)])}
     assert sorted(paths) == stored(book)
     dump = b"".join(second.read(paths["postgres/db/guestbook.dump"], "postgres/db/guestbook.dump"))
     assert dump == DUMP
@@ -291,7 +290,7 @@ def test_old_ones_are_let_go_everywhere_and_the_space_is_given_back(
     assert new.operation is not None
     assert (old.is_good, old.secrets, new.is_good) == (False, "", True)
     for store in repositories.everywhere(book):
-        tags = frozenset({flow.tag(new), f"fence:{new.operation.fence}"})
+        tags = frozenset({snapshots.tag(new), f"fence:{new.operation.fence}"})
         assert {each.tags for each in store.snapshots()} == {tags}
     assert read(book, new, "postgres/db/guestbook.dump") == DUMP
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from hosting.flows import merging, repositories, shipping
 from hosting.models import Incident, Instance, Journal, JournalChapter, JournalPiece
 from hosting.selectors import journals as reading
-from hosting.services import journals, operations
+from hosting.services import journal_chapters, journals, operations
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
 from tests.hosting.journaled import journal, name
@@ -27,15 +27,15 @@ def chapter(
     order: Order, memory_server: object, backup_target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> JournalChapter:
     """A full one, with pieces of two journals."""
-    monkeypatch.setattr(journals, "MANY_PIECES", 3)
+    monkeypatch.setattr(journal_chapters, "MANY_PIECES", 3)
     book = order("book")
     book.operations.update(state="succeeded", finished_at=timezone.now())
     one = journal(book, None, ended_at=timezone.now())
     other = journal(book, None)
-    chapter = journals.chapter_of(journal=one)
+    chapter = journal_chapters.chapter_of(journal=one)
     repository = repositories.of_chapter(chapter)
     repository.ensure()
-    journals.record_made(chapter=chapter)
+    journal_chapters.record_made(chapter=chapter)
     for kept, number in ((one, 1), (one, 2), (other, 3), (one, 3)):
         content = tars.tar(tars.file(f"{name(number)}.gz", f"{kept.pk} {number}".encode()))
         written = repository.write("journal/db.tar", [content], tags=["journal"])

@@ -32,7 +32,7 @@ from hosting.models import (
 from hosting.services import backups, restores
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
-from tests.hosting.flows.test_shipping import Database, segment
+from tests.hosting.pretended_database import Database, segment
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]

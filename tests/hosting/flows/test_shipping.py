@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,54 +23,13 @@ from hosting.models import (
     Server,
 )
 from hosting.selectors import journals as reading
-from hosting.services import journals
+from hosting.services import journal_alarm, journal_chapters, journals
 from tests.hosting.engines import tars
+from tests.hosting.pretended_database import Database, segment
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
 pytestmark = pytest.mark.django_db(transaction=True)
-AT = datetime(2026, 3, 1, 2, 34, 56, 789000, tzinfo=UTC)
-
-
-def segment(number: int) -> str:
-    return f"{1:08X}{0:08X}{number:08X}"
-
-
-@dataclass
-class Database:
-    """What answers in the database's container."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    at: datetime = AT
-    snapshot: str = "700:700:"
-    last: str = "-"
-    whole: str = "yes"
-    left: int = 0
-    is_ours: bool = True
-    asked: list[tuple[str, ...]] = field(default_factory=list)
-    meanwhile: Callable[[], None] = lambda: None
-
-    def answer(self, instance: str, service: str, command: tuple[str, ...]) -> Iterable[bytes]:
-        self.asked.append(command[4:])
-        if not self.is_ours:
-            yield b"berth-journal not-ours\n\n"
-            return
-        for name in command[9:-1]:
-            self.files.pop(name, None)
-        names = sorted(self.files)
-        head = f"berth-journal {self.at.timestamp():.6f} {self.snapshot} {self.last}"
-        lines = [f"{head} {self.whole} {self.left}", *names]
-        yield "".join(f"{line}\n" for line in lines).encode()[:40]
-        yield "".join(f"{line}\n" for line in lines).encode()[40:] + b"\n"
-        self.meanwhile()
-        if names:
-            yield tars.tar(*(tars.file(f"{name}.gz", self.files[name]) for name in names))
-
-    def write(self, *numbers: int) -> None:
-        """Something was committed, and these pieces hold it."""
-        self.files |= {segment(number): str(number).encode() for number in numbers}
-        self.last = segment(max(numbers))
-        self.at += timedelta(seconds=20)
 
 
 @pytest.fixture
@@ -180,7 +138,7 @@ def test_what_comes_again_is_no_gap(database: Database) -> None:
 def test_a_chapter_that_is_full_makes_way(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "PIECES_A_CHAPTER", 1)
+    monkeypatch.setattr(journal_chapters, "PIECES_A_CHAPTER", 1)
     for number in (1, 2):
         database.write(number)
         journal = fetch()
@@ -213,8 +171,11 @@ def test_only_one_takes_it(database: Database) -> None:
 def test_one_that_keeps_none_yet_says_so(database: Database) -> None:
     database.is_ours = False
     journal = fetch()
-    assert "it begins when the instance is started the next time" in journal.trouble
-    assert journal.archived_until is None
+    assert "it begins when the instance is restarted" in journal.trouble
+    assert (journal.archived_until, journal.is_unkept) == (None, True)
+    assert reading.waits_for_start(journal.instance)
+    database.is_ours = True
+    assert not fetch().is_unkept
 
 
 def test_a_server_that_is_silent_is_not_waited_for(database: Database, book: Instance) -> None:
@@ -277,6 +238,32 @@ def test_other_data_has_another_journal(database: Database, book: Instance) -> N
     assert not Journal.objects.filter(ended_at=None).exists()
 
 
+def test_going_back_goes_on_with_what_lies_there(database: Database, book: Instance) -> None:
+    database.write(1)
+    first = fetch()
+    database.write(2)  # and before it is fetched the instance goes over to other data, and back
+    for generation in (2, 1):
+        Instance.objects.update(generation=generation)
+        JournalPiece.objects.filter(journal__generation=2).delete()
+        now = fetch()
+    assert (now.generation, now.pieces.count()) == (1, 1)
+    assert database.asked[-1][0] == "/var/lib/postgresql/journal/g1"
+    first.refresh_from_db()
+    assert first.ended_why == "The instance went over to other data."
+    assert now.began_at > first.began_at
+    assert reading.baseless_since(book) == now.began_at
+    journals.request_bases(now=timezone.now())
+    assert book.backups.count() == 1, "at once, however late the last one was"
+
+
+def test_what_is_stopped_is_asked_for_no_base(database: Database, book: Instance) -> None:
+    database.write(1)
+    fetch()
+    Instance.objects.update(state=Instance.State.STOPPED)
+    journals.request_bases(now=timezone.now())
+    assert not book.backups.exists()
+
+
 def test_a_journal_without_a_base_asks_for_a_backup(database: Database, book: Instance) -> None:
     database.is_ours = False
     periodic.ship_journals()
@@ -300,12 +287,12 @@ def test_it_is_told_when_it_falls_behind(database: Database, book: Instance) -> 
     database.write(1)
     journal = fetch()
     now = database.at + timedelta(seconds=50)
-    assert journals.watch(now=now) == 0
+    assert journal_alarm.watch(now=now) == 0
     Journal.objects.filter(pk=journal.pk).update(trouble="the store is away")
-    assert journals.watch(now=now + timedelta(seconds=20)) == 1
+    assert journal_alarm.watch(now=now + timedelta(seconds=20)) == 1
     incident = Incident.objects.get(kind=Incident.Kind.JOURNAL_BEHIND, closed_at=None)
     assert incident.summary.endswith("before 2026-03-01 02:35:16 UTC: the store is away")
     Instance.objects.update(state=Instance.State.STOPPED)  # nothing is written any more
-    assert journals.watch(now=now + timedelta(seconds=20)) == 0
+    assert journal_alarm.watch(now=now + timedelta(seconds=20)) == 0
     incident.refresh_from_db()
     assert incident.closed_at is not None

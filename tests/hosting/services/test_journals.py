@@ -7,12 +7,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
+from pytest_django import Settings
 
-from hosting.models import Instance, JournalChapter, Plan, Restore
+from hosting.models import Incident, Instance, JournalChapter, Plan, Restore
 from hosting.selectors import journals as reading
 from hosting.selectors.journals import Span
-from hosting.services import backups, journals, restores
+from hosting.services import (
+    backups,
+    journal_alarm,
+    journal_chapters,
+    journals,
+    operations,
+    restores,
+)
 from tenants.errors import Refused
 from tenants.services.actors import Actor
 from tests.hosting.journaled import base, journal, piece
@@ -145,15 +154,15 @@ def test_a_chapter_goes_once_nothing_leads_through_it(book: Instance) -> None:
     for chapter, numbers in zip(chapters, [(1, 2), (3, 4), (5, 6), (7, 8)], strict=True):
         piece(kept, chapter, *numbers)
     base(kept, NOW - DAY, first=4)
-    journals.let_go_of_chapters(instance=book, now=NOW)
-    assert journals.doomed_chapters(instance=book) == chapters[:1]
+    journal_chapters.let_go_of_chapters(instance=book, now=NOW)
+    assert journal_chapters.doomed_chapters(instance=book) == chapters[:1]
     assert not chapters[0].pieces.exists()
-    journals.record_destroyed(chapter=chapters[0])
-    journals.let_go_of_chapters(instance=book, now=NOW)
-    assert journals.doomed_chapters(instance=book) == []
+    journal_chapters.record_destroyed(chapter=chapters[0])
+    journal_chapters.let_go_of_chapters(instance=book, now=NOW)
+    assert journal_chapters.doomed_chapters(instance=book) == []
     journals.end_all(instance=book)
-    journals.let_go_of_chapters(instance=book, now=NOW)
-    assert journals.doomed_chapters(instance=book) == chapters[1:]
+    journal_chapters.let_go_of_chapters(instance=book, now=NOW)
+    assert journal_chapters.doomed_chapters(instance=book) == chapters[1:]
 
 
 def test_a_journal_of_before_is_needed_as_long_as_it_was_promised(book: Instance) -> None:
@@ -165,12 +174,70 @@ def test_a_journal_of_before_is_needed_as_long_as_it_was_promised(book: Instance
 
 def test_the_alarm_is_on_what_can_be_restored(book: Instance) -> None:
     kept = journal(book, NOW, began_at=NOW)
-    assert journals.watch(now=NOW + 0.9 * MINUTE) == 0
-    assert journals.watch(now=NOW + 1.1 * MINUTE) == 1
+    assert journal_alarm.watch(now=NOW + 0.9 * MINUTE) == 0
+    assert journal_alarm.watch(now=NOW + 1.1 * MINUTE) == 1
     kept.archived_until = NOW + DAY
     kept.save()
-    assert journals.watch(now=NOW + DAY) == 1  # it is up to date, and there is no base
+    assert journal_alarm.watch(now=NOW + DAY) == 1  # it is up to date, and there is no base
     base(kept, NOW + DAY)
-    assert journals.watch(now=NOW + DAY) == 0
+    assert journal_alarm.watch(now=NOW + DAY) == 0
     Plan.objects.update(point_in_time_days=0)
-    assert journals.watch(now=NOW + 30 * DAY) == 0
+    assert journal_alarm.watch(now=NOW + 30 * DAY) == 0
+
+
+def test_a_journal_that_nobody_keeps_is_told(book: Instance) -> None:
+    assert journal_alarm.watch(now=NOW + 0.9 * MINUTE) == 0  # it has just come to this plan
+    assert journal_alarm.watch(now=NOW + 1.1 * MINUTE) == 1
+    incident = Incident.objects.get(closed_at=None)
+    assert incident.kind == Incident.Kind.JOURNAL_BEHIND
+    assert incident.summary.endswith(
+        "can't be restored to a minute: nobody keeps the journal of db"
+    )
+    kept = journal(book, NOW + MINUTE, began_at=NOW + MINUTE)
+    base(kept, NOW + MINUTE)
+    assert journal_alarm.watch(now=NOW + 1.1 * MINUTE) == 0
+    assert not Incident.objects.filter(closed_at=None).exists()
+    kept.ended_at = NOW + 2 * MINUTE
+    kept.save()
+    assert journal_alarm.watch(now=NOW + 3.1 * MINUTE) == 1
+
+
+def test_a_definition_that_cant_be_read_is_told(book: Instance) -> None:
+    Instance.objects.update(definition={"name": "of another Berth"})
+    assert journal_alarm.watch(now=NOW) == 1
+
+
+@pytest.mark.parametrize(("state", "late"), [("running", 1), ("degraded", 1), ("stopped", 0)])
+def test_the_alarm_is_on_whatever_may_be_written_to(book: Instance, state: str, late: int) -> None:
+    base(journal(book, NOW, began_at=NOW), NOW)
+    Instance.objects.update(state=state)
+    assert journal_alarm.watch(now=NOW + 2 * MINUTE) == late
+
+
+def test_a_change_is_waited_for_and_not_for_ever(book: Instance, actor: Actor) -> None:
+    base(journal(book, NOW, began_at=NOW), NOW)
+    with transaction.atomic():
+        operations.request(instance=book, kind="restart", actor=actor)
+    book.operations.filter(kind="restart").update(requested_at=NOW)
+    assert journal_alarm.watch(now=NOW + 10 * MINUTE) == 0
+    assert journal_alarm.watch(now=NOW + journal_alarm.AWAY_PATIENCE + MINUTE) == 1
+
+
+def test_one_place_only_is_told(book: Instance, settings: Settings) -> None:
+    kept = journal(book, NOW, began_at=NOW)
+    base(kept, NOW)
+    chapter = JournalChapter.objects.create(instance=book, number=1)
+    piece(kept, chapter, 1)
+    chapter.pieces.update(stored_at=NOW - journal_alarm.COPY_PATIENCE)
+    assert journal_alarm.watch(now=NOW + MINUTE) == 0  # no second place is set
+    settings.BERTH_BACKUP_COPY = "/off-site"
+    assert journal_alarm.watch(now=NOW) == 0
+    assert journal_alarm.watch(now=NOW + MINUTE) == 1
+    incident = Incident.objects.get(closed_at=None)
+    assert incident.kind == Incident.Kind.JOURNAL_NOT_COPIED
+    assert "since 2026-03-20 11:45 UTC is in one place only" in incident.summary
+    assert reading.incident_of(book) is None  # a client can be restored to every minute
+    chapter.pieces.update(is_copied=True)
+    assert journal_alarm.watch(now=NOW + MINUTE) == 1  # in a place of before
+    JournalChapter.objects.update(copied_to="/off-site")
+    assert journal_alarm.watch(now=NOW + MINUTE) == 0

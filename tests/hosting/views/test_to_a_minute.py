@@ -83,6 +83,39 @@ def test_what_is_behind_is_told(book: Instance, browser: Browser) -> None:
     assert "bucket" not in page
 
 
+def test_one_that_has_to_be_restarted_says_so_and_offers_it(
+    book: Instance, browser: Browser, member: Callable[[Role], User], login: Login
+) -> None:
+    book.journals.update(is_unkept=True, archived_until=None)
+    incidents.open_for(kind=Incident.Kind.JOURNAL_BEHIND, instance=book, summary="not yet")
+    for path in (ALL, PAGE):
+        page = browser.get(path).content.decode()
+        assert "It begins once book is restarted:" in page
+        assert "It is behind:" not in page
+        assert 'action="/c/acme/instances/book/restart"' in page
+    front = browser.get("/c/acme/instances/book/").content.decode()
+    assert "begins once book is restarted" in front
+    page = login(member(Role.VIEWER)).get(ALL).content.decode()
+    assert "An owner or an admin can restart it." in page
+    assert "book/restart" not in page
+    assert browser.post("/c/acme/instances/book/restart").status_code == 302
+    assert "It begins once book" not in browser.get(ALL).content.decode()  # it is on the way
+
+
+def test_other_data_shows_the_gap_until_its_base_is_made(book: Instance, browser: Browser) -> None:
+    now = timezone.now()
+    changed = now - timedelta(hours=1)
+    book.journals.update(archived_until=changed, ended_at=changed)
+    later = journal(book, now, generation=2, began_at=changed)
+    page = " ".join(browser.get(ALL).content.decode().split())
+    assert "can be restored: it goes on from the next backup" in page
+    assert page.count('class="time-line-there"') == 1
+    base(later, now - timedelta(minutes=50))
+    page = " ".join(browser.get(ALL).content.decode().split())
+    assert "it goes on from the next backup" not in page
+    assert page.count('class="time-line-there"') == 2
+
+
 def test_a_moment_is_chosen_read_and_asked_for(book: Instance, browser: Browser) -> None:
     at = (timezone.now() - timedelta(hours=5)).astimezone(BERLIN).replace(second=0, microsecond=0)
     page = browser.get(PAGE, {"at": f"{at:%Y-%m-%dT%H:%M}"}).content.decode()
