@@ -7,9 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
-import httpx
 import pytest
 from django.test import Client as Browser
 
@@ -20,48 +18,13 @@ from tenants.services.actors import Actor
 from tests.conftest import OWNER
 from tests.journeys import secret_search
 from tests.journeys.inside import Inside
+from tests.journeys.n8n import ALICE, assert_usable, automate, data, log_in
 from tests.journeys.portal import Edge, wait_until, web
 
 pytestmark = [pytest.mark.docker, pytest.mark.n8n, pytest.mark.django_db(transaction=True)]
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
-ALICE = {
-    "email": "alice@acme.example",
-    "firstName": "Alice",
-    "lastName": "Acme",
-    "password": "Correct-horse-8",
-}
-
-
-def workflow(path: str) -> dict[str, Any]:
-    """Answers a webhook with a sum that a Code node reckons, in n8n's task runner."""
-
-    def node(name: str, kind: str, version: float, at: int, **parameters: object) -> dict[str, Any]:
-        return {
-            "id": name,
-            "name": name,
-            "type": f"n8n-nodes-base.{kind}",
-            "typeVersion": version,
-            "position": [at, 0],
-            "parameters": parameters,
-        }
-
-    hook = node("Hook", "webhook", 2, 0, path=path, httpMethod="GET", responseMode="lastNode")
-    hook["webhookId"] = path
-    code = node("Sum", "code", 2, 200, jsCode="return [{json: {sum: 40 + 2}}];")
-    return {
-        "name": f"Sums for {path}",
-        "nodes": [hook, code],
-        "connections": {"Hook": {"main": [[{"node": "Sum", "type": "main", "index": 0}]]}},
-        "settings": {"saveDataSuccessExecution": "all"},
-        "active": False,
-    }
-
-
-def data(response: httpx.Response) -> Any:
-    assert response.is_success, f"{response.status_code}: {response.text[:500]}"
-    return response.json()["data"]
 
 
 def query(engine: Engine, instance: Instance, sql: str) -> str:
@@ -70,33 +33,6 @@ def query(engine: Engine, instance: Instance, sql: str) -> str:
     result = engine.run(str(instance.pk), "db", command, timeout=timedelta(seconds=20))
     assert result.exit_code == 0, result.output
     return result.output.strip()
-
-
-def assert_usable(browser: httpx.Client) -> None:
-    """Asked once: the page is the editor, and the API speaks."""
-    page = browser.get("/")
-    assert page.status_code == 200
-    assert "n8n" in page.text
-    assert "starting up" not in page.text
-    assert "userManagement" in data(browser.get("/rest/settings"))
-    assert browser.get("/rest/login").status_code == 401
-
-
-def automate(browser: httpx.Client, path: str) -> str:
-    """Make the workflow, let it listen, and call it; return its id."""
-    made = data(browser.post("/rest/workflows", json=workflow(path)))
-    read = data(browser.get(f"/rest/workflows/{made['id']}"))
-    assert read["name"] == f"Sums for {path}"
-    change = {"active": True, "versionId": made["versionId"]}
-    assert data(browser.patch(f"/rest/workflows/{made['id']}", json=change))["active"]
-    answer = browser.get(f"/webhook/{path}")
-    assert (answer.status_code, answer.json()) == (200, {"sum": 42})
-    return str(made["id"])
-
-
-def log_in(browser: httpx.Client) -> None:
-    login = {"emailOrLdapLoginId": ALICE["email"], "password": ALICE["password"]}
-    data(browser.post("/rest/login", json=login))
 
 
 def assert_all_gone(edge: Edge, engine: Engine, instance: Instance, name: str) -> None:
