@@ -81,7 +81,7 @@ def test_the_first_page_shows_what_is_going_on_and_what_failed(
     instance = Instance.objects.get(state="failed")
     assert "The image does not exist." in html
     assert instance.server.name in html
-    assert "<strong>2</strong> of 1" in html, "two instances of one CPU on a server of one"
+    assert "<strong>3</strong> of 1" in html, "three instances of one CPU on a server of one"
     assert "b-fill-bad" in html
-    assert "<strong>1</strong> of 4 GiB" in html, "two instances of 512 MiB on 4 GiB"
+    assert "<strong>1.5</strong> of 4 GiB" in html, "three instances of 512 MiB on 4 GiB"
     assert f"{reverse('admin:hosting_instance_changelist')}?state=running" in html
