@@ -39,7 +39,8 @@ def versions_for(instance: Instance) -> list[str]:
         return []
     names = list(app.versions)
     if instance.version not in names:
-        return names
+        older = _older_by_its_own(instance)
+        return [each for each in names if each not in older]
     newer = names[: names.index(instance.version)]
     return [*newer, instance.version] if _definition(app) != instance.definition else newer
 
@@ -90,6 +91,12 @@ def for_staff() -> QuerySet[Upgrade]:
     """All there ever were, with what a list shows of them."""
     related = ("operation__instance__client", "reverted_by", "safety", "from_plan", "to_plan")
     return Upgrade.objects.select_related(*related).defer("from_definition", "to_definition")
+
+
+def _older_by_its_own(instance: Instance) -> list[str]:
+    """The versions below its own in the catalog's file as it was when it got that version."""
+    listed = [each["version"] for each in instance.definition["berth"]["versions"]]
+    return listed[listed.index(instance.version) + 1 :] if instance.version in listed else []
 
 
 def _definition(app: App) -> Mapping[str, Any]:
