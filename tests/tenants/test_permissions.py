@@ -15,6 +15,7 @@ TABLE = {
     Permission.VIEW_INSTANCES: "yes yes yes yes",
     Permission.ORDER_INSTANCE: "yes yes no  no",
     Permission.OPERATE_INSTANCE: "yes yes no  no",
+    Permission.UPGRADE_INSTANCE: "yes yes no  no",
     Permission.DELETE_INSTANCE: "yes yes no  no",
     Permission.DOWNLOAD_BACKUP: "yes no  no  no",
     Permission.MAKE_BACKUP: "yes yes no  no",

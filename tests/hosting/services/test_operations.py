@@ -18,6 +18,7 @@ from tenants.services.actors import Actor
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
 pytestmark = pytest.mark.django_db(transaction=True)
+SAVED = ("backup", "restore", "revert")
 
 
 def test_it_refuses_a_second_operation_and_names_the_first(
@@ -43,10 +44,10 @@ def test_the_database_itself_holds_one_active_operation_an_instance(
     ("state", "kinds"),
     [
         ("new", {"provision", "delete"}),
-        ("running", {"stop", "restart", "backup", "restore", "revert", "delete"}),
-        ("stopped", {"start", "backup", "restore", "revert", "delete"}),
-        ("degraded", {"provision", "stop", "restart", "backup", "restore", "revert", "delete"}),
-        ("failed", {"provision", "stop", "restart", "backup", "restore", "revert", "delete"}),
+        ("running", {"stop", "restart", "upgrade", *SAVED, "delete"}),
+        ("stopped", {"start", "upgrade", *SAVED, "delete"}),
+        ("degraded", {"provision", "stop", "restart", "upgrade", *SAVED, "delete"}),
+        ("failed", {"provision", "stop", "restart", *SAVED, "delete"}),
     ],
 )
 def test_it_allows_what_fits_the_state(
