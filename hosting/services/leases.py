@@ -29,7 +29,7 @@ from tenants.services.actors import Actor
 _BRINGS_UP = (
     *(Operation.Kind.PROVISION, Operation.Kind.CLONE),
     *(Operation.Kind.START, Operation.Kind.RESTART),
-    *(Operation.Kind.RESTORE, Operation.Kind.REVERT),
+    *(Operation.Kind.RESTORE, Operation.Kind.REVERT, Operation.Kind.UPGRADE),
 )
 _SET = ("state", "state_reason", "first_running_at", "deleted_at", "repairs", "repair_after")
 

@@ -16,6 +16,7 @@ from hosting.flows.moments import Moment
 from hosting.models import Operation, OperationStep
 from hosting.services import leases
 from tests.chaos import calls, fleet
+from tests.chaos.calls import Call
 from tests.chaos.lives import NOT_PASSED, SURVIVED, Trial
 from tests.chaos.subject import Subject
 from tests.chaos.waiting import wait_until
@@ -25,29 +26,29 @@ APART = 3  # steps between two deaths: each worker but the first goes on where a
 
 @dataclass(frozen=True)
 class Death:
-    """Where a worker dies: at a moment of a step, or before so many-th call to the engine."""
+    """Where a worker dies: at a moment of a step, or before its so many-th call to the engine."""
 
     kind: str
-    step: str = ""
+    step: str
     moment: Moment | None = None
     call: int = 0
 
     def __str__(self) -> str:
-        return f"{self.kind}/{self.step}/{self.moment}" if self.step else f"{self.kind} {self.call}"
+        return f"{self.kind}/{self.step}/{self.moment or self.call}"
 
     def was_passed(self, operation: Operation) -> bool:
-        """Whether there was no such moment: within a step that says nothing."""
-        if self.call:
-            return not operation.is_active  # what is done side by side needs fewer calls at times
+        """Whether there was no such moment: within a step that says nothing.
+
+        And where calls are made side by side there are fewer of them at times.
+        """
         step = operation.steps.get(name=self.step)
-        is_silent = step.state == OperationStep.State.DONE and not step.output
-        return self.moment == Moment.WITHIN and is_silent
+        if step.state != OperationStep.State.DONE:
+            return False
+        return bool(self.call) or (self.moment == Moment.WITHIN and not step.output)
 
     def see(self, operation: Operation) -> None:
         """Raise ``AssertionError`` unless a worker has just died there."""
         assert operation.state == Operation.State.RUNNING, "a dead worker told somebody"
-        if self.call:
-            return
         step = operation.steps.get(name=self.step)
         is_done = step.state == OperationStep.State.DONE
         assert is_done == (self.moment == Moment.AFTER), f"{step.name} is {step.state}"
@@ -91,20 +92,29 @@ class Deaths:
 
 def all_deaths() -> list[Deaths]:
     """Every moment of every step of every kind that the runner knows."""
-    return [deaths for flow in runner.FLOWS.values() for deaths in _deaths_in(flow)]
+    return [
+        deaths
+        for flow in runner.FLOWS.values()
+        for deaths in _apart(
+            flow, [Death(flow.kind, step.name, moment) for step in flow.steps for moment in Moment]
+        )
+    ]
 
 
-def _deaths_in(flow: Flow) -> Iterator[Deaths]:
-    """Each moment of each step once, and in one operation never two of neighbours."""
-    moments = tuple(Moment)
+def deaths_before(kind: str, said: Sequence[Call]) -> list[Deaths]:
+    """Before each of these calls."""
+    return list(
+        _apart(runner.FLOWS[kind], [Death(kind, each.step, call=each.number) for each in said])
+    )
+
+
+def _apart(flow: Flow, hits: Sequence[Death]) -> Iterator[Deaths]:
+    """Each of them once, and in one operation never two of the same step or of neighbours."""
     for first in range(APART):
-        steps = flow.steps[first::APART]
-        for turn in range(len(moments) if steps else 0):
-            hits = (
-                Death(flow.kind, step.name, moments[(turn + number) % len(moments)])
-                for number, step in enumerate(steps)
-            )
-            yield Deaths(flow.kind, tuple(hits))
+        steps = [each.name for each in flow.steps[first::APART]]
+        rest = [[hit for hit in hits if hit.step == name] for name in steps]
+        while any(rest):
+            yield Deaths(flow.kind, tuple(each.pop(0) for each in rest if each))
 
 
 def _status_of_worker(operation: Operation, hits: Sequence[Death]) -> int:
@@ -130,7 +140,8 @@ def _status_of_worker(operation: Operation, hits: Sequence[Death]) -> int:
 def _start_worker(operation: Operation, hits: Sequence[Death]) -> int:
     """Fork the worker that dies there; its process id."""
     if hits[0].call:
-        return fleet.run_in_child(operation.pk, prepare=calls.die_before(hits[0].call))
+        places = {(each.step, each.call) for each in hits}
+        return fleet.run_in_child(operation.pk, prepare=calls.die_before(places))
     return fleet.run_in_child(operation.pk, die_at=" ".join(map(str, hits)))
 
 

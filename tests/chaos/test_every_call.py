@@ -14,4 +14,4 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1200)]
 def test_it_survives_the_death_of_its_worker_before_every_call(held: Callable[..., str]) -> None:
     report = held("every-call")
     for kind in FLOWS:
-        assert any(line.split()[:2] == [kind, "1"] for line in report.splitlines())
+        assert any(line.split()[:1] == [kind] for line in report.splitlines())
