@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import close_old_connections, connection
 from django.test import override_settings
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from hosting.flows import runner
@@ -21,6 +21,9 @@ from tenants.models import User
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PASSWORD = "correct horse battery"
 CHROMIUM = "/usr/bin/chromium"
+# Chromium breaks off a request when the machine gets a network, as by the instance of another test;
+# the page asks again.
+MOVED = "net::ERR_NETWORK_CHANGED"
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -87,8 +90,13 @@ def problems() -> list[str]:
 def page(chromium: Browser, live_server: LiveServer, problems: list[str]) -> Iterator[Page]:
     context = chromium.new_context(base_url=live_server.url)
     page = context.new_page()
-    page.set_default_timeout(15_000)
-    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    page.set_default_timeout(30_000)
+
+    def listen(said: ConsoleMessage) -> None:
+        if said.type == "error" and MOVED not in said.text:
+            problems.append(said.text)
+
+    page.on("console", listen)
     page.on("pageerror", lambda error: problems.append(str(error)))
     yield page
     context.close()
