@@ -21,6 +21,7 @@ from tenants.models import User
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PASSWORD = "correct horse battery"
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE = 30_000  # milliseconds: other tests keep the machine busy
 # Chromium breaks off a request when the machine gets a network, as by the instance of another test;
 # the page asks again.
 MOVED = "net::ERR_NETWORK_CHANGED"
@@ -34,6 +35,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,7 +92,7 @@ def problems() -> list[str]:
 def page(chromium: Browser, live_server: LiveServer, problems: list[str]) -> Iterator[Page]:
     context = chromium.new_context(base_url=live_server.url)
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
 
     def listen(said: ConsoleMessage) -> None:
         if said.type == "error" and MOVED not in said.text:
