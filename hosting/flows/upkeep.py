@@ -15,6 +15,11 @@ from hosting.models import BackupStore, Incident, Instance
 from hosting.services import backup_stores, incidents
 
 PING_TIMEOUT_SECONDS = 10
+_SILENCING = (  # what may cost a client data
+    *(Incident.Kind.BACKUP_DAMAGED, Incident.Kind.RESTORE_TEST_FAILED),
+    *(Incident.Kind.RESTORE_TEST_OVERDUE, Incident.Kind.JOURNAL_BEHIND),
+    Incident.Kind.JOURNAL_NOT_COPIED,
+)
 BROKEN = (Damaged, RepositoryMissing, WrongPassword)
 logger = logging.getLogger(__name__)
 
@@ -45,10 +50,10 @@ def destroy() -> None:
 
 
 def watch() -> None:
-    """Raise the alarm where the last proven backup is too old; else tell the outside."""
+    """Raise the alarm where the last proven backup is too old; tell the outside if all is well."""
     late = backup_stores.watch_ages(now=timezone.now())
-    broken = Incident.objects.filter(kind=Incident.Kind.BACKUP_DAMAGED, closed_at=None)
-    if settings.BERTH_DEAD_MANS_URL and not late and not broken.exists():
+    wrong = Incident.objects.filter(kind__in=_SILENCING, closed_at=None)
+    if settings.BERTH_DEAD_MANS_URL and not late and not wrong.exists():
         request = urllib.request.Request(settings.BERTH_DEAD_MANS_URL)  # noqa: S310  (a setting)
         with urllib.request.urlopen(request, timeout=PING_TIMEOUT_SECONDS):  # noqa: S310
             pass

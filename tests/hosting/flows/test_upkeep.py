@@ -74,12 +74,26 @@ def test_it_falls_silent_when_a_backup_is_late(book: Instance, outside: Outside)
     assert outside.asked == ["/berth"]
 
 
-def test_it_falls_silent_while_a_store_is_damaged(book: Instance, outside: Outside) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Incident.Kind.BACKUP_DAMAGED,
+        Incident.Kind.RESTORE_TEST_FAILED,
+        Incident.Kind.RESTORE_TEST_OVERDUE,
+        Incident.Kind.JOURNAL_BEHIND,
+        Incident.Kind.JOURNAL_NOT_COPIED,
+    ],
+)
+def test_it_falls_silent_while_saved_data_is_in_doubt(
+    book: Instance, outside: Outside, kind: Incident.Kind
+) -> None:
     made(book, timezone.now())
-    kind = Incident.Kind.BACKUP_DAMAGED
     incidents.open_for(kind=kind, instance=book, summary="A byte was changed.")
     upkeep.watch()
     assert outside.asked == []
+    incidents.close(kind=kind, instance=book)
+    upkeep.watch()
+    assert outside.asked == ["/berth"]
 
 
 def test_an_outside_that_refuses_is_an_error_of_the_chore(book: Instance, outside: Outside) -> None:
