@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from pytest_django import Settings
 
-from hosting.catalog.loader import load_app
 from hosting.flows import runner
 from hosting.models import Instance, Operation, Rehearsal
 from hosting.selectors.instances import hostname
 from hosting.services import moves, upgrades
 from tenants.services.actors import Actor
-from tests.conftest import CATALOG
 from tests.journeys.guestbook import back_up, done, read, write
 from tests.journeys.inside import Inside, docker
 from tests.journeys.portal import Edge, wait_until
 from tests.journeys.posting import CLIENTS, Hold, Posters, signed
+from tests.journeys.shelf import change, shelf_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -32,27 +28,8 @@ WorkOff = Callable[[Instance], Operation]
 
 @pytest.fixture
 def shelf(settings: Settings, tmp_path: Path) -> Path:
-    """The guestbook's catalog file, to be changed; at first it knows the first version alone."""
-    shelf = tmp_path / "catalog"
-    shelf.mkdir()
-    settings.BERTH_CATALOG_DIRS = [
-        shelf if each == CATALOG else each for each in settings.BERTH_CATALOG_DIRS
-    ]
-    file = shelf / "guestbook.yaml"
-    shutil.copy(CATALOG / "guestbook.yaml", file)
-    _change(file, versions=["1"])
-    return file
-
-
-def _change(file: Path, *, versions: list[str], **environment: str) -> None:
-    text = re.sub(
-        r"\$\{BERTH_VERSION:-\w+\}", f"${{BERTH_VERSION:-{versions[0]}}}", file.read_text()
-    )
-    written = yaml.safe_load(text)
-    written["x-berth"]["versions"] = [{"version": each} for each in versions]
-    written["services"]["web"]["environment"] |= environment
-    file.write_text(yaml.safe_dump(written))
-    load_app(file)  # it is right
+    """The guestbook's catalog, to be changed; at first it knows the first version alone."""
+    return shelf_of(settings, tmp_path)
 
 
 def _rehearse(instance: Instance, actor: Actor) -> Rehearsal:
@@ -82,7 +59,7 @@ def test_an_upgrade_is_rehearsed_loses_no_post_and_can_be_taken_back(
     assert instance.version == "1"
     write(instance, "ada")
     back_up(instance, work_off, actor)
-    _change(shelf, versions=["2", "1"])
+    change(shelf, versions=["2", "1"])
     rehearsal = _rehearse(instance, actor)
     assert (rehearsal.passed, rehearsal.reason) == (True, "")
     assert rehearsal.checks["entries"]["fits"]
@@ -123,7 +100,7 @@ def test_a_version_that_does_not_start_fails_its_rehearsal_and_is_taken_back_by_
     write(instance, "ada")
     back_up(instance, work_off, actor)
     before = Inside(instance).containers()
-    _change(shelf, versions=["2", "1"], FAIL_START="1")
+    change(shelf, versions=["2", "1"], FAIL_START="1")
     rehearsal = _rehearse(instance, actor)
     assert rehearsal.passed is False
     assert "web" in rehearsal.reason
