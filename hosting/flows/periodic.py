@@ -25,6 +25,7 @@ from hosting.services import (
     incidents,
     journal_alarm,
     journals,
+    partitions,
     repairs,
     restore_tests,
     rollouts,
@@ -116,7 +117,12 @@ def _watch_journals() -> None:
     journal_alarm.watch(now=now)
 
 
+def _keep_up_partitions() -> None:
+    partitions.keep_up(now=timezone.now())
+
+
 CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
+    "keep-up-partitions": (timedelta(hours=1), _keep_up_partitions),
     "request-backups": (timedelta(minutes=1), _request_backups),
     "watch-backups": (timedelta(minutes=5), upkeep.watch),
     "watch-journals": (WATCH_JOURNALS, _watch_journals),  # also where nobody fetches them
