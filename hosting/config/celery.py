@@ -9,8 +9,11 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, worker_init
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hosting.config.settings")
+for scheme in ("redis", "rediss"):
+    TRANSPORT_ALIASES[scheme] = "hosting.config.broker:Transport"
 
 app = Celery("berth")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -54,9 +54,10 @@ def _round(
         seconds=240,
         what="all of them end",
     )
+    faults = [*made.wrong_with_parts()]
     worker.kill()
     beat.kill()
-    faults = [f"{kind}: {f}" for kind, each in subjects.items() for f in each.faults(asked[kind])]
+    faults += [f"{kind}: {f}" for kind, each in subjects.items() for f in each.faults(asked[kind])]
     if not any(each.startswith("at ") for each in standing.values()):
         faults.append("the worker worked on nothing when it was killed")
     return faults

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hosting.models import ACTIVE_STATES, Instance, Operation
+from tenants.errors import Refused
 from tests.chaos import engine, evidence, fleet, inside, verdict
 from tests.chaos.deeds import DEEDS, World
 from tests.chaos.fleet import Fleet
@@ -32,14 +33,21 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
     for part in parts.values():
         part.start()
     _wreak_havoc(world, random.Random(options.seed), options.minutes * 60)
-    faults = [*_settle(world), *_wrong(world)]
-    faults += _delete_all(world)
-    made.kill_all()
-    faults += evidence.wrong_with_whole(made.owner, [engine.LOCAL])
-    verdict.tell(faults)
+    faults = verdict.tell(_everything_wrong(world))
     if faults:
         print(f"To do the same again: make chaos SEED={options.seed} MINUTES={options.minutes:g}")
     return not faults
+
+
+def _everything_wrong(world: World) -> Iterator[str]:
+    """What is not as it should be, from when the blows end until nothing is left."""
+    yield from world.faults
+    yield from _settle(world)
+    yield from world.made.wrong_with_parts()
+    yield from _wrong(world)
+    yield from _delete_all(world)
+    world.made.kill_all()
+    yield from evidence.wrong_with_whole(world.made.owner, [engine.LOCAL])
 
 
 def _wreak_havoc(world: World, dice: random.Random, seconds: float) -> None:
@@ -62,11 +70,16 @@ def _settle(world: World) -> Iterator[str]:
     """Wait until nothing goes on and nothing is away any more."""
     began = time.monotonic()
     try:
-        wait_until(lambda: _is_quiet(world), seconds=PATIENCE, what="everything is quiet", pause=2)
+        wait_until(lambda: _is_over(world), seconds=PATIENCE, what="everything is quiet", pause=2)
         print(f"quiet after {time.monotonic() - began:.0f} s")
     except NotInTime as late:
         yield str(late)
         yield from evidence.histories(Operation.objects.filter(state__in=ACTIVE_STATES))
+
+
+def _is_over(world: World) -> bool:
+    """Nothing to wait for: all is quiet, or a part has ended that would have to do it."""
+    return any(world.made.wrong_with_parts()) or _is_quiet(world)
 
 
 def _is_quiet(world: World) -> bool:
@@ -136,10 +149,25 @@ def _reasons_of_failure() -> Counter[str]:
     return Counter(f"{each.kind}: {each.reason}" for each in failed)
 
 
+def _refusing(refused: dict[Instance, str]) -> dict[Instance, str]:
+    """Ask for the deletion of each; those that are still busy stay, with what was said."""
+    for instance in list(refused):
+        try:
+            fleet.ask(instance, Operation.Kind.DELETE)
+        except Refused as refusal:
+            refused[instance] = str(refusal)
+        else:
+            del refused[instance]
+    return refused
+
+
 def _delete_all(world: World) -> Iterator[str]:
     """In the end everybody leaves, and nothing may stay behind."""
-    for instance in world.alive():
-        fleet.ask(instance, Operation.Kind.DELETE)
+    refused = dict.fromkeys(world.alive(), "not asked")
+    try:
+        wait_until(lambda: not _refusing(refused), seconds=60, what="all may be deleted", pause=1)
+    except NotInTime as late:
+        yield from (str(late), *refused.values())
     try:
         wait_until(lambda: not world.alive(), seconds=PATIENCE, what="all are deleted", pause=1)
     except NotInTime as late:

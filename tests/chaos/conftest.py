@@ -35,7 +35,7 @@ def held(capsys: pytest.CaptureFixture[str]) -> Held:
             process.wait(120)
         with capsys.disabled():
             print(f"\n{report}")
-        wrong = verdict.told(report) or report.splitlines()[-20:]
+        wrong = [*verdict.told(report), "The end of the report:", *report.splitlines()[-20:]]
         assert process.returncode == 0, "\n".join(wrong)
         return report
 

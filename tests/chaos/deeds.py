@@ -41,6 +41,7 @@ class World:
     secrets: dict[Instance, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     accounts: dict[Instance, str] = field(default_factory=dict)
     blows: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)  # what would not be seen any more in the end
     refused: int = 0
 
     def alive(self) -> list[Instance]:
@@ -164,6 +165,7 @@ def kill(name: str) -> Deed:
 
     def deed(world: World, chance: float) -> str | None:
         part = world.parts[name]
+        world.faults.extend(world.made.wrong_with_parts())
         part.kill()
         time.sleep(chance * LONGEST_AWAY)
         part.start()

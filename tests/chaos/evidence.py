@@ -164,7 +164,11 @@ def wrong_with_whole(owner: str, endpoints: Iterable[str]) -> Iterator[str]:
 def histories(operations: Iterable[Operation]) -> Iterator[str]:
     """For a person who wants to know why: how far each came, and what it said."""
     for each in operations:
-        head = f"{each.kind} of {each.instance}: {each.state}, attempt {each.attempt}"
+        head = (
+            f"{each.kind} of {each.instance}: {each.state}, attempt {each.attempt},"
+            f" asked for at {each.requested_at}, due at {each.run_after},"
+            f" leased to {each.worker or 'nobody'} until {each.lease_expires_at}"
+        )
         steps = each.steps.exclude(state=OperationStep.State.PENDING)
         said = [f"    {step.name}: {step.state}: {step.output.strip()!r}" for step in steps]
         held = engine.held(

@@ -132,6 +132,12 @@ class Installation:
         self.parts.append(part)
         return part
 
+    def wrong_with_parts(self) -> Iterator[str]:
+        """None of them ends by itself, whatever else of the installation dies."""
+        for part in self.parts:
+            if part.has_ended:
+                yield f"the {part.name} ended by itself:\n{part.log_tail(4)}"
+
     def kill_all(self) -> None:
         """End all parts, so that nobody touches the engine any more."""
         for part in self.parts:

@@ -35,9 +35,8 @@ def main(made: Installation, options: argparse.Namespace) -> bool:
             "engine": lambda: _break_engine(private),
         }
         world = Fleet.found(private.endpoint if private else LOCAL)
-        faults = list(_run(made, world, WORKERS[options.part], breaks[options.part]))
-        faults += evidence.wrong_with_whole(made.owner, [world.server.endpoint])
-    verdict.tell(faults)
+        faults = verdict.tell(_run(made, world, WORKERS[options.part], breaks[options.part]))
+        faults += verdict.tell(evidence.wrong_with_whole(made.owner, [world.server.endpoint]))
     return not faults
 
 
@@ -63,6 +62,7 @@ def _run(
         print(f"all were up {time.monotonic() - began:.1f} s later")
     except NotInTime as late:
         yield from (str(late), *evidence.histories(Operation.objects.all()))
+    yield from made.wrong_with_parts()
     made.kill_all()
     for subject, operation in zip(subjects, asked, strict=True):
         yield from (f"{subject.instance}: {fault}" for fault in subject.faults(operation))

@@ -29,6 +29,11 @@ class Part:
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and has ended, and nobody has killed it."""
+        return self.process is not None and self.process.poll() is not None
+
     def start(self, **more: str) -> None:
         """Start it, with more in its environment; returns at once."""
         assert not self.is_alive, f"{self.name} runs already"
@@ -50,6 +55,7 @@ class Part:
         self._tell(signal.SIGKILL)
         if self.process is not None:
             self.process.wait(20)
+        self.process = None
 
     def pause(self) -> None:
         """As a machine that is too busy does, or one that is moved while it runs."""
