@@ -39,7 +39,7 @@ def quicken(target: Target, name: str, password: str, run: Callable[..., str]) -
     ``run`` runs restic on that repository. A creation that breaks off here leaves one that opens
     as slowly as any other.
     """
-    content = _key_file(password, json.loads(run("cat", "masterkey")))
+    content = key_file(password, json.loads(run("cat", "masterkey")))
     mine = sha256(content).hexdigest()
     storage.put(target, name, f"keys/{mine}", content)
     listed = json.loads(run("key", "list", "--json", f"--key-hint={mine}"))
@@ -50,7 +50,7 @@ def quicken(target: Target, name: str, password: str, run: Callable[..., str]) -
             storage.drop(target, name, each)
 
 
-def _key_file(password: str, master: Mapping[str, Any]) -> bytes:
+def key_file(password: str, master: Mapping[str, Any]) -> bytes:
     """The content of a key file that opens the repository with that master key.
 
     ``master`` is what ``restic cat masterkey`` says, ``password`` as random as a key.

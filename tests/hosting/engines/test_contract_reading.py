@@ -81,6 +81,7 @@ def test_logs_show_the_last_lines(engine: Engine, stacks: Stacks) -> None:
     assert engine.is_ready(stack, "web")
     engine.stop(stack)
     engine.apply(stack)
+    assert engine.is_ready(stack, "web")  # else it may be stopped before it says anything
     engine.stop(stack)
     assert engine.logs(stack.instance, "web") == "web started\n" * 2
     assert engine.logs(stack.instance, "web", lines=1) == "web started\n"
