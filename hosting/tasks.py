@@ -43,6 +43,12 @@ def do_chores() -> None:
     periodic.do_chores()
 
 
+@shared_task(name="hosting.tasks.count_usage")
+def count_usage() -> None:
+    """Sum up what apps used."""
+    periodic.count_usage()
+
+
 @shared_task(name="hosting.tasks.ship_journals")
 def ship_journals() -> None:
     """Fetch the journals of databases that are due."""

@@ -13,6 +13,7 @@ from hosting.views import (
     restores,
     to_a_minute,
     upgrades,
+    usage_tokens,
 )
 from tenants.views.home import home
 
@@ -48,6 +49,12 @@ in_client = [
     path("instances/<slug:name>/new-versions", new_versions.choose, name="instance_new_versions"),
     path("instances/<slug:name>/backup", instances.back_up, name="instance_back_up"),
     path("instances/<slug:name>/backups/", backups.index, name="backups"),
+    path("instances/<slug:name>/usage-tokens", usage_tokens.index, name="usage_tokens"),
+    path(
+        "instances/<slug:name>/usage-tokens/<uuid:token_id>/revoke",
+        usage_tokens.revoke,
+        name="usage_token_revoke",
+    ),
     path("backups/<uuid:backup_id>/keep", backups.keep, name="backup_keep"),
     path("backups/<uuid:backup_id>/let-go", backups.let_go, name="backup_let_go"),
     path("operations/<uuid:operation_id>/", operations.page, name="operation"),

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     MAKE_BACKUP = "make or keep backups"
     RESTORE_BACKUP = "restore backups"
     UPGRADE_INSTANCE = "change versions and plans"
+    MANAGE_USAGE_TOKENS = "make or revoke usage tokens"
     VIEW_AUDIT = "see the audit log"
     VIEW_MEMBERS = "see the members"
     MANAGE_MEMBERS = "manage members"

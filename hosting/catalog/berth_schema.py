@@ -12,13 +12,16 @@ from hosting.catalog.fields import (
     AbsolutePath,
     Count,
     Label,
+    MeterName,
     Name,
     Number,
+    SeriesName,
     SettingName,
     Tag,
     Text,
     WebAddress,
 )
+from hosting.catalog.meters import Meter
 from hosting.catalog.strict import Strict
 
 Port = Annotated[Count, Field(ge=1, le=65535)]
@@ -35,11 +38,12 @@ class Version(Strict):
 class SecretSpec(Strict):
     """How a secret comes about: generated, or a text that holds generated ones.
 
-    ``length`` counts characters, for base64 the random bytes. In a template ``{name}`` stands for
+    ``length`` counts characters, for base64 the random bytes; a usage token, with which the app
+    reports what it used, has its own length. In a template ``{name}`` stands for
     the generated secret of that name, ``{{`` and ``}}`` for braces.
     """
 
-    generate: Literal["alphanumeric", "hex", "base64", "password"] | None = None
+    generate: Literal["alphanumeric", "hex", "base64", "password", "usage_token"] | None = None
     length: Annotated[Count, Field(le=256)] = 32
     template: Text | None = None
 
@@ -47,8 +51,8 @@ class SecretSpec(Strict):
     def _one_of_both(self) -> SecretSpec:
         if (self.generate is None) == (self.template is None):
             raise ValueError("needs either generate or template")
-        if self.generate and self.length < _SHORTEST[self.generate]:
-            least = _SHORTEST[self.generate]
+        least = _SHORTEST.get(self.generate or "", 0)
+        if self.length < least:
             raise ValueError(f"length {self.length} can be guessed; {least} is the least")
         return self
 
@@ -137,12 +141,25 @@ class Backup(Strict):
     checks: tuple[BackupCheck, ...] = ()
 
 
+class Counter(Strict):
+    """A counter of the app's, what it counts for, and as which part of that.
+
+    ``where`` names labels that a sample must have; samples that differ in others are added up.
+    """
+
+    series: SeriesName
+    where: dict[Name, Text] = Field(default_factory=dict)
+    meter: MeterName
+    label: Annotated[str, Field(max_length=100)] = ""
+
+
 class Metrics(Strict):
-    """Where the app tells Prometheus what it did."""
+    """Where the app tells Prometheus what it did, and which of that is counted."""
 
     service: Label
     port: Port
     path: UrlPath = "/metrics"
+    counters: tuple[Counter, ...] = ()
 
 
 class Berth(Strict):
@@ -161,6 +178,7 @@ class Berth(Strict):
     settings: dict[SettingName, Text] = Field(default_factory=dict)
     backup: Backup = Backup()
     metrics: Metrics | None = None
+    meters: dict[MeterName, Meter] = Field(default_factory=dict)
     smoke: tuple[UrlPath, ...] = ()
 
     @field_validator("description")

@@ -12,6 +12,7 @@ from hosting.catalog.berth_schema import Berth, template_names
 from hosting.catalog.compose_schema import NetworkFile, SecretFile, ServiceFile, VolumeFile
 from hosting.catalog.interpolation import BERTH_VARIABLES, Variable, variables
 from hosting.catalog.journal import SUFFIX
+from hosting.catalog.meters import BUILT_IN, LLM, LLM_METERS
 
 Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
@@ -51,6 +52,7 @@ def faults(app: Parts) -> Iterator[Fault]:
     yield from _secrets(app)
     yield from _shares(app)
     yield from _web_and_metrics(app)
+    yield from _meters(app)
     yield from _backup(app)
     yield from _variables(app)
     yield from _versions(app)
@@ -200,6 +202,24 @@ def _web_and_metrics(app: Parts) -> Iterator[Fault]:
             yield ("x-berth", key, "service"), reason
 
 
+def _meters(app: Parts) -> Iterator[Fault]:
+    own = app.berth.meters
+    for name, meter in own.items():
+        same = BUILT_IN.get(name)
+        if name == LLM or name in LLM_METERS:
+            yield ("x-berth", "meters", name), "is Berth's own; give yours another name"
+        elif same is not None and same.aggregation != meter.aggregation:
+            reason = f"is Berth's own and a {same.aggregation}; give yours another name"
+            yield ("x-berth", "meters", name), reason
+    known = {name: each for name, each in BUILT_IN.items() if name not in LLM_METERS} | own
+    for index, counter in enumerate(app.berth.metrics.counters if app.berth.metrics else ()):
+        place = ("x-berth", "metrics", "counters", index, "meter")
+        if counter.meter not in known:
+            yield place, _unknown("meter", counter.meter, known)
+        elif known[counter.meter].aggregation != "sum":
+            yield place, f"{counter.meter} must be a sum to be counted up"
+
+
 def _backup(app: Parts) -> Iterator[Fault]:
     backup = app.berth.backup
     place: Place = ("x-berth", "backup")
@@ -209,6 +229,9 @@ def _backup(app: Parts) -> Iterator[Fault]:
     for index, secret in enumerate(backup.secrets):
         if secret not in app.berth.secrets:
             yield (*place, "secrets", index), _unknown("secret", secret, app.berth.secrets)
+        elif app.berth.secrets[secret].generate == "usage_token":
+            reason = f"{secret} is for one instance alone, and not for what is made from its backup"
+            yield (*place, "secrets", index), reason
     named = [
         *((("postgres", i, "service"), each.service) for i, each in enumerate(backup.postgres)),
         *((("checks", i, "service"), each.service) for i, each in enumerate(backup.checks)),

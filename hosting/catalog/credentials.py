@@ -11,6 +11,7 @@ from hosting.catalog.berth_schema import SecretSpec
 from hosting.catalog.errors import BuildError
 from hosting.catalog.schema import App
 
+USAGE_TOKEN_PREFIX = "berth_usage_"  # noqa: S105  (so that a leaked one is known for what it is)
 _ALPHANUMERIC = string.ascii_letters + string.digits
 _MARKS = "-_.~"  # what a URL, a shell word and a configuration file carry unquoted
 
@@ -31,8 +32,15 @@ def generate(spec: SecretSpec) -> str:
             return base64.b64encode(secrets.token_bytes(spec.length)).decode()
         case "password":
             return _password(spec.length)
+        case "usage_token":
+            return usage_token()
         case None:
             raise ValueError("a template is rendered, not generated")
+
+
+def usage_token() -> str:
+    """What an app proves itself with to the usage API: 256 random bits, and what they are."""
+    return USAGE_TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
 def render_secrets(app: App, values: Mapping[str, str]) -> Mapping[str, str]:

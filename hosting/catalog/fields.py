@@ -21,6 +21,8 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 _USER = re.compile(r"[0-9]+(:[0-9]+)?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _ADDRESS = re.compile(r"https?://\S+")
+_METER = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SERIES = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,99}")
 _SETTING = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -86,6 +88,10 @@ Label = Annotated[
 Name = Annotated[
     Text, _matches(_NAME, "must be letters, digits, _, . and -, 63 characters at most")
 ]
+MeterName = Annotated[
+    Text, _matches(_METER, "must be lower case letters, digits and _, 40 characters at most")
+]
+SeriesName = Annotated[Text, _matches(_SERIES, "must be the name of a Prometheus series")]
 SettingName = Annotated[Text, _matches(_SETTING, "must be upper case letters, digits and _")]
 UserId = Annotated[Text, _matches(_USER, 'must be numeric, such as "1000:1000"')]
 Tag = Annotated[Text, _matches(_TAG, "must be a tag of an image: letters, digits, _, . and -")]

@@ -221,6 +221,10 @@ BERTH_RESTORE_TESTS_AT_ONCE = env.int("BERTH_RESTORE_TESTS_AT_ONCE", default=1)
 BERTH_REHEARSAL_VALID = timedelta(days=env.int("BERTH_REHEARSAL_VALID_DAYS", default=7))
 BERTH_JOURNAL_MAX_AGE = timedelta(seconds=env.int("BERTH_JOURNAL_MAX_AGE_SECONDS", default=60))
 BERTH_RESTORE_KEEP = timedelta(days=env.int("BERTH_RESTORE_KEEP_DAYS", default=7))
+# What apps report of themselves: how old it may be, how long each event and its key are kept
+BERTH_USAGE_OLDEST = timedelta(days=env.int("BERTH_USAGE_OLDEST_DAYS", default=35))
+BERTH_USAGE_EVENTS_KEPT = timedelta(days=env.int("BERTH_USAGE_EVENTS_KEPT_DAYS", default=100))
+BERTH_USAGE_KEYS_KEPT = timedelta(days=env.int("BERTH_USAGE_KEYS_KEPT_DAYS", default=400))
 # Asked for every five minutes while all is well; whoever answers raises the alarm when it stops.
 BERTH_DEAD_MANS_URL = env.str("BERTH_DEAD_MANS_URL", default="")
 BERTH_LEASE = timedelta(seconds=_LEASE_SECONDS)
@@ -255,6 +259,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "hosting.tasks.ship_journals",
         "schedule": 5.0,
         "options": {"expires": 5},
+    },
+    "count-usage": {
+        "task": "hosting.tasks.count_usage",
+        "schedule": 15.0,
+        "options": {"expires": 15},
     },
     "chores": {
         "task": "hosting.tasks.do_chores",

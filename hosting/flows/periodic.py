@@ -31,6 +31,8 @@ from hosting.services import (
     rollouts,
     servers,
     turns,
+    usage_events,
+    usage_sums,
 )
 from tenants.selectors import audit_chain
 
@@ -39,6 +41,7 @@ logger = logging.getLogger(__name__)
 SWEEP_AT_MOST = 200
 NIGHTLY = timedelta(days=1)
 WATCH_JOURNALS = timedelta(seconds=30)
+COUNT_USAGE = timedelta(seconds=15)
 OVERDUE_AFTER = timedelta(seconds=15)  # the watch process is given that long to do its round
 
 
@@ -79,6 +82,11 @@ def ship_journals() -> None:
         chores.run_if_due(name="watch-journals", every=WATCH_JOURNALS, work=_watch_journals)
 
 
+def count_usage() -> None:
+    """Sum up what apps used since the last time."""
+    chores.run_if_due(name="count-usage", every=COUNT_USAGE, work=_count_usage)
+
+
 def do_chores() -> None:
     """Whatever comes back, if it is due. One that fails does not keep the others away."""
     for name, (every, work) in CHORES.items():
@@ -117,17 +125,27 @@ def _watch_journals() -> None:
     journal_alarm.watch(now=now)
 
 
+def _count_usage() -> None:
+    usage_sums.sum_up(now=timezone.now())
+
+
+def _forget_usage_keys() -> None:
+    usage_events.forget_keys(before=timezone.now() - settings.BERTH_USAGE_KEYS_KEPT)
+
+
 def _keep_up_partitions() -> None:
     partitions.keep_up(now=timezone.now())
 
 
 CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "keep-up-partitions": (timedelta(hours=1), _keep_up_partitions),
+    "count-usage": (COUNT_USAGE, _count_usage),  # also where nobody else asks for it
     "request-backups": (timedelta(minutes=1), _request_backups),
     "watch-backups": (timedelta(minutes=5), upkeep.watch),
     "watch-journals": (WATCH_JOURNALS, _watch_journals),  # also where nobody fetches them
     "test-restores": (timedelta(minutes=5), _test_restores),
     "verify-audit-log": (NIGHTLY, _verify_audit_log),
+    "forget-usage-keys": (NIGHTLY, _forget_usage_keys),
     "clear-sessions": (NIGHTLY, _clear_sessions),
     "forget-old-drifts": (NIGHTLY, repairs.forget_old_drifts),
     "destroy-backups-of-deleted": (NIGHTLY, upkeep.destroy),

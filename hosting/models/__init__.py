@@ -19,6 +19,14 @@ from hosting.models.server import Server, Subnet
 from hosting.models.stray import Stray
 from hosting.models.trial import Trial
 from hosting.models.upgrade import Upgrade
+from hosting.models.usage import (
+    UsageCounter,
+    UsageEvent,
+    UsageKey,
+    UsageMark,
+    UsageSum,
+    UsageToken,
+)
 
 __all__ = [
     "ACTIVE_STATES",
@@ -53,4 +61,10 @@ __all__ = [
     "Subnet",
     "Trial",
     "Upgrade",
+    "UsageCounter",
+    "UsageEvent",
+    "UsageKey",
+    "UsageMark",
+    "UsageSum",
+    "UsageToken",
 ]

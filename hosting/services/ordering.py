@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from hosting import hooks
 from hosting.catalog.builder import availability
@@ -15,7 +16,7 @@ from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
 from hosting.models import Backup, Hostname, Instance, InstanceSecret, Operation, Plan
 from hosting.selectors import instances, offers
-from hosting.services import doorbell, edge, operations, placement, subnets
+from hosting.services import doorbell, edge, operations, placement, subnets, usage_tokens
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services import audit
@@ -128,6 +129,7 @@ def _give_what_is_its_own(instance: Instance, order: Order) -> None:
     for name, spec in generated_secrets(order.app).items():
         value = order.keys.get(name) or generate(spec)
         InstanceSecret.objects.create(instance=instance, name=name, value=value)
+    usage_tokens.register_own(instance=instance, app=order.app, now=timezone.now())
     if order.is_scratch:
         return
     domain = f"{order.client.slug}.{settings.BERTH_DOMAIN}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
+from django.conf import settings
 from django.db import connection, transaction
 from psycopg import sql
 
@@ -70,7 +71,14 @@ class Partitioned:
         return date(int(match[1]), int(match[2]), int(match[3] or 1))
 
 
-TABLES: tuple[Partitioned, ...] = ()
+TABLES: tuple[Partitioned, ...] = (
+    Partitioned(
+        "hosting_usageevent",
+        by="at",
+        period=Period.MONTH,
+        keep=settings.BERTH_USAGE_EVENTS_KEPT,
+    ),
+)
 
 
 def keep_up(*, now: datetime, tables: tuple[Partitioned, ...] = TABLES) -> None:

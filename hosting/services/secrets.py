@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
+
 from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
 from hosting.models import Instance, InstanceSecret
+from hosting.services import usage_tokens
 
 
 def generate_missing(*, instance: Instance, app: App) -> list[str]:
@@ -16,4 +19,5 @@ def generate_missing(*, instance: Instance, app: App) -> list[str]:
     missing = {k: spec for k, spec in generated_secrets(app).items() if k not in present}
     for name, spec in missing.items():
         InstanceSecret.objects.create(instance=instance, name=name, value=generate(spec))
+    usage_tokens.register_own(instance=instance, app=app, now=timezone.now())
     return sorted(missing)

@@ -195,6 +195,7 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "may_restore": request.may(Permission.RESTORE_BACKUP),
         "may_upgrade": Operation.Kind.UPGRADE in operations.allowed_kinds(instance)
         and request.may(Permission.UPGRADE_INSTANCE),
+        "may_manage_tokens": request.may(Permission.MANAGE_USAGE_TOKENS),
         "kept_days": settings.BERTH_BACKUPS_AFTER_DELETION.days if saved else 0,
         "may_delete": request.may(Permission.DELETE_INSTANCE),
         "is_deleting": bool(shown.active and shown.active.operation.kind == Operation.Kind.DELETE),

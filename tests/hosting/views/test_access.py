@@ -18,12 +18,13 @@ PAGES = {
     "/c/acme/instances/book/": ALL,
     "/c/acme/instances/book/backups/": ALL,
     "/c/acme/instances/book/upgrade": RULERS,
+    "/c/acme/instances/book/usage-tokens": RULERS,
     "/c/acme/instances/new": RULERS,
     "/c/acme/instances/new/plans": RULERS,
     "/c/acme/instances/new/name": RULERS,
     "/c/acme/audit/": RULERS,
 }
-VERBS = ("start", "stop", "restart", "retry", "backup", "new-versions", "delete")
+VERBS = ("start", "stop", "restart", "retry", "backup", "new-versions", "usage-tokens", "delete")
 
 
 @pytest.mark.parametrize("role", list(Role))

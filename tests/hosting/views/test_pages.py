@@ -34,6 +34,7 @@ PAGES = (
     "/c/acme/instances/book/",
     "/c/acme/instances/book/backups/",
     "/c/acme/instances/book/upgrade",
+    "/c/acme/instances/book/usage-tokens",
     "/c/acme/instances/new",
     "/c/acme/audit/",
 )

@@ -1,0 +1,132 @@
+"""The body of a request that reports usage: events, each read for itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hosting.services.usage_checks import Event
+from hosting.services.usage_events import Unread
+
+AT_MOST = 1000
+LARGEST_BYTES = 4 * 1024 * 1024
+
+_ALL = msgspec.json.Decoder(list[Event])
+_ONE = msgspec.json.Decoder(Event)
+_RAW = msgspec.json.Decoder(list[msgspec.Raw])
+_PLACE = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
+_WORDS = {
+    "str": "a text",
+    "float": "a number",
+    "int": "a whole number",
+    "bool": "true or false",
+    "array": "a list",
+    "datetime": "a time such as 2026-03-01T12:00:00Z",
+}
+
+
+class Malformed(Exception):
+    """The body as a whole can't be read; the text says why."""
+
+
+def read(body: bytes) -> Sequence[Event | Unread]:
+    """The events of a body, which is one of them or a list. Raises ``Malformed``."""
+    try:
+        return _counted(_read(body))
+    except RecursionError as error:
+        raise Malformed("The body is nested too deeply.") from error
+
+
+def _read(body: bytes) -> Sequence[Event | Unread]:
+    if body.lstrip()[:1] == b"{":
+        body = b"[" + body + b"]"
+    try:
+        return _ALL.decode(body)
+    except msgspec.ValidationError:
+        pass
+    except msgspec.DecodeError:
+        return _leniently(body)
+    except UnicodeDecodeError as error:
+        raise Malformed("The body is not UTF-8.") from error
+    try:
+        raw = _RAW.decode(body)
+    except msgspec.ValidationError as error:
+        raise Malformed("The body must be an event or a list of events.") from error
+    except msgspec.DecodeError:
+        return _leniently(body)
+    return [_one(each) for each in _counted(raw)]
+
+
+def _one(raw: msgspec.Raw) -> Event | Unread:
+    try:
+        return _ONE.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Unread(_id_of(raw), _reason(error))
+
+
+def _id_of(raw: msgspec.Raw) -> str | None:
+    try:
+        found = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return _named(found)
+
+
+def _leniently(body: bytes) -> Sequence[Event | Unread]:
+    """With what is no JSON but is written by many (NaN, Infinity), so that the rest can be kept."""
+    try:
+        found = json.loads(body)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Malformed(f"The body is no JSON: {error}.") from error
+    if not isinstance(found, list):
+        raise Malformed("The body must be an event or a list of events.")
+    return [_converted(each) for each in _counted(found)]
+
+
+def _converted(found: Any) -> Event | Unread:
+    try:
+        return msgspec.convert(found, Event)
+    except (msgspec.ValidationError, UnicodeEncodeError, OverflowError) as error:
+        return Unread(_named(found), _reason(error))
+
+
+def _counted(events: Sequence[Any]) -> Sequence[Any]:
+    if len(events) > AT_MOST:
+        raise Malformed(f"A request holds at most {AT_MOST} events, and this one {len(events)}.")
+    return events
+
+
+def _named(found: Any) -> str | None:
+    """The id of an event that can't be read, as far as it can be repeated."""
+    name = found.get("id") if isinstance(found, dict) else None
+    if not isinstance(name, str):
+        return None
+    return name[:200].encode(errors="replace").decode()
+
+
+def _reason(error: Exception) -> str:
+    """The error in our words: what is wrong where."""
+    text = str(error)
+    found = _PLACE.search(text)
+    place = found["place"] if found else ""
+    text = text[: found.start()] if found else text
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", text)
+    if missing:
+        return f"{'.'.join(filter(None, (place, missing[1])))} is missing"
+    if "timezone" in text:
+        return f"{place} needs an offset, such as the Z in 2026-03-01T12:00:00Z"
+    if text.startswith("Invalid RFC3339"):
+        return f"{place} must be {_WORDS['datetime']}"
+    length = re.fullmatch(r"Expected `str` of length (>=|<=) (\d+)", text)
+    if length:
+        bound = "at least" if length[1] == ">=" else "at most"
+        return f"{place} must have {bound} {length[2]} characters"
+    wrong = re.match(r"Expected `(\w+)[^`]*`, got `(\w+)`", text)
+    if wrong:
+        wanted, got = (_WORDS.get(each, f"an {each}") for each in wrong.groups())
+        return f"{place or 'an event'} must be {wanted}, not {got}"
+    return f"{place or 'the event'} can't be read"
