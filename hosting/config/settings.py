@@ -225,6 +225,10 @@ BERTH_RESTORE_KEEP = timedelta(days=env.int("BERTH_RESTORE_KEEP_DAYS", default=7
 BERTH_USAGE_OLDEST = timedelta(days=env.int("BERTH_USAGE_OLDEST_DAYS", default=35))
 BERTH_USAGE_EVENTS_KEPT = timedelta(days=env.int("BERTH_USAGE_EVENTS_KEPT_DAYS", default=100))
 BERTH_USAGE_KEYS_KEPT = timedelta(days=env.int("BERTH_USAGE_KEYS_KEPT_DAYS", default=400))
+BERTH_SAMPLE_EVERY = timedelta(seconds=env.int("BERTH_SAMPLE_SECONDS", default=15))
+BERTH_VOLUMES_EVERY = timedelta(seconds=env.int("BERTH_VOLUMES_SECONDS", default=600))
+BERTH_SAMPLES_KEPT = timedelta(days=env.int("BERTH_SAMPLES_KEPT_DAYS", default=2))
+BERTH_ROLLUPS_KEPT = timedelta(days=env.int("BERTH_ROLLUPS_KEPT_DAYS", default=3 * 366))
 # Asked for every five minutes while all is well; whoever answers raises the alarm when it stops.
 BERTH_DEAD_MANS_URL = env.str("BERTH_DEAD_MANS_URL", default="")
 BERTH_LEASE = timedelta(seconds=_LEASE_SECONDS)

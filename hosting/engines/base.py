@@ -214,5 +214,11 @@ class Engine(Protocol):
     def usage(self, instances: tuple[str, ...]) -> Mapping[str, tuple[Usage, ...]]:
         """One reading of every running container of those instances, by instance."""
 
+    def volume_sizes(self, instances: tuple[str, ...], *, within: timedelta) -> Mapping[str, int]:
+        """How many bytes the volumes of each instance hold, in the order that they are given in.
+
+        Those that are not counted within that time are left out, as are those without a volume.
+        """
+
     def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:
         """Follow what happens to that owner's containers, from ``since`` on, until it breaks."""

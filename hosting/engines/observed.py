@@ -103,6 +103,12 @@ class Usage:
     disk_read_bytes: int
     disk_written_bytes: int
     pids: int
+    container_id: str = ""  # another one begins with other counters
+    # How many periods the scheduler gave it CPU in, in how many it was held back, and how long.
+    cpu_periods: int = 0
+    throttled_periods: int = 0
+    throttled_seconds: float = 0.0
+    memory_limit_bytes: int | None = None  # None where there is none
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,16 @@ from hosting.models.rehearsal import Rehearsal
 from hosting.models.restore import Restore
 from hosting.models.restore_test import RestoreTest
 from hosting.models.rollout import AT_WORK, Rollout, RolloutItem
+from hosting.models.sample import (
+    Crash,
+    DirtyQuarter,
+    LimitWarning,
+    ResourceDay,
+    ResourceNow,
+    ResourceQuarter,
+    Sample,
+    VolumeSample,
+)
 from hosting.models.server import Server, Subnet
 from hosting.models.stray import Stray
 from hosting.models.trial import Trial
@@ -34,6 +44,8 @@ __all__ = [
     "Backup",
     "BackupStore",
     "Chore",
+    "Crash",
+    "DirtyQuarter",
     "Drift",
     "EdgeState",
     "FleetAction",
@@ -47,15 +59,20 @@ __all__ = [
     "JournalBase",
     "JournalChapter",
     "JournalPiece",
+    "LimitWarning",
     "Move",
     "Operation",
     "OperationStep",
     "Plan",
     "Rehearsal",
+    "ResourceDay",
+    "ResourceNow",
+    "ResourceQuarter",
     "Restore",
     "RestoreTest",
     "Rollout",
     "RolloutItem",
+    "Sample",
     "Server",
     "Stray",
     "Subnet",
@@ -67,4 +84,5 @@ __all__ = [
     "UsageMark",
     "UsageSum",
     "UsageToken",
+    "VolumeSample",
 ]

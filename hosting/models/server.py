@@ -85,6 +85,13 @@ class Server(models.Model):
         default=timezone.now, editable=False, help_text="When it is to be compared next."
     )
     reconciled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    sample_at = models.DateTimeField(
+        default=timezone.now, editable=False, help_text="When its usage is to be read next."
+    )
+    sampled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    volumes_at = models.DateTimeField(
+        default=timezone.now, editable=False, help_text="When its volumes are to be measured next."
+    )
     events_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -71,6 +71,7 @@ class Partitioned:
         return date(int(match[1]), int(match[2]), int(match[3] or 1))
 
 
+_SAMPLES, _ROLLUPS = settings.BERTH_SAMPLES_KEPT, settings.BERTH_ROLLUPS_KEPT
 TABLES: tuple[Partitioned, ...] = (
     Partitioned(
         "hosting_usageevent",
@@ -78,6 +79,9 @@ TABLES: tuple[Partitioned, ...] = (
         period=Period.MONTH,
         keep=settings.BERTH_USAGE_EVENTS_KEPT,
     ),
+    Partitioned("hosting_sample", by="at", period=Period.DAY, keep=_SAMPLES),
+    Partitioned("hosting_volumesample", by="at", period=Period.DAY, keep=_SAMPLES),
+    Partitioned("hosting_resourcequarter", by="at", period=Period.MONTH, keep=_ROLLUPS),
 )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 PROCESSES = Path("/proc")
+UNLIMITED = 2**62  # cgroup v1 says so by a number near the largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class Counters:
     disk_read_bytes: int
     disk_written_bytes: int
     pids: int
+    cpu_periods: int = 0
+    throttled_periods: int = 0
+    throttled_seconds: float = 0.0
+    memory_limit_bytes: int | None = None
 
 
 def read(container: str, *, root: Path = ROOT, processes: Path = PROCESSES) -> Counters | None:
@@ -51,24 +56,31 @@ def _folder(controller: Path, container: str) -> Path:
 
 
 def _version_two(folder: Path, processes: Path) -> Counters:
+    cpu = _pairs(folder / "cpu.stat")
     memory = _pairs(folder / "memory.stat")
     disk = _sum_io_stat((folder / "io.stat").read_text())
     received, sent = _network(_first_process(folder), processes)
     return Counters(
-        cpu_seconds=_pairs(folder / "cpu.stat")["usage_usec"] / 1e6,
+        cpu_seconds=cpu["usage_usec"] / 1e6,
         memory_bytes=max(0, _number(folder / "memory.current") - memory["inactive_file"]),
         network_received_bytes=received,
         network_sent_bytes=sent,
         disk_read_bytes=disk[0],
         disk_written_bytes=disk[1],
         pids=_number(folder / "pids.current"),
+        cpu_periods=cpu.get("nr_periods", 0),
+        throttled_periods=cpu.get("nr_throttled", 0),
+        throttled_seconds=cpu.get("throttled_usec", 0) / 1e6,
+        memory_limit_bytes=_limit((folder / "memory.max").read_text()),
     )
 
 
 def _version_one(root: Path, container: str, processes: Path) -> Counters:
     folders = {
-        name: _folder(root / name, container) for name in ("cpuacct", "memory", "blkio", "pids")
+        name: _folder(root / name, container)
+        for name in ("cpuacct", "cpu", "memory", "blkio", "pids")
     }
+    cpu = _pairs(folders["cpu"] / "cpu.stat")
     memory = _pairs(folders["memory"] / "memory.stat")
     disk = _sum_blkio((folders["blkio"] / "blkio.throttle.io_service_bytes").read_text())
     received, sent = _network(_first_process(folders["pids"]), processes)
@@ -81,11 +93,25 @@ def _version_one(root: Path, container: str, processes: Path) -> Counters:
         disk_read_bytes=disk[0],
         disk_written_bytes=disk[1],
         pids=_number(folders["pids"] / "pids.current"),
+        cpu_periods=cpu["nr_periods"],
+        throttled_periods=cpu["nr_throttled"],
+        throttled_seconds=cpu["throttled_time"] / 1e9,
+        memory_limit_bytes=_limit((folders["memory"] / "memory.limit_in_bytes").read_text()),
     )
 
 
 def _number(file: Path) -> int:
     return int(file.read_text())
+
+
+def _limit(text: str) -> int | None:
+    """None for "max", and for what cgroup v1 shows instead."""
+    return below_unlimited(int(text)) if text.strip().isdigit() else None
+
+
+def below_unlimited(limit: int) -> int | None:
+    """The limit, None where the number means that there is none."""
+    return limit if 0 < limit < UNLIMITED else None
 
 
 def _pairs(file: Path) -> dict[str, int]:

@@ -18,6 +18,7 @@ from hosting.engines.docker import (
     images,
     metering,
     readiness,
+    sizing,
     strays,
     streaming,
     volumes,
@@ -233,6 +234,10 @@ class DockerEngine:
     def usage(self, instances: tuple[str, ...]) -> Mapping[str, tuple[Usage, ...]]:
         """One reading of every running container of those instances."""
         return metering.read(self._client, instances)
+
+    def volume_sizes(self, instances: tuple[str, ...], *, within: timedelta) -> Mapping[str, int]:
+        """How many bytes the volumes of each instance hold."""
+        return sizing.read(self._client, instances, within)
 
     def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:
         """Follow what happens to that owner's containers."""

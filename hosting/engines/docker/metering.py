@@ -35,7 +35,12 @@ def read(client: Client, instances: tuple[str, ...]) -> dict[str, tuple[Usage, .
         if counters is not None:
             labels = listed["Labels"]
             usages[labels[LABEL_INSTANCE]].append(
-                Usage(service=labels[LABEL_SERVICE], read_at=read_at, **asdict(counters))
+                Usage(
+                    service=labels[LABEL_SERVICE],
+                    read_at=read_at,
+                    container_id=listed["Id"],
+                    **asdict(counters),
+                )
             )
     return {
         instance: tuple(sorted(usages[instance], key=lambda usage: usage.service))
@@ -87,6 +92,7 @@ def from_stats(shown: Mapping[str, Any]) -> Counters | None:
     cache = details.get("total_inactive_file", details.get("inactive_file", 0))
     networks = (shown.get("networks") or {}).values()
     disk = (shown.get("blkio_stats") or {}).get("io_service_bytes_recursive") or []
+    throttling = shown["cpu_stats"].get("throttling_data") or {}
     return Counters(
         cpu_seconds=shown["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
         memory_bytes=max(0, memory["usage"] - cache),
@@ -95,4 +101,8 @@ def from_stats(shown: Mapping[str, Any]) -> Counters | None:
         disk_read_bytes=sum(each["value"] for each in disk if each["op"].lower() == "read"),
         disk_written_bytes=sum(each["value"] for each in disk if each["op"].lower() == "write"),
         pids=(shown.get("pids_stats") or {}).get("current", 0),
+        cpu_periods=throttling.get("periods", 0),
+        throttled_periods=throttling.get("throttled_periods", 0),
+        throttled_seconds=throttling.get("throttled_time", 0) / 1e9,
+        memory_limit_bytes=cgroups.below_unlimited(memory.get("limit", 0)),
     )

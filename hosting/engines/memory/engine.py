@@ -266,6 +266,11 @@ class MemoryEngine:
         self._readings += 1
         return observing.usage(self._world, instances, self._readings)
 
+    def volume_sizes(self, instances: tuple[str, ...], *, within: timedelta) -> Mapping[str, int]:
+        """The lengths of what the volumes were filled with."""
+        self._world.answer()
+        return observing.volume_sizes(self._world, instances)
+
     def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:
         """What has happened, and what happens while this is read; then the stream breaks."""
         self._world.answer()

@@ -30,11 +30,20 @@ def usage(world: World, instances: Iterable[str], reading: int) -> Mapping[str, 
     now = datetime.now(UTC)
     return {
         instance: tuple(
-            _reading(each.service_name, now, reading)
+            _reading(each, now, reading)
             for each in world.containers.of(instance).values()
             if each.is_running
         )
         for instance in instances
+    }
+
+
+def volume_sizes(world: World, instances: Iterable[str]) -> Mapping[str, int]:
+    """What the volumes of those instances hold, of those that have any."""
+    return {
+        instance: sum(len(world.files.get(name, b"")) for name in volumes)
+        for instance in instances
+        if (volumes := world.volumes.of(instance))
     }
 
 
@@ -79,9 +88,9 @@ def _names(objects: Mapping[str, Labelled], owner: str | None) -> tuple[str, ...
     return tuple(sorted(name for name, each in objects.items() if owner in (None, each.owner)))
 
 
-def _reading(service: str, now: datetime, count: int) -> Usage:
+def _reading(container: Container, now: datetime, count: int) -> Usage:
     return Usage(
-        service=service,
+        service=container.service_name,
         read_at=now,
         cpu_seconds=float(count),
         memory_bytes=1024**2,
@@ -90,4 +99,7 @@ def _reading(service: str, now: datetime, count: int) -> Usage:
         disk_read_bytes=count,
         disk_written_bytes=count,
         pids=1,
+        container_id=container.id,
+        cpu_periods=count,
+        memory_limit_bytes=container.limits.memory_bytes if container.limits else None,
     )

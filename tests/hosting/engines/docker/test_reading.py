@@ -252,7 +252,14 @@ WANTED = Counters(
     disk_read_bytes=30,
     disk_written_bytes=7,
     pids=4,
+    cpu_periods=40,
+    throttled_periods=10,
+    throttled_seconds=0.5,
+    memory_limit_bytes=2000,
 )
+
+
+UNLIMITED = [("max\n", None), ("9223372036854771712\n", None), ("536870912\n", 536870912)]
 
 
 def write(files: dict[Path, str]) -> None:
@@ -268,7 +275,11 @@ def test_counters_of_cgroup_two(tmp_path: Path, folder: str) -> None:
     write(
         {
             root / "cgroup.controllers": "cpu memory io pids",
-            group / "cpu.stat": "usage_usec 2500000\nuser_usec 1\n",
+            group / "cpu.stat": (
+                "usage_usec 2500000\nuser_usec 1\n"
+                "nr_periods 40\nnr_throttled 10\nthrottled_usec 500000\n"
+            ),
+            group / "memory.max": "2000\n",
             group / "memory.current": "1000\n",
             group / "memory.stat": "anon 1\ninactive_file 100\n",
             group / "io.stat": "8:0 rbytes=10 wbytes=7 rios=1\n8:16 rbytes=20 wbytes=0 rios=1\n",
@@ -286,6 +297,10 @@ def test_counters_of_cgroup_one(tmp_path: Path) -> None:
     write(
         {
             root / "cpuacct/docker/c1/cpuacct.usage": "2500000000\n",
+            root / "cpu/docker/c1/cpu.stat": (
+                "nr_periods 40\nnr_throttled 10\nthrottled_time 500000000\n"
+            ),
+            root / "memory/docker/c1/memory.limit_in_bytes": "2000\n",
             root / "memory/docker/c1/memory.usage_in_bytes": "1000\n",
             root / "memory/docker/c1/memory.stat": "cache 1\ntotal_inactive_file 100\n",
             root / "blkio/docker/c1/blkio.throttle.io_service_bytes": (
@@ -299,10 +314,22 @@ def test_counters_of_cgroup_one(tmp_path: Path) -> None:
     assert cgroups.read("c1", root=root, processes=processes) == WANTED
 
 
+@pytest.mark.parametrize(("text", "wanted"), UNLIMITED)
+def test_what_the_kernel_calls_unlimited_is_no_limit(text: str, wanted: int | None) -> None:
+    assert cgroups._limit(text) == wanted
+
+
 def test_counters_of_the_stats_call() -> None:
     shown = {
-        "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
-        "memory_stats": {"usage": 1000, "stats": {"inactive_file": 100}},
+        "cpu_stats": {
+            "cpu_usage": {"total_usage": 2_500_000_000},
+            "throttling_data": {
+                "periods": 40,
+                "throttled_periods": 10,
+                "throttled_time": 500_000_000,
+            },
+        },
+        "memory_stats": {"usage": 1000, "limit": 2000, "stats": {"inactive_file": 100}},
         "networks": {
             "eth0": {"rx_bytes": 100, "tx_bytes": 10},
             "eth1": {"rx_bytes": 50, "tx_bytes": 5},

@@ -1,0 +1,52 @@
+"""From counters as they were read to what was used between two readings, as SQL.
+
+A counter that fell, or of another container, counts from zero: the container was started again.
+What was used between two readings is spread evenly over the time between them; a gauge is taken to
+hold for a minute before its reading at most, so that nothing is said of a time nobody measured.
+"""
+
+from __future__ import annotations
+
+COUNTERS = (
+    "cpu_microseconds",
+    "cpu_periods",
+    "throttled_periods",
+    "throttled_microseconds",
+    "network_received_bytes",
+    "network_sent_bytes",
+    "disk_read_bytes",
+    "disk_written_bytes",
+)
+_FELL = " OR ".join(f"{each} < lag({each}) OVER same" for each in COUNTERS)
+_BEFORE = ", ".join(f"{each}, lag({each}) OVER same AS {each}_before" for each in COUNTERS)
+_USED = ", ".join(
+    f"sum(CASE WHEN is_new THEN {each} ELSE {each} - {each}_before END)::float8 AS {each}"
+    for each in COUNTERS
+)
+
+# Needs a CTE "windows" of (instance_id, key, since, until): which readings of the instance are
+# looked at, the first and the last included. Gives "intervals": what the instance used from the
+# reading at "since" to the one "at". A window's first reading is only what its next is compared
+# with. The order by service lets a service that is missing in between be compared all the same.
+INTERVALS = f"""
+readings AS (
+    SELECT windows.instance_id, windows.key, at, memory_bytes, memory_limit_bytes,
+        container IS DISTINCT FROM lag(container) OVER same OR {_FELL} AS is_new, {_BEFORE}
+    FROM windows CROSS JOIN LATERAL (
+        SELECT * FROM hosting_sample
+        WHERE hosting_sample.instance_id = windows.instance_id
+            AND hosting_sample.at BETWEEN windows.since AND windows.until
+    ) AS sample
+    WINDOW same AS (PARTITION BY windows.instance_id, windows.key, service ORDER BY at)
+),
+moments AS (
+    SELECT instance_id, key, at, sum(memory_bytes)::bigint AS memory_bytes,
+        max(memory_bytes::float8 / memory_limit_bytes) AS memory_fullest, {_USED}
+    FROM readings GROUP BY instance_id, key, at
+),
+spans AS (
+    SELECT *, lag(at) OVER (PARTITION BY instance_id, key ORDER BY at) AS since FROM moments
+),
+intervals AS (
+    SELECT *, extract(epoch FROM at - since)::float8 AS seconds FROM spans WHERE since IS NOT NULL
+)"""  # noqa: S608 - the names are those above
