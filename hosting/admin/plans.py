@@ -25,6 +25,7 @@ FIELDS = (
     "disk_gb",
     "processes",
     *KEPT,
+    "sla_tiers",
     "is_active",
     "position",
 )
@@ -41,6 +42,7 @@ class PlanAdmin(ServiceAdmin[Plan]):
         (None, {"fields": ("name", "slug", "description")}),
         ("Limits", {"fields": LIMITS}),
         ("Backups kept", {"fields": KEPT}),
+        ("Availability", {"fields": ("sla_tiers",)}),
         ("Offer", {"fields": ("is_active", "position")}),
     )
 
@@ -84,4 +86,5 @@ class PlanAdmin(ServiceAdmin[Plan]):
 
 def _fields(form: forms.ModelForm[Plan]) -> plans.PlanFields:
     values: dict[str, Any] = {name: form.cleaned_data[name] for name in FIELDS}
+    values["sla_tiers"] = values["sla_tiers"] or []
     return cast("plans.PlanFields", values)

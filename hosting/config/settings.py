@@ -232,6 +232,18 @@ BERTH_ROLLUPS_KEPT = timedelta(days=env.int("BERTH_ROLLUPS_KEPT_DAYS", default=3
 # Asked for every five minutes while all is well; whoever answers raises the alarm when it stops.
 BERTH_DEAD_MANS_URL = env.str("BERTH_DEAD_MANS_URL", default="")
 BERTH_LEASE = timedelta(seconds=_LEASE_SECONDS)
+# Health: how often instances are asked, and how often in a row it takes to be down, and up again
+BERTH_PROBE_SECONDS = env.int("BERTH_PROBE_SECONDS", default=15)
+BERTH_PROBE_TIMEOUT_SECONDS = env.float("BERTH_PROBE_TIMEOUT_SECONDS", default=5.0)
+BERTH_PROBE_FAILURES = env.int("BERTH_PROBE_FAILURES", default=3)
+BERTH_PROBE_SUCCESSES = env.int("BERTH_PROBE_SUCCESSES", default=2)
+BERTH_PROBES_KEPT = timedelta(days=env.int("BERTH_PROBES_KEPT_DAYS", default=7))
+BERTH_HEALTH_KEPT = timedelta(days=env.int("BERTH_HEALTH_KEPT_DAYS", default=3 * 366))
+BERTH_SLA_TIERS = env.json("BERTH_SLA_TIERS", default=[[99.9, 10], [99.0, 25], [95.0, 100]])
+# Notifications: which private networks they may go to after all, and how many in an hour a channel
+BERTH_NOTIFY_PRIVATE = env.list("BERTH_NOTIFY_PRIVATE", default=[])
+BERTH_NOTIFY_PER_HOUR = env.int("BERTH_NOTIFY_PER_HOUR", default=12)
+BERTH_NOTIFICATIONS_KEPT = timedelta(days=env.int("BERTH_NOTIFICATIONS_KEPT_DAYS", default=90))
 
 # --- Celery: a doorbell, see docs/architecture.md ---------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

@@ -22,9 +22,11 @@ from hosting.services import (
     chores,
     doorbell,
     fleet,
+    health_counts,
     incidents,
     journal_alarm,
     journals,
+    notifications,
     partitions,
     repairs,
     restore_tests,
@@ -133,11 +135,22 @@ def _forget_usage_keys() -> None:
     usage_events.forget_keys(before=timezone.now() - settings.BERTH_USAGE_KEYS_KEPT)
 
 
+def _count_health() -> None:
+    health_counts.count_marked(now=timezone.now())
+    health_counts.follow_zones()
+
+
+def _forget_notifications() -> None:
+    notifications.forget_old(now=timezone.now())
+
+
 def _keep_up_partitions() -> None:
     partitions.keep_up(now=timezone.now())
 
 
 CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
+    "count-health": (timedelta(minutes=1), _count_health),
+    "forget-notifications": (NIGHTLY, _forget_notifications),
     "keep-up-partitions": (timedelta(hours=1), _keep_up_partitions),
     "count-usage": (COUNT_USAGE, _count_usage),  # also where nobody else asks for it
     "request-backups": (timedelta(minutes=1), _request_backups),

@@ -5,10 +5,27 @@ from hosting.models.chore import Chore
 from hosting.models.edge import EdgeState
 from hosting.models.fleet import FleetAction, FleetActionItem
 from hosting.models.footing import Footing
-from hosting.models.incident import Drift, Incident
+from hosting.models.health import (
+    Excuse,
+    Health,
+    HealthDay,
+    HealthMark,
+    HealthSlot,
+    MaintenanceWindow,
+    Probe,
+)
+from hosting.models.incident import Drift, Incident, IncidentEvent
 from hosting.models.instance import Hostname, Instance, InstanceSecret
 from hosting.models.journal import Journal, JournalBase, JournalChapter, JournalPiece
 from hosting.models.move import Move
+from hosting.models.notification import (
+    CHOSEN_TOPICS,
+    Channel,
+    Delivery,
+    Notification,
+    Severity,
+    Topic,
+)
 from hosting.models.operation import ACTIVE_STATES, Operation, OperationStep
 from hosting.models.plan import Plan
 from hosting.models.rehearsal import Rehearsal
@@ -41,18 +58,27 @@ from hosting.models.usage import (
 __all__ = [
     "ACTIVE_STATES",
     "AT_WORK",
+    "CHOSEN_TOPICS",
     "Backup",
     "BackupStore",
+    "Channel",
     "Chore",
     "Crash",
+    "Delivery",
     "DirtyQuarter",
     "Drift",
     "EdgeState",
+    "Excuse",
     "FleetAction",
     "FleetActionItem",
     "Footing",
+    "Health",
+    "HealthDay",
+    "HealthMark",
+    "HealthSlot",
     "Hostname",
     "Incident",
+    "IncidentEvent",
     "Instance",
     "InstanceSecret",
     "Journal",
@@ -60,10 +86,13 @@ __all__ = [
     "JournalChapter",
     "JournalPiece",
     "LimitWarning",
+    "MaintenanceWindow",
     "Move",
+    "Notification",
     "Operation",
     "OperationStep",
     "Plan",
+    "Probe",
     "Rehearsal",
     "ResourceDay",
     "ResourceNow",
@@ -74,8 +103,10 @@ __all__ = [
     "RolloutItem",
     "Sample",
     "Server",
+    "Severity",
     "Stray",
     "Subnet",
+    "Topic",
     "Trial",
     "Upgrade",
     "UsageCounter",

@@ -20,6 +20,9 @@ class Incident(models.Model):
         SERVER_UNREACHABLE = "server_unreachable", "Server unreachable"
         DISK_LOW = "disk_low", "Disk nearly full"
         INSTANCE_DEGRADED = "instance_degraded", "Instance degraded"
+        INSTANCE_DOWN = "instance_down", "Instance does not answer"
+        SERVER_DOWN = "server_down", "Nothing on the server answers"
+        EDGE_DOWN = "edge_down", "Public addresses do not answer"
         STRAY_OBJECTS = "stray_objects", "Objects that belong to no instance"
         FIREWALL_OPEN = "firewall_open", "Firewall rules missing"
         BACKUP_OVERDUE = "backup_overdue", "No proven backup"
@@ -39,6 +42,7 @@ class Incident(models.Model):
         Instance, on_delete=models.CASCADE, null=True, blank=True, related_name="incidents"
     )
     summary = models.TextField(help_text="What is wrong, and since when, in one sentence.")
+    cause = models.TextField(blank=True, default="", help_text="Why, as far as that is known.")
     opened_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -75,6 +79,30 @@ class Incident(models.Model):
     def is_open(self) -> bool:
         """Whether it goes on."""
         return self.closed_at is None
+
+
+class IncidentEvent(models.Model):
+    """One line of an incident's history."""
+
+    class Kind(models.TextChoices):
+        OPENED = "opened", "Opened"
+        NOTED = "noted", "Noted"
+        CAUSE = "cause", "Cause found"
+        CLOSED = "closed", "Over"
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=8, choices=Kind)
+    text = models.TextField()
+
+    objects: ClassVar[models.Manager[IncidentEvent]] = models.Manager()
+
+    class Meta:
+        ordering = ("at", "pk")
+        indexes = (models.Index(fields=("incident", "at"), name="event_by_incident"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.text}"
 
 
 class Drift(models.Model):

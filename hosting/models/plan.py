@@ -9,6 +9,7 @@ from typing import ClassVar
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from hosting.models.sla import validate_tiers
 from tenants.models.client import validate_dns_label
 
 JOURNAL_SHARE = 5  # of the disk: a fifth at most waits for being fetched
@@ -44,6 +45,14 @@ class Plan(models.Model):
         default=0,
         validators=[MaxValueValidator(90)],
         help_text="How far back databases can be restored to any minute; 0 where they can't.",
+    )
+    sla_tiers = models.JSONField(
+        "credits for downtime",
+        default=list,
+        blank=True,
+        validators=[validate_tiers],
+        help_text="Such as [[99.9, 10], [99.0, 25]]: 10 % of a month's price where it was there for"
+        " less than 99.9 % of it, 25 % below 99.0 %. Empty: as set for the installation.",
     )
     is_active = models.BooleanField(
         "offered", default=True, help_text="Only offered plans can be ordered; others stay in use."

@@ -82,6 +82,10 @@ TABLES: tuple[Partitioned, ...] = (
     Partitioned("hosting_sample", by="at", period=Period.DAY, keep=_SAMPLES),
     Partitioned("hosting_volumesample", by="at", period=Period.DAY, keep=_SAMPLES),
     Partitioned("hosting_resourcequarter", by="at", period=Period.MONTH, keep=_ROLLUPS),
+    Partitioned("hosting_probe", by="at", period=Period.DAY, keep=settings.BERTH_PROBES_KEPT),
+    Partitioned(
+        "hosting_healthslot", by="start", period=Period.MONTH, keep=settings.BERTH_HEALTH_KEPT
+    ),
 )
 
 

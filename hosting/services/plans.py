@@ -31,6 +31,7 @@ class PlanFields(TypedDict, total=False):
     keep_monthly: int
     keep_yearly: int
     point_in_time_days: int
+    sla_tiers: list[list[float]]
     is_active: bool
     position: int
 

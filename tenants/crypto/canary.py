@@ -6,7 +6,7 @@ from django.db import connection
 
 from tenants.crypto import envelope
 from tenants.crypto.master import Keyring, MasterKey, MasterKeyError, keyring
-from tenants.crypto.tables import audit_heads, canaries, data_keys
+from tenants.crypto.tables import audit_heads, canaries, data_keys, owner_of
 
 _TEXT = b"This database was written with this master key."
 
@@ -100,7 +100,7 @@ def _fits(key: MasterKey) -> bool:
         for planted in canaries().filter(pk=key.id):
             key.unwrap(bytes(planted.sealed), _associated(key.id))
         for row in data_keys().filter(master_key_id=key.id).order_by("created_at")[:1]:
-            key.unwrap(bytes(row.wrapped), f"{row.client_id}|datakey|{row.version}".encode())
+            key.unwrap(bytes(row.wrapped), f"{owner_of(row)}|datakey|{row.version}".encode())
     except envelope.DecryptionError:
         return False
     return True

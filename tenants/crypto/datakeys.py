@@ -11,25 +11,28 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from tenants.crypto import canary, envelope
 from tenants.crypto.master import keyring
-from tenants.crypto.tables import clients, data_keys
+from tenants.crypto.tables import HOUSE, clients, data_keys, owner_of
 
 if TYPE_CHECKING:
     from tenants.models import Client, DataKey
 
 CACHE_SECONDS = 60.0
 CACHE_SIZE = 1024
+_HOUSE_LOCK = 0x42657274680004  # pg_advisory_xact_lock: Berth's own key is made once
 # Not ORDER BY ... LIMIT 1: had the newest been removed while we waited for it, that would lock
 # an older one.
 _CURRENT = """
     SELECT * FROM tenants_datakey
-    WHERE client_id = %(client)s
-    AND version = (SELECT max(version) FROM tenants_datakey WHERE client_id = %(client)s)
+    WHERE client_id IS NOT DISTINCT FROM %(client)s
+    AND version = (
+        SELECT max(version) FROM tenants_datakey WHERE client_id IS NOT DISTINCT FROM %(client)s
+    )
     FOR KEY SHARE
 """
 
@@ -51,20 +54,33 @@ def create_data_key(*, client: Client) -> DataKey:
     with transaction.atomic():
         clients().select_for_update(no_key=True).get(pk=client.pk)
         latest = data_keys().filter(client=client).order_by("-version").first()
-        version = latest.version + 1 if latest else 1
-        master = keyring().newest
-        canary.plant(master)
-        return data_keys().create(
-            client=client,
-            version=version,
-            master_key_id=master.id,
-            wrapped=master.wrap(envelope.new_key(), _associated(client.pk, version)),
-        )
+        return _create(client, latest.version + 1 if latest else 1)
+
+
+def _create(client: Client | None, version: int) -> DataKey:
+    master = keyring().newest
+    canary.plant(master)
+    owner_id = client.pk if client else HOUSE
+    return data_keys().create(
+        client=client,
+        version=version,
+        master_key_id=master.id,
+        wrapped=master.wrap(envelope.new_key(), _associated(owner_id, version)),
+    )
+
+
+def _create_house_key() -> None:
+    """Berth's own data key, unless somebody has made it meanwhile."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_HOUSE_LOCK])
+        if not data_keys().filter(client=None).exists():
+            _create(None, 1)
 
 
 def unwrap(row: DataKey) -> bytes:
     """The key of a row; DecryptionError if the row was altered or its master key is missing."""
-    associated = _associated(row.client_id, row.version)
+    associated = _associated(owner_of(row), row.version)
     return keyring().get(row.master_key_id).unwrap(bytes(row.wrapped), associated)
 
 
@@ -72,7 +88,7 @@ def rewrap(row: DataKey) -> None:
     """Put the row's key under the newest master key. The caller holds the row's lock."""
     master = keyring().newest
     canary.plant(master)
-    row.wrapped = master.wrap(unwrap(row), _associated(row.client_id, row.version))
+    row.wrapped = master.wrap(unwrap(row), _associated(owner_of(row), row.version))
     row.master_key_id = master.id
     row.rewrapped_at = timezone.now()
     row.save(update_fields=["wrapped", "master_key_id", "rewrapped_at"])
@@ -82,12 +98,19 @@ def lock_current(client_id: UUID) -> ClientKey:
     """The key to encrypt with, which can't be removed before the caller's transaction ends.
 
     FOR KEY SHARE holds off nothing but the removal of this row: neither other writers nor a
-    re-wrap under another master key.
+    re-wrap under another master key. Berth's own (``HOUSE``) is made when it is first asked for.
     """
     for _ in range(2):  # the row that was found can be removed while we wait for its lock
-        for row in data_keys().raw(_CURRENT, {"client": client_id}):
+        for row in data_keys().raw(_CURRENT, {"client": _column(client_id)}):
             return ClientKey(row.version, unwrap(row))
+        if client_id == HOUSE:
+            _create_house_key()
     raise envelope.DecryptionError(f"The client {client_id} has no data key.")
+
+
+def _column(owner_id: UUID) -> UUID | None:
+    """As the table has it: nobody's are Berth's own."""
+    return None if owner_id == HOUSE else owner_id
 
 
 class _Cache:
@@ -133,7 +156,7 @@ def cached(client_id: UUID, version: int) -> bytes | None:
 @sensitive_variables()
 def load(client_id: UUID, version: int) -> bytes:
     """The key to decrypt with, from the database; DecryptionError where there is none."""
-    row = data_keys().filter(client_id=client_id, version=version).first()
+    row = data_keys().filter(client=_column(client_id), version=version).first()
     if row is None:
         raise envelope.DecryptionError(f"The client {client_id} has no data key {version}.")
     key = unwrap(row)

@@ -11,10 +11,15 @@ from tenants.models.client import Client
 
 
 class DataKey(models.Model):
-    """A 256-bit key of one client. Deleting it makes everything under it unreadable."""
+    """A 256-bit key of one client. Deleting it makes everything under it unreadable.
+
+    The one without a client is Berth's own, for what is the staff's.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="data_keys")
+    client = models.ForeignKey(
+        Client, on_delete=models.PROTECT, null=True, blank=True, related_name="data_keys"
+    )
     version = models.PositiveIntegerField(default=1)
     master_key_id = models.CharField(max_length=40, db_index=True)
     wrapped = models.BinaryField()
@@ -25,11 +30,13 @@ class DataKey(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=("client", "version"), name="one_key_per_version"),
+            models.UniqueConstraint(
+                fields=("client", "version"), nulls_distinct=False, name="one_key_per_version"
+            ),
         )
 
     def __str__(self) -> str:
-        return f"data key {self.version} of {self.client}"
+        return f"data key {self.version} of {self.client or 'Berth itself'}"
 
 
 class KeyCanary(models.Model):
