@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from hosting.flows import edge, merging, off_site, reconcile, shipping, upkeep
+from hosting.flows import edge, merging, off_site, reconcile, sampling, shipping, upkeep
 from hosting.models import EdgeState, Incident, Server
 from hosting.services import (
     backups,
@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 SWEEP_AT_MOST = 200
 NIGHTLY = timedelta(days=1)
+NOTE_NEWEST = timedelta(minutes=1)
+ROLL_UP = timedelta(minutes=5)
 WATCH_JOURNALS = timedelta(seconds=30)
 COUNT_USAGE = timedelta(seconds=15)
 OVERDUE_AFTER = timedelta(seconds=15)  # the watch process is given that long to do its round
@@ -87,6 +89,13 @@ def ship_journals() -> None:
 def count_usage() -> None:
     """Sum up what apps used since the last time."""
     chores.run_if_due(name="count-usage", every=COUNT_USAGE, work=_count_usage)
+
+
+def roll_up_samples() -> None:
+    """Make of the readings what lists and charts show, if that is due."""
+    for name in ("note-newest-samples", "roll-up-samples"):
+        every, work = CHORES[name]
+        chores.run_if_due(name=name, every=every, work=work)
 
 
 def do_chores() -> None:
@@ -160,6 +169,8 @@ CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "verify-audit-log": (NIGHTLY, _verify_audit_log),
     "forget-usage-keys": (NIGHTLY, _forget_usage_keys),
     "clear-sessions": (NIGHTLY, _clear_sessions),
+    "note-newest-samples": (NOTE_NEWEST, sampling.note_newest),  # these two also where no process
+    "roll-up-samples": (ROLL_UP, sampling.roll_up),  # samples at the moment
     "forget-old-drifts": (NIGHTLY, repairs.forget_old_drifts),
     "destroy-backups-of-deleted": (NIGHTLY, upkeep.destroy),
     "copy-journals": (off_site.EVERY, off_site.copy_due),

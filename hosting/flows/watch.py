@@ -23,8 +23,8 @@ from hosting.engines.errors import EngineError
 from hosting.engines.observed import Event
 from hosting.flows import reconcile
 from hosting.flows.engines import engine_for
-from hosting.models import Server
-from hosting.services import servers
+from hosting.models import Crash, Server
+from hosting.services import samples, servers
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ class Deaths:
         self._at: dict[tuple[str, str], deque[datetime]] = defaultdict(deque)
         self._told_at: dict[tuple[str, str], datetime] = {}
 
-    def notice(self, event: Event) -> None:
-        """Take in one event of the stream."""
+    def notice(self, event: Event) -> bool:
+        """Take in one event of the stream; whether it is a death that nobody wished."""
         key = (event.instance, event.service)
         if event.action in TOLD:
             self._told_at[key] = event.occurred_at
@@ -54,10 +54,12 @@ class Deaths:
             # Somebody put it in order, or another in its place: earlier deaths say nothing now.
             self._at.pop(key, None)
         if event.action != "die":
-            return
+            return False
         told_at = self._told_at.get(key)
-        if told_at is None or event.occurred_at - told_at > TOLD_WITHIN:
+        is_unwished = told_at is None or event.occurred_at - told_at > TOLD_WITHIN
+        if is_unwished:
             self._at[key].append(event.occurred_at)
+        return is_unwished
 
     def loops(self, now: datetime) -> dict[str, list[str]]:
         """Instance -> services that died too often of late."""
@@ -129,9 +131,10 @@ class ServerWatch:
         connection.close()  # the stream may be quiet for hours
         for event in engine_for(server).events(settings.BERTH_OWNER, since=self._heard_until):
             with self._lock:
-                self._deaths.notice(event)
+                is_unwished = self._deaths.notice(event)
                 self._changed.setdefault(event.instance, time.monotonic())
                 self._heard_until = max(self._heard_until, event.occurred_at)
+            _record_crash(event, is_unwished=is_unwished)
             if self._over.is_set():
                 return
 
@@ -162,3 +165,17 @@ class ServerWatch:
             for pk in settled:
                 del self._changed[pk]
             return settled, self._deaths.loops(datetime.now(UTC)), self._heard_until
+
+
+def _record_crash(event: Event, *, is_unwished: bool) -> None:
+    """Write down a death that nobody wished, and one for want of memory."""
+    kinds = {"oom": Crash.Kind.OUT_OF_MEMORY} | ({"die": Crash.Kind.ENDED} if is_unwished else {})
+    if event.action in kinds and event.service:
+        close_old_connections()
+        samples.record_crash(
+            instance=event.instance,
+            service=event.service,
+            kind=kinds[event.action],
+            at=event.occurred_at,
+        )
+        connection.close()  # the stream may be quiet for hours

@@ -17,6 +17,7 @@ from django.db.models.functions import Greatest, Now
 
 from hosting.engines.observed import Usage
 from hosting.models import Crash, Instance, Server
+from hosting.services import repairs
 
 LATE = timedelta(minutes=1)  # a reading that is older changes the quarters beside its own as well
 
@@ -107,10 +108,11 @@ def record_crash(*, instance: str, service: str, kind: Crash.Kind, at: datetime)
 
     What belongs to no instance is passed over.
     """
-    if Instance.objects.filter(pk=instance).exists():
-        Crash.objects.bulk_create(
-            [Crash(instance_id=instance, service=service, kind=kind, at=at)], ignore_conflicts=True
-        )
+    known = Instance.objects.filter(pk__in=repairs.uuids([instance]))
+    Crash.objects.bulk_create(
+        [Crash(instance=each, service=service, kind=kind, at=at) for each in known.only("pk")],
+        ignore_conflicts=True,
+    )
 
 
 def _row(instance: str, usage: Usage) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -18,6 +19,9 @@ from tests.hosting.engines.doors import Backdoor
 from tests.hosting.engines.looking import all_run, changed
 from tests.hosting.engines.stacks import ABSENT_IMAGE, Stacks, service
 from tests.hosting.engines.tars import SOME
+
+LARGE_BYTES = 3_000_000
+LARGE = tars.tar(tars.file("large", b"x" * LARGE_BYTES))
 
 
 @pytest.fixture
@@ -43,6 +47,19 @@ def borrowing(stacks: Stacks, owner: Stack) -> Stack:
     volume = Volume(of(owner), external=True)
     web = service("web", mounts=(Mount(volume.name, "/data"),))
     return replace(stacks.make(web), volumes=(volume,))
+
+
+def test_volumes_are_measured_by_what_they_hold(
+    engine: Engine, stacks: Stacks, stack: Stack
+) -> None:
+    empty = stacks.make(service("web"))
+    engine.prepare(empty)
+    engine.write_volume(stack, of(stack), in_pieces(LARGE))
+    wanted = (stack.instance, empty.instance, "i-unknown")
+    sizes = engine.volume_sizes(wanted, within=timedelta(seconds=30))
+    assert sizes[stack.instance] - sizes[empty.instance] >= LARGE_BYTES
+    assert sizes[stack.instance] < 2 * LARGE_BYTES
+    assert set(sizes) == {stack.instance, empty.instance}
 
 
 def test_what_is_written_is_read_again(engine: Engine, stacks: Stacks, stack: Stack) -> None:

@@ -15,7 +15,7 @@ from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import Event, ObjectKind
 from hosting.flows import reconcile, watch
 from hosting.flows.watch import Deaths, ServerWatch
-from hosting.models import Drift, Instance, Operation, Server
+from hosting.models import Crash, Drift, Instance, Operation, Server
 from hosting.services import servers
 from tests.conftest import OWNER
 from tests.hosting.rounds import pass_time
@@ -128,8 +128,24 @@ def test_what_an_event_names_is_looked_at_at_once(
         memory_engine.hands.kill(str(book.pk), "web")
         _wait(lambda: _asked_for_a_repair(book), "the repair was asked for")
     assert Drift.objects.get().kind == "stopped"
+    assert not Crash.objects.exists()  # somebody killed it
     memory_server.refresh_from_db()
     assert memory_server.events_until is not None
+
+
+@pytest.mark.usefixtures("soon", "no_rounds")
+def test_a_death_for_want_of_memory_is_written_down_once(
+    book: Instance, memory_engine: MemoryEngine, memory_server: Server
+) -> None:
+    servers.record_events_until(server=memory_server, at=datetime.now(UTC))
+    with _watching(memory_server), _watching(memory_server):
+        memory_engine.hands.kill(str(book.pk), "web", oom=True)
+        _wait(lambda: _asked_for_a_repair(book), "the repair was asked for")
+        _wait(lambda: Crash.objects.count() == 2, "both were written down")
+    assert set(Crash.objects.values_list("service", "kind")) == {
+        ("web", "out_of_memory"),
+        ("web", "ended"),
+    }
 
 
 @pytest.mark.usefixtures("soon", "no_rounds")

@@ -1,0 +1,107 @@
+"""Reading what instances use: two threads a server, and what is made of the readings.
+
+One thread reads all containers of the server every 15 s, the other measures its volumes every ten
+minutes. A server that does not answer holds up nobody but itself, and one whose circuit breaker is
+open is left alone; the reconciler notices when it is back. Any number of processes may sample the
+same servers: a round is taken by one of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connection
+from django.utils import timezone
+
+from hosting.engines.errors import EngineError
+from hosting.flows.engines import engine_for
+from hosting.models import Server
+from hosting.services import limit_warnings, rollups, samples
+
+logger = logging.getLogger(__name__)
+
+# How often it is asked whether something is due: a round is late by so much at most.
+ASK_FOR_ROUNDS = timedelta(seconds=1)
+ASK_FOR_VOLUMES = timedelta(seconds=15)
+VOLUMES_WITHIN = timedelta(seconds=60)
+PAUSE_AFTER_TROUBLE = timedelta(seconds=15)
+
+
+class ServerSampling:
+    """Samples one server until it is told to end."""
+
+    def __init__(self, server: Server) -> None:
+        self.server_id = server.pk
+        self._over = threading.Event()
+        parts = ((read_if_due, ASK_FOR_ROUNDS), (measure_if_due, ASK_FOR_VOLUMES))
+        self._threads = [
+            threading.Thread(
+                target=self._run, args=part, daemon=True, name=f"{server}-{part[0].__name__}"
+            )
+            for part in parts
+        ]
+
+    def start(self) -> None:
+        """Returns at once."""
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """The threads end at their next pause."""
+        self._over.set()
+
+    def _run(self, part: Callable[[Server], bool], every: timedelta) -> None:
+        """Call it again and again. What goes wrong is said, and tried again after a pause."""
+        while not self._over.is_set():
+            pause = every
+            try:
+                close_old_connections()
+                part(Server.objects.get(pk=self.server_id))
+            except EngineError as error:
+                logger.info("sampling server %s: %s", self.server_id, error)
+            except DatabaseError as error:
+                logger.warning("sampling server %s: the database: %s", self.server_id, error)
+                connection.close()
+                pause = PAUSE_AFTER_TROUBLE
+            except Server.DoesNotExist:
+                self._over.set()
+            except Exception:
+                logger.exception("sampling server %s failed; trying again", self.server_id)
+                pause = PAUSE_AFTER_TROUBLE
+            self._over.wait(pause.total_seconds())
+        connection.close()
+
+
+def read_if_due(server: Server) -> bool:
+    """One reading of all its containers, if it is due; whether it was."""
+    if not samples.take_round(server=server):
+        return False
+    usages = engine_for(server).usage(samples.to_read(server=server))
+    samples.record(server=server, usages=usages, now=timezone.now())
+    return True
+
+
+def measure_if_due(server: Server) -> bool:
+    """How much its volumes hold, if that is due; whether it was."""
+    if not samples.take_volumes(server=server):
+        return False
+    wanted = samples.to_read(server=server)
+    sizes = engine_for(server).volume_sizes(wanted, within=VOLUMES_WITHIN)
+    samples.record_volumes(sizes=sizes, at=timezone.now())
+    return True
+
+
+def note_newest() -> None:
+    """What lists show of every instance."""
+    rollups.note_newest(now=timezone.now())
+
+
+def roll_up() -> None:
+    """Quarters and days of what was read, and the warnings that follow from them."""
+    now = timezone.now()
+    rollups.roll_up(now=now)
+    limit_warnings.watch(now=now)

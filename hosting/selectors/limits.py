@@ -1,0 +1,211 @@
+"""Which instances come near a limit of their plan, and what would help: pure, but for one query.
+
+What opens a warning lies above what keeps it open, so that none comes and goes every few minutes.
+"""
+
+from __future__ import annotations
+
+import statistics
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import combinations
+
+from django.db import connection
+
+from hosting.models import Instance, LimitWarning, Plan, ResourceDay
+
+GIB = 1024**3
+Kind = LimitWarning.Kind
+# Of each: from what on it opens, and down to what it stays open.
+MEMORY_FULL = (0.90, 0.80)  # share of a service's own limit, for half an hour
+THROTTLED = (0.25, 0.10)  # share of the last hour's periods
+DISK_FULL = (0.85, 0.80)  # share of the plan's disk
+DAYS_LEFT = (14, 21)  # until the disk is full
+RESTARTS = (3, 1)  # in the last hour
+OUT_OF_MEMORY = (1, 1)  # in the last hour, and in the last day
+FORECAST_FROM = 0.5  # share of the disk from which on it is asked when it is full
+FORECAST_DAYS = timedelta(days=30)
+FEWEST_DAYS = 5  # of which a line can be drawn
+LOOKS_AHEAD = timedelta(days=365)
+ENOUGH_FOR = 90  # days that the plan which would help has disk for
+
+_STRAINS = """
+SELECT instance.id, fullest, throttled, now.volume_bytes, restarts, oom_hour, oom_day, services
+FROM hosting_instance AS instance
+LEFT JOIN hosting_resourcenow AS now ON now.instance_id = instance.id
+LEFT JOIN LATERAL (
+    SELECT min(memory_fullest) FILTER (WHERE at >= %(now)s - '45 min'::interval) AS fullest,
+        sum(throttled_periods)::float8 / nullif(sum(cpu_periods), 0) AS throttled
+    FROM hosting_resourcequarter AS quarter
+    WHERE quarter.instance_id = instance.id
+        AND at >= %(now)s - '75 min'::interval AND at <= %(now)s - '15 min'::interval
+) AS lately ON true
+LEFT JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE kind = 'ended' AND at >= %(now)s - '1 hour'::interval)
+            AS restarts,
+        count(*) FILTER (WHERE kind <> 'ended' AND at >= %(now)s - '1 hour'::interval) AS oom_hour,
+        count(*) FILTER (WHERE kind <> 'ended') AS oom_day,
+        array_agg(DISTINCT service::text) AS services
+    FROM hosting_crash AS crash
+    WHERE crash.instance_id = instance.id AND at >= %(now)s - '1 day'::interval
+) AS crashed ON true
+WHERE instance.purpose = 'client' AND instance.state IN ('running', 'degraded')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Strain:
+    """How an instance stands to its limits; None where nothing is known."""
+
+    instance: uuid.UUID
+    memory_fullest: float | None = None  # the least of the last two whole quarters
+    throttled: float | None = None
+    volume_bytes: int | None = None
+    restarts: int = 0
+    out_of_memory_hour: int = 0
+    out_of_memory_day: int = 0
+    services: tuple[str, ...] = ()  # that crashed within a day
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a warning says."""
+
+    summary: str
+    plan: Plan | None
+    full_date: date | None = None
+
+
+def strains(*, now: datetime) -> list[Strain]:
+    """Of every client's instance that runs; one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STRAINS, {"now": now})
+        return [
+            replace(Strain(*values), services=tuple(services or ()))
+            for *values, services in cursor.fetchall()
+        ]
+
+
+def is_strained(strain: Strain, kind: Kind, plan: Plan, *, is_open: bool) -> bool | None:
+    """Whether there is to be a warning of that kind, but for a forecast; None where unknown."""
+    value, (opens, stays) = {
+        Kind.MEMORY: (strain.memory_fullest, MEMORY_FULL),
+        Kind.CPU: (strain.throttled, THROTTLED),
+        Kind.DISK: (disk_share(strain, plan), DISK_FULL),
+        Kind.RESTARTS: (strain.restarts, RESTARTS),
+        Kind.OUT_OF_MEMORY: (
+            strain.out_of_memory_day if is_open else strain.out_of_memory_hour,
+            OUT_OF_MEMORY,
+        ),
+    }[kind]
+    if value is None:
+        return None
+    return value >= (stays if is_open else opens)
+
+
+def disk_share(strain: Strain, plan: Plan) -> float | None:
+    """How much of the plan's disk is full."""
+    if strain.volume_bytes is None:
+        return None
+    return strain.volume_bytes / (plan.disk_gb * GIB)
+
+
+def growths(instances: Collection[uuid.UUID], *, today: date) -> dict[uuid.UUID, float]:
+    """By how many bytes a day each one's volumes grow, of the last 30 days; one query."""
+    days = ResourceDay.objects.filter(
+        instance__in=instances, date__gte=today - FORECAST_DAYS, volume_bytes__isnull=False
+    )
+    known: dict[uuid.UUID, list[tuple[date, int]]] = {}
+    for instance, day, size in days.values_list("instance_id", "date", "volume_bytes"):
+        known.setdefault(instance, []).append((day, size or 0))
+    return {instance: growth(each) for instance, each in known.items() if len(each) >= FEWEST_DAYS}
+
+
+def growth(days: Sequence[tuple[date, int]]) -> float:
+    """The slope of a line that a clean-up or one large import does not bend: Theil and Sen's.
+
+    The median of the slopes between all pairs, https://doi.org/10.1080/01621459.1968.10480934
+    """
+    return statistics.median(
+        (later[1] - earlier[1]) / (later[0] - earlier[0]).days
+        for earlier, later in combinations(sorted(days), 2)
+    )
+
+
+def full_date(strain: Strain, plan: Plan, grows: float, *, today: date) -> date | None:
+    """The day on which the disk is full at that pace; None where that is further than a year."""
+    if strain.volume_bytes is None or grows <= 0:
+        return None
+    left = max(0.0, (plan.disk_gb * GIB - strain.volume_bytes) / grows)
+    return today + timedelta(days=left) if left <= LOOKS_AHEAD.days else None
+
+
+def find(
+    strain: Strain, kind: Kind, plan: Plan, offered: Sequence[Plan], *, grows: float, today: date
+) -> Finding:
+    """What to tell the client: a sentence, and the smallest offered plan that would be enough."""
+    services = ", ".join(strain.services)
+    match kind:
+        case Kind.MEMORY:
+            share = strain.memory_fullest or 0.0
+            return Finding(
+                f"Memory is nearly full: one of its services has used {share:.0%} of what it may"
+                " use for half an hour. Once it is full, the service is ended and started again.",
+                helping(plan, offered, memory_mb=plan.memory_mb * share / 0.75),
+            )
+        case Kind.CPU:
+            return Finding(
+                f"It wants more CPU than its plan has: in {strain.throttled or 0:.0%} of the last"
+                " hour it was held back, and answered more slowly.",
+                helping(plan, offered, cpus=float(plan.cpus) * 1.25),
+            )
+        case Kind.DISK:
+            return _of_disk(strain, plan, offered, grows, today)
+        case Kind.RESTARTS:
+            return Finding(
+                f"Ended by itself {strain.restarts} times within an hour ({services}), and was"
+                " started again each time. What it was doing then may be lost.",
+                None,
+            )
+        case Kind.OUT_OF_MEMORY:
+            return Finding(
+                f"Ran out of memory within the last day ({services}), and was ended for it."
+                " What it was doing then may be lost.",
+                helping(plan, offered, memory_mb=plan.memory_mb * 1.5),
+            )
+
+
+def _of_disk(
+    strain: Strain, plan: Plan, offered: Sequence[Plan], grows: float, today: date
+) -> Finding:
+    used = (strain.volume_bytes or 0) / GIB
+    full = full_date(strain, plan, grows, today=today)
+    summary = f"The disk holds {used:.1f} GiB of {plan.disk_gb} GiB"
+    if full is not None:
+        summary += f", and is full on {full:%d %B %Y} if it fills as it did in the last weeks"
+    needed = max(used / 0.7, (used + ENOUGH_FOR * max(0.0, grows) / GIB) / 0.85)
+    return Finding(
+        f"{summary}. Once it is full, nothing can be saved any more.",
+        helping(plan, offered, disk_gb=needed),
+        full,
+    )
+
+
+def helping(plan: Plan, offered: Sequence[Plan], **needed: float) -> Plan | None:
+    """The smallest offered plan that has what is needed, and nothing less than the present one."""
+    kept = ("cpus", "memory_mb", "disk_gb", "processes", "point_in_time_days")
+    enough = [
+        each
+        for each in offered
+        if each.pk != plan.pk
+        and all(getattr(each, name) >= getattr(plan, name) for name in kept)
+        and all(getattr(each, name) >= value for name, value in needed.items())
+    ]
+    return min(enough, key=lambda each: (each.memory_mb, each.cpus, each.disk_gb), default=None)
+
+
+def plans_of(instances: Collection[uuid.UUID]) -> dict[uuid.UUID, Instance]:
+    """Those instances with their plans and clients; one query."""
+    return Instance.objects.select_related("plan", "client").in_bulk(list(instances))
