@@ -1,6 +1,16 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class BillingConfig(AppConfig):
     name = "billing"
     verbose_name = "Billing"
+
+    def ready(self) -> None:
+        """Have a say where hosting asks, and give the staff groups their permissions."""
+        from billing.services.counting import after_usage
+        from billing.services.groups import sync_own
+        from hosting import hooks
+
+        hooks.register_usage_listener(after_usage)
+        post_migrate.connect(sync_own, sender=self)

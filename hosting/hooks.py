@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from hosting.models import Plan
@@ -28,3 +30,24 @@ def check_order(*, client: Client, plan: Plan) -> None:
     """Ask everyone who registered."""
     for check in _order_checks:
         check(client=client, plan=plan)
+
+
+class UsageListener(Protocol):
+    """What is done each time that usage was summed up. May be called twice for the same sums."""
+
+    def __call__(self, *, now: datetime) -> None: ...
+
+
+_usage_listeners: list[UsageListener] = []
+
+
+def register_usage_listener(listener: UsageListener) -> UsageListener:
+    """Call ``listener`` after usage was summed up, in a worker; usable as a decorator."""
+    if listener not in _usage_listeners:
+        _usage_listeners.append(listener)
+    return listener
+
+
+def usage_listeners() -> Sequence[UsageListener]:
+    """Everyone who registered."""
+    return tuple(_usage_listeners)

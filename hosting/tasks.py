@@ -49,6 +49,12 @@ def count_usage() -> None:
     periodic.count_usage()
 
 
+@shared_task(name="hosting.tasks.read_counters")
+def read_counters() -> None:
+    """Read what apps count for Prometheus."""
+    periodic.read_counters()
+
+
 @shared_task(name="hosting.tasks.ship_journals")
 def ship_journals() -> None:
     """Fetch the journals of databases that are due."""

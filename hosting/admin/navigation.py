@@ -57,6 +57,14 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Finance",
+        (
+            ("Rates", "price_change", "billing_rate_changelist", "billing.view_rate"),
+            ("Budgets", "savings", "billing_planbudget_changelist", "billing.view_planbudget"),
+            ("Model costs", "payments", "billing_modelcost_changelist", "billing.view_modelcost"),
+        ),
+    ),
+    (
         "Clients and access",
         (
             ("Clients", "domain", "tenants_client_changelist", "tenants.view_client"),

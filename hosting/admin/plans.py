@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from hosting.models import Instance, Plan
 from hosting.services import plans
-from hosting.services.plans import KEPT, LIMITS
+from hosting.services.plans import KEPT, LIMITS, USAGE
 from tenants.admin.base import ServiceAdmin
 from tenants.display import mebibytes, number
 from tenants.services.actors import Actor
@@ -26,6 +26,7 @@ FIELDS = (
     "processes",
     *KEPT,
     "sla_tiers",
+    *USAGE,
     "is_active",
     "position",
 )
@@ -43,6 +44,7 @@ class PlanAdmin(ServiceAdmin[Plan]):
         ("Limits", {"fields": LIMITS}),
         ("Backups kept", {"fields": KEPT}),
         ("Availability", {"fields": ("sla_tiers",)}),
+        ("Included usage", {"fields": USAGE}),
         ("Offer", {"fields": ("is_active", "position")}),
     )
 

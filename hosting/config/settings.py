@@ -281,6 +281,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
+    "read-counters": {
+        "task": "hosting.tasks.read_counters",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "chores": {
         "task": "hosting.tasks.do_chores",
         "schedule": 60.0,

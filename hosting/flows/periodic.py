@@ -15,7 +15,8 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from hosting.flows import edge, merging, off_site, reconcile, sampling, shipping, upkeep
+from hosting import hooks
+from hosting.flows import edge, merging, off_site, reconcile, sampling, scraping, shipping, upkeep
 from hosting.models import EdgeState, Incident, Server
 from hosting.services import (
     backups,
@@ -34,6 +35,7 @@ from hosting.services import (
     servers,
     turns,
     usage_events,
+    usage_limits,
     usage_sums,
 )
 from tenants.selectors import audit_chain
@@ -45,6 +47,7 @@ NIGHTLY = timedelta(days=1)
 NOTE_NEWEST = timedelta(minutes=1)
 ROLL_UP = timedelta(minutes=5)
 WATCH_JOURNALS = timedelta(seconds=30)
+READ_COUNTERS = timedelta(seconds=60)
 COUNT_USAGE = timedelta(seconds=15)
 OVERDUE_AFTER = timedelta(seconds=15)  # the watch process is given that long to do its round
 
@@ -98,6 +101,11 @@ def roll_up_samples() -> None:
         chores.run_if_due(name=name, every=every, work=work)
 
 
+def read_counters() -> None:
+    """Read the counters of all apps, if nobody has just done so."""
+    chores.run_if_due(name="read-counters", every=READ_COUNTERS, work=_read_counters)
+
+
 def do_chores() -> None:
     """Whatever comes back, if it is due. One that fails does not keep the others away."""
     for name, (every, work) in CHORES.items():
@@ -136,8 +144,16 @@ def _watch_journals() -> None:
     journal_alarm.watch(now=now)
 
 
+def _read_counters() -> None:
+    scraping.read_all()
+
+
 def _count_usage() -> None:
-    usage_sums.sum_up(now=timezone.now())
+    now = timezone.now()
+    usage_sums.sum_up(now=now)
+    usage_limits.check(now=now)
+    for listener in hooks.usage_listeners():
+        listener(now=now)
 
 
 def _forget_usage_keys() -> None:

@@ -54,6 +54,7 @@ from hosting.models.usage import (
     UsageSum,
     UsageToken,
 )
+from hosting.models.usage_limit import LimitReached, UsageHold, UsageLimit
 
 __all__ = [
     "ACTIVE_STATES",
@@ -85,6 +86,7 @@ __all__ = [
     "JournalBase",
     "JournalChapter",
     "JournalPiece",
+    "LimitReached",
     "LimitWarning",
     "MaintenanceWindow",
     "Move",
@@ -111,7 +113,9 @@ __all__ = [
     "Upgrade",
     "UsageCounter",
     "UsageEvent",
+    "UsageHold",
     "UsageKey",
+    "UsageLimit",
     "UsageMark",
     "UsageSum",
     "UsageToken",

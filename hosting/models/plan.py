@@ -18,6 +18,11 @@ JOURNAL_SHARE = 5  # of the disk: a fifth at most waits for being fetched
 class Plan(models.Model):
     """Limits of a whole stack; the catalog says which service gets which share of them."""
 
+    class AtLimit(models.TextChoices):
+        NOTIFY = "notify", "Say so"
+        BLOCK = "block", "Refuse new usage"
+        STOP = "stop", "Stop the instance"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.CharField(
         "short name", max_length=40, unique=True, validators=[validate_dns_label]
@@ -53,6 +58,22 @@ class Plan(models.Model):
         validators=[validate_tiers],
         help_text="Such as [[99.9, 10], [99.0, 25]]: 10 % of a month's price where it was there for"
         " less than 99.9 % of it, 25 % below 99.0 %. Empty: as set for the installation.",
+    )
+    included_executions = models.PositiveBigIntegerField(
+        "executions a month", null=True, blank=True, help_text="Empty: as many as one likes."
+    )
+    included_tokens = models.PositiveBigIntegerField(
+        "tokens of language models a month",
+        null=True,
+        blank=True,
+        help_text="Given and answered together. Empty: as many as one likes.",
+    )
+    at_limit = models.CharField(
+        "when they are used up",
+        max_length=6,
+        choices=AtLimit,
+        default=AtLimit.NOTIFY,
+        help_text="Also when a budget is.",
     )
     is_active = models.BooleanField(
         "offered", default=True, help_text="Only offered plans can be ordered; others stay in use."

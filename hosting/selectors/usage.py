@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
-from hosting.catalog.meters import Aggregation, Meter
+from hosting.catalog.meters import LLM_METERS, Aggregation, Meter
 from hosting.models import Instance, UsageSum
 from hosting.selectors import usage_meters
 from tenants.models import Client
@@ -96,3 +96,32 @@ def _values(instance: Instance, rows: QuerySet[UsageSum], names: Collection[str]
         begin = row.starts_at or row.on
         assert begin is not None  # noqa: S101  (a constraint)
         yield Used(begin, row.meter, row.label, value(row, known[row.meter].aggregation))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDay:
+    """What an instance used of one language model on one day of its client's."""
+
+    instance_id: uuid.UUID
+    model: str
+    on: date
+    requests: int
+    input: int
+    output: int
+    cached: int
+    computed_at: datetime
+
+
+def model_days(*, computed_since: datetime | None = None) -> Iterable[ModelDay]:
+    """Every instance's use by model and day, of the days that were computed then or later."""
+    rows = UsageSum.objects.filter(span="day", meter__in=LLM_METERS)
+    if computed_since is not None:
+        rows = rows.filter(computed_at__gte=computed_since)
+    parts = {name: Sum("total", filter=Q(meter=f"llm_{name}")) for name in _OF_MODEL}
+    by_model = rows.values_list("instance", "label", "on").annotate(**parts, at=Max("computed_at"))
+    for instance, model, on, *numbers, at in by_model.order_by("instance", "on", "label"):
+        requests, given, answered, cached = (int(number or 0) for number in numbers)
+        yield ModelDay(instance, model, on, requests, given, answered, cached, at)
+
+
+_OF_MODEL = ("requests", "input", "output", "cached")

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from hosting.catalog.schema import App
 from hosting.models import Instance, Operation
-from hosting.selectors import catalog, offers
+from hosting.selectors import catalog, offers, usage_limits
 from hosting.services import edge, operations, ordering, subnets
 from tenants.errors import Refused
 from tenants.models import Client
@@ -45,7 +45,13 @@ def order(
 
 
 def start(*, instance: Instance, actor: Actor) -> Operation:
-    """Start a stopped instance. Raises ``Refused``, as all the verbs below do."""
+    """Start a stopped instance. Raises ``Refused``, as all the verbs below do.
+
+    One that is stopped for a limit of its plan waits until that is over, whoever asks.
+    """
+    hold = usage_limits.stopping(instance)
+    if hold is not None:
+        raise Refused(usage_limits.sentence(hold))
     return _request(instance, Operation.Kind.START, actor)
 
 

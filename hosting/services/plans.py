@@ -14,6 +14,8 @@ from tenants.services.actors import Actor
 from tenants.services.validation import refuse_invalid
 
 LIMITS = ("cpus", "memory_mb", "disk_gb", "processes")
+INCLUDED = ("included_executions", "included_tokens")
+USAGE = (*INCLUDED, "at_limit")
 KEPT = ("keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "point_in_time_days")
 
 
@@ -32,6 +34,9 @@ class PlanFields(TypedDict, total=False):
     keep_yearly: int
     point_in_time_days: int
     sla_tiers: list[list[float]]
+    included_executions: int | None
+    included_tokens: int | None
+    at_limit: str
     is_active: bool
     position: int
 
@@ -75,13 +80,16 @@ def update(*, plan: Plan, actor: Actor, **fields: Unpack[PlanFields]) -> Plan:
 def _keep_limits(plan: Plan, after: dict[str, object]) -> None:
     changed = next((name for name in LIMITS if name in after), None)
     fewer = next((name for name in KEPT if _is_less(plan, after, name)), None)
-    field = changed or fewer
+    less = next((name for name in INCLUDED if _includes_less(plan, after, name)), None)
+    field = changed or fewer or less
     if field is None:
         return
     in_use = plan.instances.exclude(state=Instance.State.DELETED).count()
     if in_use:
         instances = "1 instance runs" if in_use == 1 else f"{in_use} instances run"
-        what = "its limits stay" if changed else "it keeps no fewer backups"
+        what = "it includes no less usage"
+        if changed or fewer:
+            what = "its limits stay" if changed else "it keeps no fewer backups"
         raise Refused(
             f"{instances} on this plan, so {what}: make a new plan and stop offering this one.",
             field=field,
@@ -90,6 +98,13 @@ def _keep_limits(plan: Plan, after: dict[str, object]) -> None:
 
 def _is_less(plan: Plan, after: dict[str, Any], name: str) -> bool:
     return name in after and after[name] < getattr(plan, name)
+
+
+def _includes_less(plan: Plan, after: dict[str, Any], name: str) -> bool:
+    """Whether less is to be included; empty is as much as one likes."""
+    if name not in after or after[name] is None:
+        return False
+    return getattr(plan, name) is None or after[name] < getattr(plan, name)
 
 
 def _plain(fields: PlanFields | dict[str, object]) -> dict[str, object]:

@@ -16,6 +16,7 @@ from hosting.catalog.meters import LLM, LLM_METERS, Meter
 
 SKEW = timedelta(minutes=5)  # clocks differ: so far ahead is taken for now
 LARGEST = 10**12
+OWN_SOURCE = "berth:counters"  # what Berth itself read; no app may call itself so
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -113,6 +114,8 @@ def _attributes(event: Event, rules: Rules) -> Refusal | None:
     for text in (event.source, event.id, event.type, event.subject or ""):
         if _UNPRINTABLE.search(text):
             return Refusal("malformed", "source, id, type and subject hold no control characters")
+    if event.source.startswith("berth:"):
+        return Refusal("malformed", "source may not start with berth:, which is Berth's own")
     if event.instance is not None and event.instance != str(rules.instance_id):
         return Refusal("other_instance", "the token is of another instance than the event")
     return None

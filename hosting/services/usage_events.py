@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from hosting.models import UsageToken
-from hosting.selectors import usage_meters
+from hosting.selectors import usage_limits, usage_meters
 from hosting.services import usage_tokens
 from hosting.services.usage_checks import Event, Refusal, Rules, Usage, check
 
@@ -150,4 +150,5 @@ def _rules(token: UsageToken, now: datetime) -> Rules:
         oldest=settings.BERTH_USAGE_OLDEST,
         now=now,
         meters=usage_meters.of_instance(token.instance_id),
+        blocked_since=usage_limits.blocked_since(token.instance_id),
     )

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from hosting.models import Instance, Operation
-from hosting.selectors import dashboard, drifts, maintenance
+from hosting.selectors import dashboard, drifts, maintenance, usage_limits
 from hosting.selectors import instances as reading
 from hosting.services import backups, instances, moves, operations
 from hosting.views.healing import show_drift, trouble
@@ -81,7 +81,10 @@ def show(request: ClientRequest, instance: Instance) -> HttpResponse:
     found = [(each.drift.pk, each.found, each.done, each.status.word) for each in context["drifts"]]
     saved = (context["proof"].what_shows(), [each.what_shows() for each in context["backups"]])
     restored = context["restored"].what_shows()
-    state = (what_shows(context["shown"]), past, found, context["trouble"], saved, restored)
+    state = (
+        *(what_shows(context["shown"]), past, found, context["trouble"], saved, restored),
+        context["held"],
+    )
     return render_live(request, "hosting/instance.html", context, state=state)
 
 
@@ -195,6 +198,7 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "may_restore": request.may(Permission.RESTORE_BACKUP),
         "may_upgrade": Operation.Kind.UPGRADE in operations.allowed_kinds(instance)
         and request.may(Permission.UPGRADE_INSTANCE),
+        "held": [usage_limits.sentence(each) for each in usage_limits.holds(instance)],
         "may_manage_tokens": request.may(Permission.MANAGE_USAGE_TOKENS),
         "kept_days": settings.BERTH_BACKUPS_AFTER_DELETION.days if saved else 0,
         "may_delete": request.may(Permission.DELETE_INSTANCE),

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from hosting.engines.base import Engine
+from hosting.flows import scraping
 from hosting.models import Instance, Operation, Plan
 from hosting.services import instances
 from tenants.services.actors import Actor
@@ -102,6 +103,16 @@ def test_it_serves_works_remembers_and_goes(
         # The key came back with the instance: what it encrypted can be read.
         read = answer(browser.get(f"/api/v1/credentials/{credential['id']}"))
         assert read["plainDataObj"]["openAIApiKey"]
+        # A flow without nodes predicts nothing, and that is counted.
+        failed = browser.post(
+            f"/api/v1/internal-prediction/{flow['id']}", json={"question": "Why?"}
+        )
+        assert failed.is_error, failed.text
+    scraping.read_all()
+    counted = instance.usage_counters.filter(series__startswith="chatflow_prediction_")
+    assert {each.series.partition("{")[2]: each.value for each in counted} == {
+        'status="failure"}': 1.0
+    }
     memory = Inside(instance).memory("web")
     assert memory.used < 0.6 * memory.limit, f"too tight: {memory}"
 

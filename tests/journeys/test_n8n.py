@@ -12,6 +12,7 @@ import pytest
 from django.test import Client as Browser
 
 from hosting.engines.base import Engine
+from hosting.flows import scraping
 from hosting.models import Instance, Operation, Plan
 from hosting.services import instances
 from tenants.services.actors import Actor
@@ -84,6 +85,7 @@ def test_it_serves_works_remembers_and_goes(
         log_in(browser)
         assert data(browser.get(f"/rest/workflows/{made}"))["active"]
         assert browser.get("/webhook/sums").json() == {"sum": 42}
+    wait_until(lambda: executions(instance) == 1, seconds=20, what="the execution is counted")
     logs = {"here": caplog.text}
     places = secret_search.everything(instance, staff=staff, member=member, logs=logs)
     assert secret_search.leaks(instance, places) == {}
@@ -93,6 +95,13 @@ def test_it_serves_works_remembers_and_goes(
     instances.delete(instance=instance, confirmation="n8n", actor=actor)
     assert work_off(instance).state == Operation.State.SUCCEEDED
     assert_all_gone(edge, docker_engine, instance, "n8n.acme.localhost")
+
+
+def executions(instance: Instance) -> float:
+    """How many executions Berth has read from n8n's own counter."""
+    scraping.read_all()
+    counted = instance.usage_counters.filter(series="n8n_workflow_success_total")
+    return sum(each.value for each in counted)
 
 
 @pytest.mark.slow

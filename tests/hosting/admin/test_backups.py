@@ -33,6 +33,7 @@ PLAN = {
     "disk_gb": "5",
     "processes": "256",
     "keep_daily": "7",
+    "at_limit": "notify",
     "point_in_time_days": "0",
     "keep_weekly": "4",
     "keep_monthly": "3",

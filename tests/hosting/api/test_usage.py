@@ -10,7 +10,7 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from hosting.models import Instance, UsageEvent, UsageKey, UsageMark, UsageToken
+from hosting.models import Instance, UsageEvent, UsageHold, UsageKey, UsageMark, UsageToken
 from hosting.services import usage_tokens
 from tenants.services.actors import Actor
 
@@ -106,6 +106,7 @@ def in_days(days: float) -> str:
         ({"data": [3]}, "malformed", "data must be an object, not a list"),
         ({"source": ""}, "malformed", "source must have at least 1 characters"),
         ({"source": "a\x00b"}, "malformed", "no control characters"),
+        ({"source": "berth:counters"}, "malformed", "source may not start with berth:"),
         ({"id": "x" * 201}, "malformed", "id must have at most 200 characters"),
         ({"id": 7}, "malformed", "id must be a text, not a whole number"),
         ({"id": "\ud800"}, "malformed", "id"),
@@ -230,8 +231,30 @@ def test_a_request_costs_few_queries_however_many_events(
     report: Report, event: Event, django_assert_num_queries: Any
 ) -> None:
     report(event(0))
-    with django_assert_num_queries(2):  # the token and the meters; what is written goes past Django
+    with django_assert_num_queries(3):  # token, meters, limits; what is written goes past Django
         report(*(event(f"n{number}") for number in range(500)))
+
+
+def test_what_is_used_up_is_refused_from_then_on(
+    book: Instance, report: Report, event: Event
+) -> None:
+    now = timezone.now()
+    UsageHold.objects.create(
+        instance=book,
+        limit="tokens",
+        kind="block",
+        month=now.date().replace(day=1),
+        allowed=10,
+        unit="tokens",
+        since=now - timedelta(hours=1),
+    )
+    data = {"model": "m", "input": 1, "output": 1}
+    before = event(1, now - timedelta(hours=2), type="llm", data=data)
+    told = report(before, event(2, type="llm", data=data), event(3))
+    assert told["accepted"] == 2
+    (refused,) = told["refused"]
+    assert (refused["index"], refused["code"]) == (1, "limit_reached")
+    assert "the limit of llm is used up since" in refused["reason"]
 
 
 def test_the_description_is_complete_and_open(client: Browser) -> None:

@@ -1,0 +1,122 @@
+"""What was spent on language models: by instance, model, day and month, and what has no price."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.db.models import Count, F, Min, Q, QuerySet, Sum
+from django.db.models.expressions import Combinable
+from django.db.models.functions import TruncMonth
+
+from billing.models import ModelCost
+from hosting.models import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Of one model in one day or month. ``amounts`` is by currency and exact, not rounded.
+
+    ``unpriced`` of the requests have no rate yet, and are in none of the amounts.
+    """
+
+    begin: date
+    model: str
+    requests: int
+    input: int
+    output: int
+    cached: int
+    unpriced: int
+    amounts: Mapping[str, Decimal]
+
+
+def by_day(instance: Instance, *, since: date, until: date) -> Sequence[Spent]:
+    """Each model on each day from ``since``, before ``until``. One query."""
+    return _spent(_of(instance, since, until), F("on"))
+
+
+def by_month(instance: Instance, *, since: date, until: date) -> Sequence[Spent]:
+    """Each model in each month, named by its first day. One query."""
+    return _spent(_of(instance, since, until), TruncMonth("on"))
+
+
+def month_totals(
+    instances: Collection[uuid.UUID], *, month: date
+) -> Mapping[uuid.UUID, Mapping[str, Decimal]]:
+    """What each of the instances spent in that month so far, by currency. One query."""
+    rows = ModelCost.objects.filter(
+        instance__in=instances, on__gte=month, on__lt=next_month(month), rate__isnull=False
+    )
+    totals: dict[uuid.UUID, dict[str, Decimal]] = defaultdict(dict)
+    for instance, currency, amount in (
+        rows.values_list("instance", "currency").annotate(spent=Sum("amount")).order_by()
+    ):
+        totals[instance][currency] = amount
+    return totals
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A model that was used and has no rate: since when, and how much."""
+
+    model: str
+    since: date
+    requests: int
+    instances: int
+
+
+def unknown_models() -> Sequence[Unknown]:
+    """The models that were used without a rate, the most used first. One query."""
+    unpriced = ModelCost.objects.filter(rate=None).values_list("model")
+    found = unpriced.annotate(
+        since=Min("on"), total=Sum("requests"), instances=Count("instance", distinct=True)
+    )
+    return [Unknown(*row) for row in found.order_by("-total", "model")]
+
+
+def next_month(month: date) -> date:
+    """The first day of the month after it."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def _of(instance: Instance, since: date, until: date) -> QuerySet[ModelCost]:
+    return ModelCost.objects.filter(instance=instance, on__gte=since, on__lt=until)
+
+
+def _spent(rows: QuerySet[ModelCost], begin: Combinable) -> Sequence[Spent]:
+    grouped = rows.values("model", "currency", begin=begin).annotate(
+        requests_=Sum("requests"),
+        input_=Sum("input"),
+        output_=Sum("output"),
+        cached_=Sum("cached"),
+        unpriced_=Sum("requests", filter=Q(rate=None), default=0),
+        amount_=Sum("amount"),
+    )
+    together: dict[tuple[date, str], list[Mapping[str, object]]] = defaultdict(list)
+    for row in grouped.order_by("begin", "model", "currency"):
+        together[row["begin"], row["model"]].append(row)
+    return [_one(first, model, parts) for (first, model), parts in together.items()]
+
+
+def _one(begin: date, model: str, parts: Sequence[Mapping[str, object]]) -> Spent:
+    def total(name: str) -> int:
+        return sum(int(str(part[name])) for part in parts)
+
+    return Spent(
+        begin=begin,
+        model=model,
+        requests=total("requests_"),
+        input=total("input_"),
+        output=total("output_"),
+        cached=total("cached_"),
+        unpriced=total("unpriced_"),
+        amounts={
+            str(part["currency"]): Decimal(str(part["amount_"]))
+            for part in parts
+            if part["currency"]
+        },
+    )
