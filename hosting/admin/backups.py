@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -16,11 +15,11 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
-    DropdownFilter,
     RelatedDropdownFilter,
 )
 
-from hosting.admin import acting, restore_tests, restores
+from hosting.admin import acting, clones, restore_tests, restores
+from hosting.admin.backup_filters import AppFilter, InstanceFilter, ProvenFilter, ThereFilter
 from hosting.admin.instance_verbs import BACKUP, OPERATE, RESTORE
 from hosting.admin.tables import NUMBER, Column, Table, beside, link
 from hosting.display import backup_state
@@ -32,56 +31,6 @@ from tenants.admin.filters import DayFilter
 from tenants.display import byte_size, identifier, moment, span
 
 NEVER_SHOWN = ("secrets", "manifest", "stored")
-
-
-class ProvenFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
-    """Those that count, or those that do not."""
-
-    title = "proof"
-    parameter_name = "proof"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        """The two."""
-        return [("proven", "Proven"), ("unproven", "Not proven")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Backup]) -> QuerySet[Backup]:
-        """Those of that worth; all where nothing is chosen."""
-        if self.value() in ("proven", "unproven"):
-            return queryset.filter(verified_at__isnull=self.value() == "unproven")
-        return queryset
-
-
-class ThereFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
-    """Those whose data is still in the store, or was removed from it."""
-
-    title = "data"
-    parameter_name = "data"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        """The two."""
-        return [("there", "There"), ("removed", "Removed")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Backup]) -> QuerySet[Backup]:
-        """Those; all where nothing is chosen."""
-        if self.value() in ("there", "removed"):
-            return queryset.filter(removed_at__isnull=self.value() == "there")
-        return queryset
-
-
-class AppFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
-    """By app, of those that are in use."""
-
-    title = "app"
-    parameter_name = "app"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        """Apps that instances have, whether or not the catalog still does."""
-        slugs = Instance.objects.order_by("app").values_list("app", flat=True).distinct()
-        return [(slug, slug) for slug in slugs]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Backup]) -> QuerySet[Backup]:
-        """Backups of instances of that app."""
-        return queryset.filter(instance__app=self.value()) if self.value() else queryset
 
 
 @admin.register(Backup)
@@ -102,6 +51,7 @@ class BackupAdmin(ReadOnlyAdmin[Backup]):
     list_filter = (
         ProvenFilter,
         ThereFilter,
+        InstanceFilter,
         ("trigger", ChoicesDropdownFilter),
         ("is_pinned", BooleanRadioFilter),
         AppFilter,
@@ -137,13 +87,14 @@ class BackupAdmin(ReadOnlyAdmin[Backup]):
         return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
-        """With keeping, letting go, testing and restoring."""
+        """With keeping, letting go, testing, restoring, and making a new instance."""
         view = self.admin_site.admin_view
         return [
             path("<uuid:pk>/keep/", view(self.keep), name="hosting_backup_keep"),
             path("<uuid:pk>/let-go/", view(self.let_go), name="hosting_backup_let_go"),
             path("<uuid:pk>/test/", view(restore_tests.test_now), name="hosting_backup_test"),
             path("<uuid:pk>/restore/", view(restores.restore), name="hosting_backup_restore"),
+            path("<uuid:pk>/clone/", view(clones.clone), name="hosting_backup_clone"),
             *super().get_urls(),
         ]
 
@@ -205,7 +156,7 @@ class BackupAdmin(ReadOnlyAdmin[Backup]):
             return format_html("Until {}", moment(backup.removed_at))
         if not backup.is_good:
             return "–"
-        return "By hand" if backup.is_pinned else "By plan"
+        return _after_deletion(backup) or ("By hand" if backup.is_pinned else "By plan")
 
 
 def _set_pinned(
@@ -236,6 +187,7 @@ def _page(backup: Backup, request: HttpRequest) -> dict[str, Any]:
         ("Restores of it", restores.of_backup(backup, request)),
         ("Restore tests of it", restore_tests.of_backup(backup, request)),
     )
+    is_there = backup.instance.state != Instance.State.DELETED
     streams = Table(_STREAMS, backup.stored, empty="Nothing was saved.")
     return {
         "title": str(backup),
@@ -243,7 +195,8 @@ def _page(backup: Backup, request: HttpRequest) -> dict[str, Any]:
         "badge": backup_state(backup),
         "what": _what(backup),
         "may_change": may and backup.is_good,
-        "may_restore": backup.is_good and request.user.has_perm(RESTORE),
+        "may_restore": is_there and backup.is_good and request.user.has_perm(RESTORE),
+        "may_clone": backup.is_good and clones.may(request),
         "may_test": restore_tests.may_test(backup, request),
         "facts": _facts(backup, request),
         "tables": [("What it holds", streams), *(each for each in others if each[1] is not None)],
@@ -262,7 +215,8 @@ def _what(backup: Backup) -> str:
 
 def _facts(backup: Backup, request: HttpRequest) -> list[tuple[str, object]]:
     manifest, operation = backup.manifest, backup.operation
-    kept = "Until it is let go by hand" if backup.is_pinned else "As its plan says"
+    by_rule = "Until it is let go by hand" if backup.is_pinned else "As its plan says"
+    kept = _after_deletion(backup) or by_rule
     trigger: object = backup.get_trigger_display()
     by = beside(trigger, f"by {operation.requested_by_label}") if operation else trigger
     is_there = backup.taken_at is not None
@@ -281,6 +235,14 @@ def _facts(backup: Backup, request: HttpRequest) -> list[tuple[str, object]]:
         ("Removed", moment(backup.removed_at)),
         ("Identifier", identifier(str(backup.pk))),
     ]
+
+
+def _after_deletion(backup: Backup) -> str:
+    """How long it stays once its instance is deleted: then no other rule counts."""
+    until = reading.kept_until(backup.instance)
+    if until is None:
+        return ""
+    return format_html("Instance deleted; kept until {}", moment(until))
 
 
 def _operation(backup: Backup, request: HttpRequest) -> SafeString | str:

@@ -54,6 +54,22 @@ def of_client(client: Client) -> QuerySet[Backup]:
     return found.exclude(instance__state=Instance.State.DELETED).select_related("instance")
 
 
+def of_deleted(client: Client) -> QuerySet[Backup]:
+    """Proven ones, newest first, of the client's instances that were deleted, while kept."""
+    mine = Backup.objects.filter(_PROVEN, instance__client=client)
+    gone = mine.filter(
+        instance__state=Instance.State.DELETED, instance__purpose=Instance.Purpose.CLIENT
+    )
+    newest = gone.order_by("-instance__deleted_at", "instance", "-taken_at")
+    return newest.select_related("instance__client", "instance__plan").defer(*_UNSHOWN)
+
+
+def kept_until(instance: Instance) -> datetime | None:
+    """When all that is stored of a deleted instance is removed; None for one that exists."""
+    deleted_at = instance.deleted_at
+    return deleted_at + settings.BERTH_BACKUPS_AFTER_DELETION if deleted_at else None
+
+
 def for_staff() -> QuerySet[Backup]:
     """All there ever were, with what a list shows of them."""
     return Backup.objects.select_related("instance__client", "operation").defer(*_UNSHOWN)

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from pydantic import ValidationError
 
 from hosting.catalog.schema import App
-from hosting.models import Backup, Instance
+from hosting.models import Backup, Instance, Server
 from hosting.selectors import offers
 from hosting.services import ordering, restores
 from tenants.errors import Refused
@@ -17,21 +17,30 @@ from tenants.services.actors import Actor
 
 
 def request(
-    *, backup: Backup, name: str, plan: str, actor: Actor, order_key: str | None = None
+    *,
+    backup: Backup,
+    name: str,
+    plan: str,
+    actor: Actor,
+    order_key: str | None = None,
+    server: Server | None = None,
 ) -> Instance:
     """Order an instance with the data of that backup, at the same client.
 
     It has the app at the backup's version, the app's own keys, without which the data is worth
     nothing, and passwords and an address of its own. The instance that was saved is not touched;
-    it may be gone. The same ``order_key`` twice gives the instance of the first time. Raises
-    ``Refused`` with the field's name, and then nothing is written.
+    it may be gone. Staff may choose the ``server``, otherwise Berth does. The same ``order_key``
+    twice gives the instance of the first time. Raises ``Refused`` with the field's name, and then
+    nothing is written.
     """
     try:
         with transaction.atomic():
             client = Client.objects.select_for_update(no_key=True).get(pk=backup.instance.client_id)
             # Locked: what is let go in the same moment is not copied.
             chosen = Backup.objects.select_for_update(of=("self",)).get(pk=backup.pk)
-            order = order_from(chosen, client, plan=plan, name=name, key=order_key or "")
+            order = order_from(
+                chosen, client, plan=plan, name=name, key=order_key or "", server=server
+            )
             return ordering.place(order, actor=actor)
     except IntegrityError as error:
         raise Refused(offers.taken(name), field="name") from error
@@ -45,6 +54,7 @@ def order_from(
     name: str,
     key: str = "",
     purpose: Instance.Purpose = Instance.Purpose.CLIENT,
+    server: Server | None = None,
 ) -> ordering.Order:
     """What brings the app back as it was. Raises ``Refused`` for a backup that can't be read."""
     restores.refuse_unreadable(backup=backup)
@@ -59,6 +69,7 @@ def order_from(
         keys=json.loads(str(backup.secrets) or "{}"),
         made_from=backup,
         purpose=purpose,
+        server=server,
     )
 
 

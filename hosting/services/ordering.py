@@ -14,7 +14,7 @@ from hosting import hooks
 from hosting.catalog.builder import availability
 from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
-from hosting.models import Backup, Hostname, Instance, InstanceSecret, Operation, Plan
+from hosting.models import Backup, Hostname, Instance, InstanceSecret, Operation, Plan, Server
 from hosting.selectors import instances, offers
 from hosting.services import doorbell, edge, operations, placement, subnets, usage_tokens
 from tenants.errors import Refused
@@ -28,7 +28,8 @@ class Order:
     """What is wanted. ``key`` is what the sender calls it, so that the same order comes once.
 
     ``images`` pins what the images' names mean, ``keys`` are secrets that the app brings along;
-    all others are generated. ``made_from`` is the backup that its data is to come from.
+    all others are generated. ``made_from`` is the backup that its data is to come from. Without a
+    ``server`` Berth chooses one.
     """
 
     client: Client
@@ -41,6 +42,7 @@ class Order:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     made_from: Backup | None = None
     purpose: Instance.Purpose = Instance.Purpose.CLIENT
+    server: Server | None = None
 
     @property
     def is_scratch(self) -> bool:
@@ -69,7 +71,7 @@ def place(order: Order, *, actor: Actor) -> Instance:
         made_from=order.made_from,
         purpose=order.purpose,
         plan=plan,
-        server=placement.choose_server(plan=plan),
+        server=placement.choose_server(plan=plan, wanted=order.server),
         order_key=_digest(order.key),
     )
     _give_what_is_its_own(instance, order)
@@ -146,6 +148,8 @@ def _told(order: Order) -> dict[str, str]:
         "plan": order.plan,
         "name": order.name,
     }
+    if order.server is not None:
+        told["server"] = order.server.name
     if order.made_from is None:
         return told
     source = order.made_from

@@ -11,12 +11,14 @@ from hosting.selectors.capacity import Room, room_on
 from tenants.errors import Refused
 
 
-def choose_server(*, plan: Plan) -> Server:
-    """The open server with the most memory left that the plan fits on.
+def choose_server(*, plan: Plan, wanted: Server | None = None) -> Server:
+    """The open server with the most memory left that the plan fits on; ``wanted``, where it does.
 
     The caller is in a transaction: the open servers stay locked until its end, so that two orders
     never count on the same room. Raises ``Refused`` naming what is missing and the most there is.
     """
+    if wanted is not None:
+        return _that_one(wanted, plan)
     open_servers = Server.objects.filter(availability=Server.Availability.OPEN)
     # Locked in one order and before the sums are read: two orders queue up, none deadlocks.
     locked = list(open_servers.order_by("pk").select_for_update().values_list("pk", flat=True))
@@ -39,11 +41,34 @@ def refuse_growth(*, instance: Instance, plan: Plan) -> None:
     room = room_on(Server.objects.filter(pk=locked.pk))[0]
     if not room.fits(plan, instead_of=instance.plan):
         raise Refused(
-            f"Its server has no room for the plan {plan}: {_plain(room.cpus)} CPUs,"
-            f" {_plain(Decimal(room.memory_mb) / 1024)} GB of memory and {room.disk_gb} GB of disk"
-            " are free there.",
+            f"Its server has no room for the plan {plan}: {free_on(room)} are free there.",
             field="plan",
         )
+
+
+def free_on(room: Room) -> str:
+    """What is left there, in words."""
+    cpus, disk_gb = max(room.cpus, Decimal(0)), max(room.disk_gb, 0)
+    memory_gb = Decimal(max(room.memory_mb, 0)) / 1024
+    return f"{_plain(cpus)} CPUs, {_plain(memory_gb)} GB of memory and {disk_gb} GB of disk"
+
+
+def _that_one(wanted: Server, plan: Plan) -> Server:
+    """The server that staff chose; ``Refused`` where it takes nothing new, or not so much."""
+    server = Server.objects.select_for_update().get(pk=wanted.pk)
+    if server.availability != Server.Availability.OPEN:
+        raise Refused(
+            f"Server {server} is {server.availability}: it takes nothing new.", field="server"
+        )
+    if disk.is_low(server):
+        raise Refused(f"{disk.shortage(server)}.", field="server")
+    room = room_on(Server.objects.filter(pk=server.pk))[0]
+    if not room.fits(plan):
+        raise Refused(
+            f"Server {server} has no room for the plan {plan}: {free_on(room)} are free there.",
+            field="server",
+        )
+    return server
 
 
 def _why_full(plan: Plan, rooms: Sequence[Room]) -> str:

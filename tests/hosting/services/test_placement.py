@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import transaction
+from pytest_django import Settings
 
 from hosting.models import Instance, Plan, Server
 from hosting.services import placement
@@ -86,3 +87,38 @@ def test_it_says_so_when_no_single_server_has_it_all() -> None:
 def test_it_says_so_when_there_is_no_open_server() -> None:
     with pytest.raises(Refused, match="No server is open for new instances"):
         _choose(_plan())
+
+
+def test_staff_choose_one_with_less_room() -> None:
+    _server("large", memory_mb=16384)
+    small = _server("small")
+    with transaction.atomic():
+        assert placement.choose_server(plan=_plan(), wanted=small) == small
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"availability": "cordoned"}, "Server a is cordoned: it takes nothing new."),
+        ({"availability": "draining"}, "Server a is draining: it takes nothing new."),
+        (
+            {"memory_mb": 1024},
+            "Server a has no room for the plan Wanted:"
+            " 8 CPUs, 1 GB of memory and 100 GB of disk are free there.",
+        ),
+        (
+            {"disk_free_bytes": 10**9},
+            "Server a has 1.0 GB of disk free, and 10 GB are kept back.",
+        ),
+    ],
+)
+def test_the_one_that_staff_choose_has_to_have_room(
+    settings: Settings, changed: dict[str, object], sentence: str
+) -> None:
+    settings.BERTH_DISK_RESERVE_GB = 10
+    _server("b")
+    chosen = _server("a")
+    Server.objects.filter(pk=chosen.pk).update(**changed)
+    with pytest.raises(Refused) as refused, transaction.atomic():
+        placement.choose_server(plan=_plan(), wanted=chosen)
+    assert (refused.value.message, refused.value.field) == (sentence, "server")
