@@ -5,6 +5,7 @@ from django.urls import include, path
 from hosting.views import (
     audit,
     backups,
+    deleted,
     downloads,
     instances,
     new_versions,
@@ -57,6 +58,8 @@ in_client = [
     ),
     path("backups/<uuid:backup_id>/keep", backups.keep, name="backup_keep"),
     path("backups/<uuid:backup_id>/let-go", backups.let_go, name="backup_let_go"),
+    path("deleted-instances/", deleted.index, name="deleted_instances"),
+    path("backups/<uuid:backup_id>/new-instance", deleted.make, name="deleted_clone"),
     path("operations/<uuid:operation_id>/", operations.page, name="operation"),
     path("operations/<uuid:operation_id>/cancel", operations.cancel, name="operation_cancel"),
     path("audit/", audit.index, name="audit"),

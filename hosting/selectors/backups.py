@@ -44,7 +44,7 @@ def get_of_client(client: Client, name: str, backup_id: uuid.UUID) -> Backup:
 
 def get_of_instance(instance: Instance, backup_id: uuid.UUID) -> Backup:
     """One of the instance's, with its manifest. Raises ``Backup.DoesNotExist``."""
-    known = Backup.objects.select_related("operation").defer("secrets", "stored")
+    known = Backup.objects.select_related("operation", "instance__plan").defer("secrets", "stored")
     return known.get(pk=backup_id, instance=instance)
 
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from hosting.models import Instance, Operation
+from hosting.selectors import backups as saving
 from hosting.selectors import dashboard, drifts, maintenance, usage_limits
 from hosting.selectors import instances as reading
 from hosting.services import backups, instances, moves, operations
@@ -57,6 +58,7 @@ def index(request: ClientRequest) -> HttpResponse:
         "section": "instances",
         "rows": rows,
         "summary": _summary(rows),
+        "has_deleted": saving.of_deleted(request.client).exists(),
         "every": QUICK if is_busy else SLOW,
     }
     state = [what_shows(row) for row in rows]
@@ -171,7 +173,12 @@ def _gone(request: ClientRequest, name: str) -> HttpResponse:
     if request.htmx:
         messages.success(request, f"{name} is deleted, with everything it held.")
         return HttpResponseClientRedirect(reverse("instances", args=[request.client.slug]))
-    context = {"section": "instances", "shown": show_instance(instance)}
+    is_saved = saving.of_deleted(request.client).filter(instance=instance).exists()
+    context = {
+        "section": "instances",
+        "shown": show_instance(instance),
+        "kept_until": saving.kept_until(instance) if is_saved else None,
+    }
     return render_page(request, "hosting/deleted.html", context, status=410)
 
 

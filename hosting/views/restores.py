@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hosting.models import Backup, Instance
@@ -43,20 +44,30 @@ def clone(request: ClientRequest, name: str, backup_id: uuid.UUID) -> HttpRespon
     require(request.user, request.client, Permission.ORDER_INSTANCE)
     instance = instances.get(request, name)
     backup = _get(instance, backup_id)
-    new, plan = (request.POST.get(each, "").strip() for each in ("name", "plan"))
     try:
-        if not new:
-            raise Refused("Give it a name.", field="name")
-        made = clones.request(
-            backup=backup,
-            name=new,
-            plan=plan,
-            actor=request.actor,
-            order_key=request.headers.get("Idempotency-Key") or request.POST.get("order_key"),
-        )
+        made = ask_for_clone(request, backup)
     except Refused as refusal:
-        return _page(request, instance, backup, wanted=(new, plan), not_cloned=refusal)
+        return _page(request, instance, backup, not_cloned=refusal)
     return redirect("instance", client=request.client.slug, name=made.name)
+
+
+def ask_for_clone(request: ClientRequest, backup: Backup) -> Instance:
+    """Order what the form says; once for each key, as an order. Raises ``Refused``."""
+    name, plan = _wanted(request)
+    if not name:
+        raise Refused("Give it a name.", field="name")
+    return clones.request(
+        backup=backup,
+        name=name,
+        plan=plan,
+        actor=request.actor,
+        order_key=request.headers.get("Idempotency-Key") or request.POST.get("order_key"),
+    )
+
+
+def _wanted(request: ClientRequest) -> tuple[str, str]:
+    """Name and plan as they were typed."""
+    return request.POST.get("name", "").strip(), request.POST.get("plan", "").strip()
 
 
 def _get(instance: Instance, backup_id: uuid.UUID) -> Backup:
@@ -72,7 +83,6 @@ def _page(
     backup: Backup,
     *,
     refused: str = "",
-    wanted: tuple[str, str] = ("", ""),
     not_cloned: Refused | None = None,
 ) -> HttpResponse:
     shown = show_instance(instance)
@@ -86,22 +96,17 @@ def _page(
         "refused": refused or _unfit(instance, backup) or instances.why_not(shown),
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
         "held": spoken(settings.BERTH_EDGE_HOLD_SECONDS),
-        **_new_one(request, instance, backup, wanted, not_cloned),
+        "clone_url": reverse("backup_clone", args=[request.client.slug, instance.name, backup.pk]),
+        **new_one(request, backup, not_cloned),
     }
     return render_page(request, "hosting/restore.html", context, status=status)
 
 
-def _new_one(
-    request: ClientRequest,
-    instance: Instance,
-    backup: Backup,
-    wanted: tuple[str, str],
-    refusal: Refused | None,
-) -> dict[str, Any]:
+def new_one(request: ClientRequest, backup: Backup, refusal: Refused | None) -> dict[str, Any]:
     """What the form for a new instance shows; nothing for who may not order, or no good backup."""
     if not request.may(Permission.ORDER_INSTANCE) or not backup.is_good:
         return {}
-    name, plan = wanted
+    instance, (name, plan) = backup.instance, _wanted(request)
     app = catalog.apps().get(instance.app)
     field = refusal.field if refusal and refusal.field in ("name", "plan") else "form"
     return {
