@@ -163,6 +163,8 @@ def trial_state(trial: Trial) -> SafeString:
 
 def rollout_state(rollout: Rollout) -> SafeString:
     """How the rollout stands."""
+    if rollout.is_held:
+        return badge("Paused", "warn")
     return badge(rollout.get_state_display(), ROLLOUT[rollout.state])
 
 

@@ -1,8 +1,9 @@
-"""Rollouts in the admin: begun here, watched wave by wave while they go on, and stopped."""
+"""Rollouts in the admin: begun here, watched wave by wave, paused, resumed and stopped."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from hosting.services import rollouts
 from tenants.admin.base import actor
 from tenants.display import badge, moment, span
 
-STOP = "hosting.change_rollout"
+CHANGE = "hosting.change_rollout"
 _Item = RolloutItem.State
 
 
@@ -61,23 +62,28 @@ class RolloutAdmin(LiveAdmin[Rollout]):
         return _as_of_now(pk, request)
 
     def get_urls(self) -> list[URLPattern]:
-        """With stopping it."""
-        view = self.admin_site.admin_view(self.stop)
+        """With pausing it, resuming and stopping it."""
+        view = self.admin_site.admin_view
         return [
-            path("<uuid:pk>/stop/", view, name="hosting_rollout_stop"),
+            path("<uuid:pk>/pause/", view(self.pause), name="hosting_rollout_pause"),
+            path("<uuid:pk>/resume/", view(self.resume), name="hosting_rollout_resume"),
+            path("<uuid:pk>/stop/", view(self.stop), name="hosting_rollout_stop"),
             *super().get_urls(),
         ]
 
+    def pause(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Begin nothing more for now."""
+        said = "It begins nothing more until it is resumed. What is being changed goes on."
+        return _change(request, pk, rollouts.pause, said=said)
+
+    def resume(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Go on."""
+        return _change(request, pk, rollouts.resume, said="It goes on.")
+
     def stop(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """Begin nothing more."""
-        rollout = get_object_or_404(Rollout, pk=pk)
-        return acting.post(
-            request,
-            allowed=request.user.has_perm(STOP),
-            change=lambda: rollouts.stop(rollout=rollout, actor=actor(request)),
-            said="Nothing more is begun. What is being changed goes on to its end.",
-            page=reverse("admin:hosting_rollout_change", args=[rollout.pk]),
-        )
+        said = "Nothing more is begun. What is being changed goes on to its end."
+        return _change(request, pk, rollouts.stop, said=said)
 
     @admin.display(description="Rollout", ordering="app")
     def what(self, rollout: Rollout) -> str:
@@ -115,6 +121,19 @@ class RolloutAdmin(LiveAdmin[Rollout]):
         return _took(rollout)
 
 
+def _change(
+    request: HttpRequest, pk: uuid.UUID, verb: Callable[..., None], *, said: str
+) -> HttpResponse:
+    rollout = get_object_or_404(Rollout, pk=pk)
+    return acting.post(
+        request,
+        allowed=request.user.has_perm(CHANGE),
+        change=lambda: verb(rollout=rollout, actor=actor(request)),
+        said=said,
+        page=reverse("admin:hosting_rollout_change", args=[rollout.pk]),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class WaveView:
     """A wave as the page shows it: open while something happens in it, or went wrong."""
@@ -146,7 +165,7 @@ def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
         "percent": round(100 * ended / total) if total else 0,
         "pause": span(rollout.pause),
         "took": _took(rollout),
-        "may_stop": is_running and request.user.has_perm(STOP),
+        "may_change": is_running and request.user.has_perm(CHANGE),
     }
 
 
@@ -156,6 +175,8 @@ def _took(rollout: Rollout) -> str:
 
 def _next(rollout: Rollout) -> str:
     """When the pause is over, while there is one."""
+    if rollout.is_held:
+        return "It begins nothing more until it is resumed."
     at, now = rollout.next_wave_at, timezone.now()
     is_paused = rollout.state == Rollout.State.RUNNING and at is not None and at > now
     return f"The next wave begins in {span(at - now)}." if is_paused and at else ""
@@ -194,6 +215,8 @@ def _doing(item: RolloutItem) -> SafeString | str:
 
 def _waits_for(item: RolloutItem) -> str:
     """Why one that could be begun, or changed after its rehearsal, is not."""
+    if item.rollout.is_held and item.state in (_Item.WAITING, _Item.REHEARSING):
+        return "Waits until the rollout is resumed"
     is_rehearsed = item.state == _Item.REHEARSING and item.rehearsal and item.rehearsal.passed
     if not is_rehearsed and item.state != _Item.WAITING:
         return ""

@@ -41,6 +41,9 @@ class Rollout(models.Model):
         default=True, help_text="Each instance is changed within its own hours only."
     )
     next_wave_at = models.DateTimeField(null=True, blank=True)
+    held_at = models.DateTimeField(
+        "paused", null=True, blank=True, help_text="Since when it begins nothing more, by hand."
+    )
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     reason = models.TextField(blank=True)
     requested_by = models.ForeignKey(
@@ -68,6 +71,11 @@ class Rollout(models.Model):
 
     def __str__(self) -> str:
         return f"rollout of {self.app} {self.version}"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it goes on only once somebody says so."""
+        return self.state == self.State.RUNNING and self.held_at is not None
 
 
 class RolloutItem(models.Model):

@@ -106,6 +106,35 @@ def stop(*, rollout: Rollout, actor: Actor) -> None:
     audit.record(action="rollout.stopped", actor=actor, obj=locked, after={"by": actor.label})
 
 
+@transaction.atomic
+def pause(*, rollout: Rollout, actor: Actor) -> None:
+    """Begin nothing more until ``resume``; what is worked on goes on. Raises ``Refused``."""
+    locked = _lock(rollout)
+    if locked is None:
+        raise Refused("It has ended already.")
+    if locked.is_held:
+        raise Refused("It is paused already.")
+    _hold(locked, timezone.now())
+    audit.record(action="rollout.paused", actor=actor, obj=locked)
+
+
+@transaction.atomic
+def resume(*, rollout: Rollout, actor: Actor) -> None:
+    """Go on where it was paused. Raises ``Refused`` where it was not."""
+    locked = _lock(rollout)
+    if locked is None:
+        raise Refused("It has ended already.")
+    if not locked.is_held:
+        raise Refused("It is not paused.")
+    _hold(locked, None)
+    audit.record(action="rollout.resumed", actor=actor, obj=locked)
+
+
+def _hold(rollout: Rollout, since: datetime | None) -> None:
+    rollout.held_at = since
+    rollout.save(update_fields=["held_at"])
+
+
 def _items(rollout: Rollout, reached: Sequence[Instance]) -> list[RolloutItem]:
     """Canaries are the wave 0, where there are any; the others follow in waves of their size."""
     canaries = [each for each in reached if each.ring == Instance.Ring.CANARY]
@@ -129,6 +158,8 @@ def _due(rollout: Rollout, now: datetime) -> list[int]:
     if failures > locked.most_failures:
         what = "instance" if failures == 1 else "instances"
         _end(locked, Rollout.State.STOPPED, f"Stopped by itself: {failures} {what} failed.", now)
+        return []
+    if locked.is_held:
         return []
     waiting = locked.items.filter(state=_Item.WAITING).order_by("wave", "pk")
     coming = waiting.first()
@@ -174,8 +205,8 @@ def _may_begin(rollout: Rollout, wave: int, now: datetime) -> bool:
 def _begin_item(item: RolloutItem, rollout: Rollout, now: datetime) -> None:
     """Rehearse it; outside its hours it goes on waiting."""
     instance = item.instance
-    if item.state != _Item.WAITING:
-        return  # another scheduler was quicker
+    if item.state != _Item.WAITING or rollout.is_held:
+        return  # another scheduler was quicker, or somebody who paused it
     if instance.ring == Instance.Ring.NEVER:
         _set(item, _Item.SKIPPED, _OPTED_OUT)
         return
@@ -224,7 +255,7 @@ def _after_rehearsal(item: RolloutItem, rollout: Rollout, now: datetime) -> None
     if instance.ring == Instance.Ring.NEVER:
         _set(item, _Item.SKIPPED, _OPTED_OUT)
         return
-    if rollout.in_window and not reading.is_in_window(instance, now=now):
+    if rollout.is_held or (rollout.in_window and not reading.is_in_window(instance, now=now)):
         return
     if instance.operations.filter(state__in=ACTIVE_STATES).exists():
         return

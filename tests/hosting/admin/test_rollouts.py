@@ -123,6 +123,28 @@ def test_it_is_stopped_by_a_click(root: Browser, fleet: list[Instance]) -> None:
     assert "has ended already" in _said(root.post(stop))[-1]
 
 
+def test_it_is_paused_and_resumed_by_a_click(root: Browser, fleet: list[Instance]) -> None:
+    root.post(reverse(BEGIN), WANTED)
+    made = Rollout.objects.get()
+    pause, resume = (
+        reverse(f"admin:hosting_rollout_{each}", args=[made.pk]) for each in ("pause", "resume")
+    )
+    html = root.get(_change(made)).content.decode()
+    assert pause in html
+    assert resume not in html
+    assert "begins nothing more until it is resumed" in _said(root.post(pause))[-1]
+    html = root.get(_change(made)).content.decode()
+    assert "Paused" in html
+    assert "Waits until the rollout is resumed" in html
+    assert resume in html
+    assert pause not in html
+    assert "paused already" in _said(root.post(pause))[-1]
+    assert "It goes on." in _said(root.post(resume))[-1]
+    assert "is not paused" in _said(root.post(resume))[-1]
+    event = AuditEvent.objects.get(action="rollout.paused")
+    assert event.actor_label == "Root <root@berth.example>"
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -209,6 +231,9 @@ def test_a_group_does_only_what_it_may(
     looks = 403 if group == "finance" else 200
     assert browser.get(_change(_upgraded(fleet[0]))).status_code == looks
     assert browser.get(_change(_rehearsed(fleet[0]))).status_code == looks
+    for each in ("pause", "resume"):
+        act = reverse(f"admin:hosting_rollout_{each}", args=[made.pk])
+        assert browser.post(act).status_code == (302 if may else 403)
     stop = reverse("admin:hosting_rollout_stop", args=[made.pk])
     assert browser.post(stop).status_code == (302 if may else 403)
     assert browser.post(reverse(BEGIN), WANTED).status_code == (302 if may else 403)

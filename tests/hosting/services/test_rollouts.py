@@ -22,6 +22,7 @@ from hosting.models.backup import FORMAT
 from hosting.selectors import rollouts as reading
 from hosting.services import backups, operations, rollouts
 from tenants.errors import Refused
+from tenants.models import AuditEvent
 from tenants.services.actors import Actor
 
 Order = Callable[..., Instance]
@@ -269,3 +270,49 @@ def _now(item: RolloutItem) -> tuple[str, str]:
 def _end(operation: Operation, state: str, reason: str = "") -> None:
     operation.state, operation.reason, operation.finished_at = state, reason, timezone.now()
     operation.save()
+
+
+def test_one_that_is_paused_by_hand_begins_nothing_until_it_is_resumed(
+    real_fleet: list[Instance], actor: Actor
+) -> None:
+    rollout = _begin(actor, pause=timedelta(0))
+    assert _go_on(rollout)["canary"] == "rehearsing"
+    rollouts.pause(rollout=rollout, actor=actor)
+    for _ in range(3):
+        assert _go_on(rollout) == {**dict.fromkeys(NAMES, "waiting"), "canary": "rehearsing"}
+    rehearsal = rollout.items.get(instance__name="canary").rehearsal
+    assert rehearsal is not None
+    assert rehearsal.passed, "what was begun has ended"
+    with pytest.raises(Refused, match="paused already"):
+        rollouts.pause(rollout=rollout, actor=actor)
+    rollouts.resume(rollout=rollout, actor=actor)
+    with pytest.raises(Refused, match="is not paused"):
+        rollouts.resume(rollout=rollout, actor=actor)
+    for _ in range(8):
+        states = _go_on(rollout)
+    assert states == dict.fromkeys(NAMES, "succeeded")
+    assert rollout.state == Rollout.State.SUCCEEDED
+    told = AuditEvent.objects.filter(action__in=("rollout.paused", "rollout.resumed"))
+    assert [each.action for each in told.order_by("sequence")] == [
+        "rollout.paused",
+        "rollout.resumed",
+    ]
+
+
+def test_one_that_is_paused_can_be_stopped_and_stops_itself(
+    fleet: list[Instance], actor: Actor
+) -> None:
+    rollout = _begin(actor)
+    rollouts.pause(rollout=rollout, actor=actor)
+    rollout.items.filter(instance=fleet[0]).update(state="failed")
+    rollouts.advance(rollout=rollout, now=timezone.now())
+    rollout.refresh_from_db()
+    assert (rollout.state, rollout.is_held) == ("stopped", False)
+    for verb in (rollouts.pause, rollouts.resume):
+        with pytest.raises(Refused, match="has ended already"):
+            verb(rollout=rollout, actor=actor)
+    second = _begin(actor)
+    rollouts.pause(rollout=second, actor=actor)
+    rollouts.stop(rollout=second, actor=actor)
+    second.refresh_from_db()
+    assert second.state == "stopped"

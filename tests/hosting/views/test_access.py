@@ -156,8 +156,9 @@ def test_changes_need_a_post_with_a_token(
     order()
     browser = Browser(enforce_csrf_checks=True)
     browser.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
-    assert browser.get(f"/c/acme/instances/book/{verb}").status_code == 405
-    response = browser.post(f"/c/acme/instances/book/{verb}", {"confirmation": "book"})
+    path = f"/c/acme/instances/book/{verb}"
+    assert browser.get(path).status_code == (200 if path in PAGES else 405)
+    response = browser.post(path, {"confirmation": "book"})
     assert response.status_code == 403
     assert "This page was open for too long" in response.content.decode()
     assert not AuditEvent.objects.filter(action__startswith=f"instance.{verb}").exists()
