@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 THRESHOLDS = (50, 80, 100)
 BY = Actor.system("limits")
+Said = tuple[uuid.UUID, str, date, int]  # instance, limit, month, percent
 
 
 def check(*, now: datetime) -> None:
@@ -49,11 +50,12 @@ def settle(*, limits: Collection[str], uses: Sequence[Use], now: datetime) -> No
     ``uses`` are all uses of these limits. One instance's trouble is its own.
     """
     held = UsageHold.objects.filter(lifted_at=None, limit__in=limits)
+    told = _told(uses)
     active = {(hold.instance_id, hold.limit): hold for hold in held.select_related("instance")}
     for use in uses:
         hold = active.pop((use.instance.pk, use.limit), None)
         try:
-            _tell(use, now)
+            _tell(use, told, now)
             _apply(use, hold, now)
         except Exception:
             logger.exception("limits of instance %s could not be settled", use.instance.pk)
@@ -80,26 +82,36 @@ def _uses(now: datetime) -> Iterable[Use]:
                     yield Use(instance, limit, amount, Decimal(allowed), unit, month)
 
 
-def _tell(use: Use, now: datetime) -> None:
+def _told(uses: Sequence[Use]) -> set[Said]:
+    """What was said of these months already. One query, whatever was used."""
+    months = {use.month for use in uses}
+    told = LimitReached.objects.filter(month__in=months, told_at__isnull=False)
+    return set(told.values_list("instance", "limit", "month", "threshold"))
+
+
+def _tell(use: Use, told: set[Said], now: datetime) -> None:
     """Say each threshold once a month; what was not told for an error is told now."""
     for threshold in THRESHOLDS:
         if use.percent < threshold:
             return
-        reached, _ = LimitReached.objects.get_or_create(
-            instance=use.instance,
-            limit=use.limit,
-            month=use.month,
-            threshold=threshold,
-            defaults={
-                "used": use.used,
-                "allowed": use.allowed,
-                "unit": use.unit,
-                "reached_at": now,
-            },
-        )
-        if reached.told_at is None:
-            limit_notices.tell(reached=reached)
-            LimitReached.objects.filter(pk=reached.pk).update(told_at=now)
+        if (use.instance.pk, use.limit, use.month, threshold) in told:
+            continue
+        _say(use, threshold, now)
+
+
+@transaction.atomic
+def _say(use: Use, threshold: int, now: datetime) -> None:
+    """Remember the threshold, and tell of it if that was not done: both, or neither."""
+    reached, _ = LimitReached.objects.get_or_create(
+        instance=use.instance,
+        limit=use.limit,
+        month=use.month,
+        threshold=threshold,
+        defaults={"used": use.used, "allowed": use.allowed, "unit": use.unit, "reached_at": now},
+    )
+    if reached.told_at is None:
+        limit_notices.tell(reached=reached, now=now)
+        LimitReached.objects.filter(pk=reached.pk).update(told_at=now)
 
 
 def _apply(use: Use, hold: UsageHold | None, now: datetime) -> None:
@@ -165,6 +177,7 @@ def _lift(hold: UsageHold, now: datetime) -> None:
             UsageHold.objects.filter(pk=hold.pk).update(lifted_at=now)
             if hold.stopped_at is not None and _may_start(instance):
                 verbs.start(instance=instance, actor=BY)
+            limit_notices.tell_over(hold=hold, now=now)
             audit.record(
                 action="instance.limit_lifted",
                 actor=BY,

@@ -8,7 +8,16 @@ from itertools import count
 
 import pytest
 
-from hosting.models import Instance, LimitReached, Operation, Plan, Server, UsageHold
+from hosting.models import (
+    Instance,
+    LimitReached,
+    Notification,
+    Operation,
+    Plan,
+    Server,
+    Topic,
+    UsageHold,
+)
 from hosting.selectors import usage_limits as reading
 from hosting.services import instances, limit_notices, plans, usage_events, usage_limits, usage_sums
 from hosting.services.usage_checks import Usage
@@ -73,7 +82,13 @@ def thresholds(limit: str = "executions") -> list[int]:
 
 def test_each_threshold_is_said_once(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[int] = []
-    monkeypatch.setattr(limit_notices, "tell", lambda reached: said.append(reached.threshold))
+    tell = limit_notices.tell
+
+    def listen(*, reached: LimitReached, now: datetime) -> None:
+        said.append(reached.threshold)
+        tell(reached=reached, now=now)
+
+    monkeypatch.setattr(limit_notices, "tell", listen)
     use(49)
     assert said == []
     use(1)
@@ -90,7 +105,7 @@ def test_each_threshold_is_said_once(use: Use, monkeypatch: pytest.MonkeyPatch) 
 def test_what_could_not_be_said_is_said_the_next_time(
     use: Use, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(reached: LimitReached) -> None:
+    def fail(reached: LimitReached, now: datetime) -> None:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
@@ -100,6 +115,22 @@ def test_what_could_not_be_said_is_said_the_next_time(
     assert "ZeroDivisionError" in caplog.text
     usage_limits.check(now=NOW)
     assert thresholds() == [50]
+
+
+def test_its_client_is_told_what_follows_and_when_it_is_over(book: Instance, use: Use) -> None:
+    at_limit(Plan.AtLimit.BLOCK)
+    use(100)
+    told = Notification.objects.filter(topic=Topic.BUDGET, client=book.client)
+    assert {each.title for each in told} == {
+        f"book: {percent} % of its executions used" for percent in (50, 80, 100)
+    }
+    (last,) = told.filter(title__contains="100 %")
+    assert last.text == (
+        "Used are 100 of 100 executions that the plan Small includes for March 2026."
+        " New usage is refused until the month is over, or it gets a larger plan."
+    )
+    usage_limits.check(now=APRIL)
+    assert told.get(is_over=True).title == "book: its executions are limited no more"
 
 
 def test_tokens_given_and_answered_count_together(use: Use) -> None:
