@@ -18,13 +18,14 @@ import http.client
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -53,6 +54,7 @@ BATCH = 1000
 GOAL, PUBLISHED = 20_000, 10_000
 APP = guestbook_app()
 Batch = tuple[str, bytes]  # token, body
+PORT = [0]  # gunicorn's
 
 _PLAIN = """
 WITH input AS (
@@ -83,14 +85,54 @@ def main() -> None:
         count = sum(len(share) for share in shares) * BATCH
         size = len(shares[0][0][1])
         print(f"\n{count:,} events in bodies of {BATCH} ({size / 1000:.0f} kB) {_load()}")
-        _show("Berth, over HTTP", count, _send(shares, port), f"(goal {GOAL:,})")
-        _show("the same, all sent again", count, _replayed(shares, port))
+        _and_cpu("Berth, over HTTP", count, lambda: _send(shares, port), f"(goal {GOAL:,})")
+        _and_cpu("the same, all sent again", count, lambda: _replayed(shares, port))
         _show("plain psycopg, unnest", count, _plain(count))
         print(f"  {'a published peer':<26} {PUBLISHED:9,} a second")
 
 
 def _show(name: str, count: int, seconds: float, more: str = "") -> None:
     print(f"  {name:<26} {count / seconds:9,.0f} a second {more}")
+
+
+def _and_cpu(name: str, count: int, work: Callable[[], float], more: str = "") -> None:
+    """With what clients, gunicorn and PostgreSQL took of the cores."""
+    seconds, cpu = _cost(work)
+    _show(name, count, seconds, f"{1e6 * cpu / count:5.1f} us of CPU each {more}")
+
+
+def _cost(work: Callable[[], float]) -> tuple[float, float]:
+    """How long it says it took, and the CPU of clients, gunicorn and PostgreSQL meanwhile."""
+    before = _cpu_of_all()
+    seconds = work()
+    return seconds, _cpu_of_all() - before
+
+
+def _cpu_of_all() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = sum(each.ru_utime + each.ru_stime for each in (own, ended))
+    return total + sum(_cpu_of(pid) for pid in _servers())
+
+
+def _servers() -> Iterator[int]:
+    """Gunicorn's processes, and those of PostgreSQL that work on the benchmark's database."""
+    mine = f"127.0.0.1:{PORT[0]}".encode()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            line = stat.with_name("cmdline").read_bytes()
+        except OSError:
+            continue
+        if mine in line or (line.startswith(b"postgres:") and b"_bench" in line):
+            yield int(stat.parent.name)
+
+
+def _cpu_of(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _load() -> str:
@@ -232,6 +274,7 @@ def _gunicorn(database: str, workers: int) -> Iterator[int]:
     process = subprocess.Popen(command, cwd=BASE, env=environment)
     try:
         _wait_for(port)
+        PORT[0] = port
         yield port
     finally:
         process.send_signal(signal.SIGTERM)

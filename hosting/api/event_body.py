@@ -13,7 +13,7 @@ from hosting.services.usage_checks import Event
 from hosting.services.usage_events import Unread
 
 AT_MOST = 1000
-LARGEST_BYTES = 4 * 1024 * 1024
+LARGEST_BYTES = 2 * 1024 * 1024
 
 _ALL = msgspec.json.Decoder(list[Event])
 _ONE = msgspec.json.Decoder(Event)

@@ -13,6 +13,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 LARGEST_BYTES = 2 * 1024 * 1024
+MOST_SAMPLES = 10_000
 TIMEOUT = timedelta(seconds=5)
 LARGEST_VALUE = 2.0**53  # from there on a float skips whole numbers
 
@@ -80,6 +81,8 @@ def read(text: str, wanted: Iterable[Wanted]) -> Mapping[int, float]:
 def _samples(text: str, names: set[str]) -> Iterable[tuple[str, Mapping[str, str], float]]:
     """Name, labels and value of each sample that can be counted."""
     own = [line for line in text.splitlines() if _NAME.split(line, maxsplit=1)[0] in names]
+    if len(own) > MOST_SAMPLES:
+        raise Unreadable(f"it has more than {MOST_SAMPLES} samples of what is wanted")
     try:
         for family in text_string_to_metric_families("\n".join(own) + "\n"):
             for sample in family.samples:

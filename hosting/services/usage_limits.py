@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 THRESHOLDS = (50, 80, 100)
 BY = Actor.system("limits")
+_RUNS = (Instance.State.RUNNING, Instance.State.DEGRADED)
 Said = tuple[uuid.UUID, str, date, int]  # instance, limit, month, percent
 
 
@@ -125,8 +126,8 @@ def _apply(use: Use, hold: UsageHold | None, now: datetime) -> None:
         hold = None
     if hold is None:
         hold = _begin(use, kind, now)
-    if hold.kind == UsageHold.Kind.STOP and hold.stopped_at is None:
-        _stop(hold, now)
+    if hold.kind == UsageHold.Kind.STOP and use.instance.state in _RUNS:
+        _stop(hold, now)  # also where a restore, say, has brought it up again
 
 
 _KINDS: dict[str, UsageHold.Kind] = {
@@ -160,13 +161,12 @@ def _begin(use: Use, kind: UsageHold.Kind, now: datetime) -> UsageHold:
 def _stop(hold: UsageHold, now: datetime) -> None:
     """Stop what runs. Where that can't be asked for just now, it is the next time."""
     instance = Instance.objects.get(pk=hold.instance_id)
-    if instance.state in (Instance.State.RUNNING, Instance.State.DEGRADED):
-        try:
-            with transaction.atomic():
-                verbs.stop(instance=instance, actor=BY)
-                UsageHold.objects.filter(pk=hold.pk).update(stopped_at=now)
-        except Refused as refused:
-            logger.info("instance %s is to be stopped: %s", instance.pk, refused.message)
+    try:
+        with transaction.atomic():
+            verbs.stop(instance=instance, actor=BY)
+            UsageHold.objects.filter(pk=hold.pk).update(stopped_at=now)
+    except Refused as refused:
+        logger.info("instance %s is to be stopped: %s", instance.pk, refused.message)
 
 
 def _lift(hold: UsageHold, now: datetime) -> None:

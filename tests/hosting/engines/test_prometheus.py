@@ -49,6 +49,11 @@ def test_a_wanted_line_that_is_nonsense_is_said() -> None:
         read("n8n_workflow_success_total {{{\n", [RUNS])
 
 
+def test_too_many_samples_are_not_parsed() -> None:
+    with pytest.raises(Unreadable, match="more than 10000 samples"):
+        read("n8n_workflow_success_total 1\n" * 10_001, [RUNS])
+
+
 def test_other_lines_may_be_nonsense() -> None:
     assert read("!!! {{{\nx{\n" + TEXT, [RUNS]) == {0: 41.0}
 

@@ -169,6 +169,18 @@ def test_it_is_stopped_and_cannot_be_started_until_that_is_over(
     assert book.state == Instance.State.RUNNING
 
 
+def test_what_came_up_again_by_other_means_is_stopped_again(
+    book: Instance, use: Use, work_off: Callable[[Instance], Operation]
+) -> None:
+    at_limit(Plan.AtLimit.STOP)
+    use(100)
+    work_off(book)
+    Instance.objects.update(state=Instance.State.RUNNING)
+    usage_limits.check(now=NOW)
+    assert work_off(book).kind == Operation.Kind.STOP
+    assert book.state == Instance.State.STOPPED
+
+
 def test_a_larger_plan_lets_it_go(
     book: Instance, use: Use, work_off: Callable[[Instance], Operation]
 ) -> None:
