@@ -26,7 +26,7 @@ from hosting.admin.order import OrderForm
 from hosting.admin.tables import link
 from hosting.display import instance_state
 from hosting.models import Instance, Journal, Operation
-from hosting.selectors import backups, drifts, incidents, journals, overview, reasons
+from hosting.selectors import backups, drifts, incidents, journals, overview, reasons, resources
 from hosting.selectors.instances import detailed, hostname, public_url
 from hosting.services import instances
 from tenants.admin.base import PageAdmin, ServiceAdmin, actor, show_refused
@@ -229,7 +229,10 @@ def page_of(instance: Instance, request: HttpRequest) -> dict[str, Any]:
 
 def _troubles(instance: Instance, request: HttpRequest) -> dict[str, Any]:
     """What was found at it, and what goes on, as far as the person may see it."""
-    found: dict[str, Any] = {"next_attempt": next_attempt(instance)}
+    found: dict[str, Any] = {
+        "next_attempt": next_attempt(instance),
+        "limit_warnings": resources.open_warnings([instance]).get(instance.pk, []),
+    }
     if request.user.has_perm("hosting.view_incident"):
         found["incidents"] = list(incidents.of_instance(instance))
     if request.user.has_perm("hosting.view_drift"):

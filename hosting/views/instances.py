@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from hosting.models import Instance, Operation
 from hosting.selectors import backups as saving
-from hosting.selectors import dashboard, drifts, maintenance, usage_limits
+from hosting.selectors import dashboard, drifts, maintenance, resources, usage_limits
 from hosting.selectors import instances as reading
 from hosting.services import backups, instances, moves, operations
 from hosting.views.healing import show_drift, trouble
@@ -83,9 +83,10 @@ def show(request: ClientRequest, instance: Instance) -> HttpResponse:
     found = [(each.drift.pk, each.found, each.done, each.status.word) for each in context["drifts"]]
     saved = (context["proof"].what_shows(), [each.what_shows() for each in context["backups"]])
     restored = context["restored"].what_shows()
+    warned = [(each.pk, each.summary, each.plan_id) for each in context["limit_warnings"]]
     state = (
         *(what_shows(context["shown"]), past, found, context["trouble"], saved, restored),
-        context["held"],
+        *(context["held"], warned),
     )
     return render_live(request, "hosting/instance.html", context, state=state)
 
@@ -219,6 +220,7 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "restored": restored,
         "go_back": _go_back_button(request, shown, restored),
         "trouble": None if shown.active else trouble(instance, found),
+        "limit_warnings": resources.open_warnings([instance]).get(instance.pk, []),
         "will_be_stopped": maintenance.will_be_stopped_for_it(instance),
         "every": QUICK if shown.active else SLOW,
     }

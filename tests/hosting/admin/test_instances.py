@@ -8,7 +8,7 @@ from django.contrib.messages import get_messages
 from django.test import Client as Browser
 from django.urls import reverse
 
-from hosting.models import Instance, InstanceSecret, Operation, Plan, Server
+from hosting.models import Instance, InstanceSecret, LimitWarning, Operation, Plan, Server
 from tenants.models import AuditEvent, Client
 
 ADD = "admin:hosting_instance_add"
@@ -203,3 +203,14 @@ def _rows(response: Any) -> bytes:
     content: bytes = response.content
     start = content.find(b'id="result_list"')
     return content[start:] if start >= 0 else b""
+
+
+def test_the_page_says_which_limit_an_instance_comes_near_and_what_would_help(
+    root: Browser, order: Order, memory_server: Server, small: Plan
+) -> None:
+    instance = order()
+    said = "Memory is nearly full."
+    LimitWarning.objects.create(instance=instance, kind="memory", summary=said, plan=small)
+    page = root.get(reverse("admin:hosting_instance_change", args=[instance.pk])).content.decode()
+    assert said in page
+    assert "The plan Small would be enough." in page
