@@ -65,11 +65,15 @@ class RefusedEvent(Schema):
 
 
 class Reported(Schema):
-    """What became of the events. Duplicates were counted before, and not again."""
+    """What became of the events. Duplicates were counted before, and not again.
+
+    ``blocked`` names the types of events of which nothing new is taken at the moment.
+    """
 
     accepted: int
     duplicates: int
     refused: list[RefusedEvent]
+    blocked: list[str]
 
 
 @router.post(
@@ -101,6 +105,7 @@ def report(request: HttpRequest) -> Reported:
             )
             for each in answer.refused
         ],
+        blocked=list(answer.blocked),
     )
 
 

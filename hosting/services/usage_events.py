@@ -63,11 +63,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a request's events."""
+    """What became of a request's events. Of the types in ``blocked`` nothing new is taken now."""
 
     accepted: int
     duplicates: int
     refused: Sequence[Refused]
+    blocked: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def accept(*, token: UsageToken, events: Sequence[Event | Unread], now: datetime
         else:
             usages.append(found)
     accepted = write(instance_id=token.instance_id, usages=usages, now=now)
-    return Answer(accepted, len(usages) - accepted, refused)
+    return Answer(accepted, len(usages) - accepted, refused, sorted(rules.blocked_since))
 
 
 def write(*, instance_id: uuid.UUID, usages: Sequence[Usage], now: datetime) -> int:

@@ -19,7 +19,12 @@ Report = Callable[..., Any]
 
 
 def test_it_counts_what_is_reported(book: Instance, report: Report, event: Event) -> None:
-    assert report(event(1), event(2)) == {"accepted": 2, "duplicates": 0, "refused": []}
+    assert report(event(1), event(2)) == {
+        "accepted": 2,
+        "duplicates": 0,
+        "refused": [],
+        "blocked": [],
+    }
     kept = UsageEvent.objects.filter(instance=book)
     assert [(each.meter, each.amount) for each in kept] == [("executions", 3.0)] * 2
 
@@ -36,7 +41,7 @@ def test_an_event_counts_once_also_with_another_time_and_in_another_month(
     assert report(event(1, now), event(1, now))["duplicates"] == 1
     for days in (0, 1, 20, 34):
         told = report(event(1, now - timedelta(days=days)), event(1, now, type="executions"))
-        assert told == {"accepted": 0, "duplicates": 2, "refused": []}
+        assert told == {"accepted": 0, "duplicates": 2, "refused": [], "blocked": []}
     assert UsageEvent.objects.count() == UsageKey.objects.count() == 1
 
 
@@ -251,7 +256,8 @@ def test_what_is_used_up_is_refused_from_then_on(
     data = {"model": "m", "input": 1, "output": 1}
     before = event(1, now - timedelta(hours=2), type="llm", data=data)
     told = report(before, event(2, type="llm", data=data), event(3))
-    assert told["accepted"] == 2
+    assert (told["accepted"], told["blocked"]) == (2, ["llm"])
+    assert report()["blocked"] == ["llm"]  # also where nothing is reported
     (refused,) = told["refused"]
     assert (refused["index"], refused["code"]) == (1, "limit_reached")
     assert "the limit of llm is used up since" in refused["reason"]
