@@ -55,6 +55,12 @@ def read_counters() -> None:
     periodic.read_counters()
 
 
+@shared_task(name="hosting.tasks.deliver")
+def deliver() -> None:
+    """Send the notifications that are due."""
+    periodic.deliver()
+
+
 @shared_task(name="hosting.tasks.ship_journals")
 def ship_journals() -> None:
     """Fetch the journals of databases that are due."""

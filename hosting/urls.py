@@ -9,6 +9,7 @@ from hosting.views import (
     downloads,
     instances,
     new_versions,
+    notifications,
     operations,
     orders,
     restores,
@@ -62,6 +63,9 @@ in_client = [
     path("backups/<uuid:backup_id>/new-instance", deleted.make, name="deleted_clone"),
     path("operations/<uuid:operation_id>/", operations.page, name="operation"),
     path("operations/<uuid:operation_id>/cancel", operations.cancel, name="operation_cancel"),
+    path("notifications/", notifications.index, name="notifications"),
+    path("notifications/<uuid:channel_id>/test", notifications.test, name="channel_test"),
+    path("notifications/<uuid:channel_id>/remove", notifications.remove, name="channel_remove"),
     path("audit/", audit.index, name="audit"),
 ]
 

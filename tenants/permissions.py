@@ -22,6 +22,7 @@ class Permission(StrEnum):
     RESTORE_BACKUP = "restore backups"
     UPGRADE_INSTANCE = "change versions and plans"
     MANAGE_USAGE_TOKENS = "make or revoke usage tokens"
+    MANAGE_CHANNELS = "choose whom Berth notifies"
     VIEW_AUDIT = "see the audit log"
     VIEW_MEMBERS = "see the members"
     MANAGE_MEMBERS = "manage members"

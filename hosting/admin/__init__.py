@@ -2,11 +2,13 @@
 
 from hosting.admin import (
     backups,
+    channels,
     chores,
     clients,
     fleet,
     incidents,
     instances,
+    maintenance_windows,
     network,
     operations,
     plans,
@@ -21,11 +23,13 @@ from hosting.admin import (
 
 __all__ = [
     "backups",
+    "channels",
     "chores",
     "clients",
     "fleet",
     "incidents",
     "instances",
+    "maintenance_windows",
     "network",
     "operations",
     "plans",

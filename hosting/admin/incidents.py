@@ -40,6 +40,19 @@ ADVICE: dict[str, str] = {
         " at longer and longer intervals. Look at the last lines of its log, and at what was found"
         " and done."
     ),
+    Incident.Kind.INSTANCE_DOWN: (
+        "Its app, or its public address, gave no good answer several times in a row. Look at the"
+        " cause, at the last lines of its log, and at its newest operations. The incident ends when"
+        " it answers again."
+    ),
+    Incident.Kind.SERVER_DOWN: (
+        "Nearly none of the instances on this server answers at its address. See whether the"
+        " machine runs, and whether its networks can be reached from here."
+    ),
+    Incident.Kind.EDGE_DOWN: (
+        "The apps answer by themselves, but not through the edge. See whether nginx runs, and what"
+        " manage.py edge says."
+    ),
     Incident.Kind.STRAY_OBJECTS: (
         "They carry Berth's label, and no instance claims them. Berth stops such containers and"
         " removes nothing. Look at each one under “Objects of no instance”."

@@ -52,6 +52,14 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Reliability",
         (
             ("Incidents", "warning", "hosting_incident_changelist", "hosting.view_incident"),
+            (
+                "Maintenance",
+                "construction",
+                "hosting_maintenancewindow_changelist",
+                "hosting.view_maintenancewindow",
+            ),
+            ("Channels", "campaign", "hosting_channel_changelist", "hosting.view_channel"),
+            ("Messages sent", "outbox", "hosting_delivery_changelist", "hosting.view_delivery"),
             ("Objects of no instance", "help", "hosting_stray_changelist", "hosting.view_stray"),
             ("Chores", "event_repeat", "hosting_chore_changelist", "hosting.view_chore"),
         ),

@@ -126,6 +126,7 @@ ACCOUNT_SESSION_REMEMBER = True
 SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
 EMAIL_CONFIG = env.email_url("BERTH_EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 20  # seconds; a mail server that hangs keeps no worker
 DEFAULT_FROM_EMAIL = env.str("BERTH_EMAIL_FROM", default="Berth <noreply@localhost>")
 
 # --- Language and time ------------------------------------------------------------------------
@@ -270,6 +271,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "hosting.tasks.reconcile_overdue",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "deliver": {
+        "task": "hosting.tasks.deliver",
+        "schedule": 5.0,
+        "options": {"expires": 5},
     },
     "ship-journals": {
         "task": "hosting.tasks.ship_journals",

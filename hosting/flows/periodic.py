@@ -16,7 +16,17 @@ from django.db.models import F
 from django.utils import timezone
 
 from hosting import hooks
-from hosting.flows import edge, merging, off_site, reconcile, sampling, scraping, shipping, upkeep
+from hosting.flows import (
+    delivering,
+    edge,
+    merging,
+    off_site,
+    reconcile,
+    sampling,
+    scraping,
+    shipping,
+    upkeep,
+)
 from hosting.models import EdgeState, Incident, Server
 from hosting.services import (
     backups,
@@ -79,6 +89,11 @@ def reconcile_overdue() -> None:
                 reconcile.whole(server)
         except Exception:
             logger.exception("server %s could not be compared; it is tried again", server)
+
+
+def deliver() -> None:
+    """Send the notifications that are due."""
+    delivering.deliver_due()
 
 
 def ship_journals() -> None:

@@ -18,7 +18,7 @@ from hosting.models import Channel, Delivery, Notification, Severity, Topic
 from hosting.services import sending_times
 from hosting.services.sending_times import HOUR, QuietHours
 
-CLAIMED_FOR = timedelta(minutes=3)  # longer than a worker takes for all that it claims at once
+CLAIMED_FOR = timedelta(minutes=5)  # longer than a worker takes for all that it claims at once
 GIVEN_UP_AFTER = timedelta(days=3)  # a channel that only failed for so long is stopped
 GONE = "The receiver says that it is gone for good (410)."
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
@@ -69,25 +69,28 @@ def record_sent(*, delivery: Delivery, now: datetime) -> None:
 @transaction.atomic
 def record_failure(
     *, delivery: Delivery, reason: str, now: datetime, is_final: bool = False, is_gone: bool = False
-) -> None:
+) -> bool:
     """It did not work: again later, or, where that can't help or was tried often enough, not.
 
-    A channel that took nothing for three days is stopped, and so is one that is gone.
+    A channel that took nothing for three days is stopped, and so is one that is gone; True where
+    that happened now.
     """
     again_at = (
         None if is_final or is_gone else sending_times.again(now=now, attempt=delivery.attempt)
     )
     if again_at is None:
         if not _end(delivery, _State.FAILED, reason, now):
-            return
+            return False
     elif not _ours(delivery).update(due_at=again_at, reason=reason):
-        return
+        return False
     channel = Channel.objects.select_for_update(no_key=True).get(pk=delivery.channel_id)
     channel.failing_since = channel.failing_since or now
-    if is_gone or now - channel.failing_since >= GIVEN_UP_AFTER:
-        channel.stopped_at = channel.stopped_at or now
-        channel.stopped_why = GONE if is_gone else reason
+    is_over = is_gone or now - channel.failing_since >= GIVEN_UP_AFTER
+    stops = is_over and channel.stopped_at is None
+    if stops:
+        channel.stopped_at, channel.stopped_why = now, GONE if is_gone else reason
     channel.save(update_fields=["failing_since", "stopped_at", "stopped_why"])
+    return stops
 
 
 def drop(*, delivery: Delivery, reason: str, now: datetime) -> None:

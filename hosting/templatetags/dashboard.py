@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,7 +13,10 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from hosting.models import MaintenanceWindow
+from hosting.selectors import maintenance_windows
 from tenants.display import byte_size
+from tenants.models import Client
 
 register = Library()
 
@@ -148,3 +152,9 @@ def _time(moment: datetime, kind: str, text: str) -> SafeString:
         kind,
         text,
     )
+
+
+@register.simple_tag
+def coming_maintenance(client: Client) -> Sequence[MaintenanceWindow]:
+    """What is planned, or goes on, for instances of the client."""
+    return list(maintenance_windows.of_client(client, now=timezone.now()))

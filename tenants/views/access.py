@@ -118,6 +118,7 @@ def render_page(
         "role": request.role,
         "clients": clients.for_user(request.user),
         "may_order": request.may(Permission.ORDER_INSTANCE),
+        "may_manage_channels": request.may(Permission.MANAGE_CHANNELS),
         "may_see_audit": request.may(Permission.VIEW_AUDIT),
     }
     return render(request, template, {**frame, **context}, status=status)

@@ -21,6 +21,7 @@ TABLE = {
     Permission.MAKE_BACKUP: "yes yes no  no",
     Permission.RESTORE_BACKUP: "yes yes no  no",
     Permission.MANAGE_USAGE_TOKENS: "yes yes no  no",
+    Permission.MANAGE_CHANNELS: "yes yes no  no",
     Permission.VIEW_AUDIT: "yes yes no  no",
     Permission.VIEW_MEMBERS: "yes yes yes yes",
     Permission.MANAGE_MEMBERS: "yes yes no  no",

@@ -23,6 +23,7 @@ PAGES = {
     "/c/acme/instances/new/plans": RULERS,
     "/c/acme/instances/new/name": RULERS,
     "/c/acme/audit/": RULERS,
+    "/c/acme/notifications/": RULERS,
 }
 VERBS = ("start", "stop", "restart", "retry", "backup", "new-versions", "usage-tokens", "delete")
 
