@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hosting.flows import runner
 from hosting.models import ACTIVE_STATES, Operation, OperationStep
@@ -19,15 +19,13 @@ from tests.chaos.waiting import wait_until
 Progress = tuple[str, Callable[[Sequence[Operation]], bool]]
 
 
-def die_with_all_kinds(made: Installation, world: Fleet) -> list[str]:
+def die_with_all_kinds(made: Installation, world: Fleet) -> Iterator[str]:
     """Some rounds of it; what was wrong. Says where each operation stood."""
-    faults: list[str] = []
     subjects: dict[str, Subject] = {}
     for number, progress in enumerate(ROUNDS):
-        faults += _round(made, world, f"round-{number}", progress, subjects)
+        yield from _round(made, world, f"round-{number}", progress, subjects)
         for kind in (*FIRSTS, *ALONE, LAST):  # these can't be asked for a second time
             subjects.pop(kind)
-    return faults
 
 
 def _round(

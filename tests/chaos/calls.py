@@ -15,6 +15,7 @@ from unittest import mock
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
+from hosting.flows import moments
 from hosting.flows.moments import Moment
 
 CHANGES = ("POST", "PUT", "DELETE")
@@ -59,10 +60,11 @@ def _patches(tell: Callable[[Call], None]) -> tuple[Any, Any]:
     send, turn = HTTPAdapter.send, threading.Lock()  # several threads call the engine
     step, count = "", 0
 
-    def reached(_kind: str, name: str, moment: Moment) -> None:
+    def reached(kind: str, name: str, moment: Moment) -> None:
         nonlocal step, count
         if moment == Moment.BEFORE:
             step, count = name, 0
+        moments.reached(kind, name, moment)
 
     def watched(adapter: HTTPAdapter, request: PreparedRequest, **options: Any) -> Response:
         nonlocal count

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 
 from django.utils import timezone
 
@@ -21,7 +23,7 @@ from tests.chaos.lives import NOT_PASSED, SURVIVED, Trial
 from tests.chaos.subject import Subject
 from tests.chaos.waiting import wait_until
 
-APART = 3  # steps between two deaths: each worker but the first goes on where another one died
+MOST = 5  # deaths in one operation: worker after worker that dies ends in its being given up
 
 
 @dataclass(frozen=True)
@@ -86,42 +88,39 @@ class Deaths:
             assert os.WTERMSIG(status) == signal.SIGKILL, f"ended by signal {os.WTERMSIG(status)}"
             hit.see(operation)
             _see_that_nobody_else_may(operation)
+            fleet.let_lease_run_out(operation)
             yield Trial(hit, SURVIVED)
             return
 
 
-def all_deaths() -> list[Deaths]:
-    """Every moment of every step of every kind that the runner knows."""
-    return [
-        deaths
-        for flow in runner.FLOWS.values()
-        for deaths in _apart(
-            flow, [Death(flow.kind, step.name, moment) for step in flow.steps for moment in Moment]
-        )
-    ]
+def all_deaths(said: Mapping[str, Sequence[Call]]) -> list[Deaths]:
+    """Of these kinds: at every moment of every step, and before each of its calls."""
+    return [deaths for kind in said for deaths in _dealt(runner.FLOWS[kind], said[kind])]
 
 
-def deaths_before(kind: str, said: Sequence[Call]) -> list[Deaths]:
-    """Before each of these calls."""
-    return list(
-        _apart(runner.FLOWS[kind], [Death(kind, each.step, call=each.number) for each in said])
-    )
+def _dealt(flow: Flow, said: Sequence[Call]) -> Iterator[Deaths]:
+    """Each of them once, and in one operation never two of the same step.
+
+    What the second was to interrupt would have been done already by the worker that died first.
+    Each worker but the first goes on where another one died, and all but the last die later on.
+    """
+    of_steps = [_hits_in(flow.kind, step.name, said) for step in flow.steps]
+    hits = list(chain.from_iterable(of_steps))
+    operations = max(*map(len, of_steps), math.ceil(len(hits) / MOST))
+    for number in range(operations):
+        yield Deaths(flow.kind, tuple(hits[number::operations]))
 
 
-def _apart(flow: Flow, hits: Sequence[Death]) -> Iterator[Deaths]:
-    """Each of them once, and in one operation never two of the same step or of neighbours."""
-    for first in range(APART):
-        steps = [each.name for each in flow.steps[first::APART]]
-        rest = [[hit for hit in hits if hit.step == name] for name in steps]
-        while any(rest):
-            yield Deaths(flow.kind, tuple(each.pop(0) for each in rest if each))
+def _hits_in(kind: str, step: str, said: Sequence[Call]) -> list[Death]:
+    numbers = [each.number for each in said if each.step == step]
+    moments = [Death(kind, step, moment) for moment in Moment]
+    return [*moments, *(Death(kind, step, call=number) for number in numbers)]
 
 
 def _status_of_worker(operation: Operation, hits: Sequence[Death]) -> int:
     """How a worker ended that was to die of the first of the hits that it came to.
 
-    It has nothing to do as long as the lease of one before is good; and on a busy machine it may
-    lose its own. Then another is to die.
+    On a busy machine it may lose its lease, or find that of such a one. Then another is to die.
     """
     ends: list[int] = []
 
@@ -139,10 +138,9 @@ def _status_of_worker(operation: Operation, hits: Sequence[Death]) -> int:
 
 def _start_worker(operation: Operation, hits: Sequence[Death]) -> int:
     """Fork the worker that dies there; its process id."""
-    if hits[0].call:
-        places = {(each.step, each.call) for each in hits}
-        return fleet.run_in_child(operation.pk, prepare=calls.die_before(places))
-    return fleet.run_in_child(operation.pk, die_at=" ".join(map(str, hits)))
+    places = {(each.step, each.call) for each in hits if each.call}
+    moments = " ".join(str(each) for each in hits if each.moment)
+    return fleet.run_in_child(operation.pk, die_at=moments, prepare=calls.die_before(places))
 
 
 def _see_that_nobody_else_may(operation: Operation) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -110,8 +112,10 @@ def changes_between(endpoint: str, project: str, since: float, until: float) -> 
 
     Health checks are left out: the engine makes them by itself all the time.
     """
-    # The client takes whole seconds only.
-    events = client(endpoint).events(since=int(since), until=int(until) + 1, decode=True)
+    # The engine waits for a moment that is still to come, so whole seconds would not do for it; its
+    # client's types know of them alone.
+    api: Any = client(endpoint)
+    events = api.events(since=str(since), until=str(until), decode=True)
     within = (each for each in events if since <= each["timeNano"] / 1e9 <= until)
     return [line for each in within if (line := _change(each, project))]
 
@@ -128,15 +132,21 @@ def remove_all_of(owner: str, endpoint: str = LOCAL) -> None:
     """Leave nothing of the installation on the engine."""
     api = client(endpoint)
     mine = {"label": f"{LABEL_OWNER}={owner}"}
-    removals: list[Callable[[], object]] = [
-        *(partial(api.remove_container, each["Id"], v=True, force=True)
-          for each in api.containers(all=True, filters=mine)),
-        *(partial(api.remove_network, each["Id"]) for each in api.networks(filters=mine)),
-        *(partial(api.remove_volume, each["Name"])
-          for each in api.volumes(filters=mine)["Volumes"] or []),
-    ]  # fmt: skip
-    for remove in removals:
-        try:
-            remove()
-        except NotFound:
-            continue
+    _all_at_once(
+        partial(api.remove_container, each["Id"], v=True, force=True)
+        for each in api.containers(all=True, filters=mine)
+    )
+    _all_at_once(partial(api.remove_network, each["Id"]) for each in api.networks(filters=mine))
+    volumes = api.volumes(filters=mine)["Volumes"] or []
+    _all_at_once(partial(api.remove_volume, each["Name"]) for each in volumes)
+
+
+def _all_at_once(removals: Iterable[Callable[[], object]]) -> None:
+    """Some side by side; what is gone already is fine."""
+
+    def make(removal: Callable[[], object]) -> None:
+        with suppress(NotFound):
+            removal()
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(make, removals))

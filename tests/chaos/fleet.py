@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import DatabaseError, connection, transaction
+from django.db.models.functions import Now
 
 from berth_local.processes import die_with_parent
 from hosting.flows import runner
@@ -72,13 +73,15 @@ class Fleet:
     def order(self, name: str) -> Instance:
         """Order an instance; its provisioning is asked for with it.
 
-        It is as if it had been ordered when the catalog had the older version only.
+        It is as if it had been ordered when the catalog had the older version only. No worker sees
+        it before.
         """
-        made = instances.order(
-            client=self.client, app=APP, plan=self.plan.slug, name=name, actor=ACTOR
-        )
-        made.version = OLD
-        made.save(update_fields=["version"])
+        with transaction.atomic():
+            made = instances.order(
+                client=self.client, app=APP, plan=self.plan.slug, name=name, actor=ACTOR
+            )
+            made.version = OLD
+            made.save(update_fields=["version"])
         return made
 
     def copy(self, name: str) -> Instance:
@@ -146,6 +149,16 @@ def newest(instance: Instance) -> Operation:
 def reread(operation: Operation) -> Operation:
     operation.refresh_from_db()
     return operation
+
+
+def let_lease_run_out(operation: Operation) -> None:
+    """At once, where waiting would show nothing: its worker is dead or stands still.
+
+    Other tests wait for it: those with real Celery workers.
+    """
+    Operation.objects.filter(pk=operation.pk, state=Operation.State.RUNNING).update(
+        lease_expires_at=Now()
+    )
 
 
 def run_in_child(

@@ -101,13 +101,17 @@ def lives_for(blows: Sequence[Blow]) -> list[Life]:
         _deal([ends], lives)
     for group in SAVING:
         _deal([of_kind[kind] for kind in group], lives[:saved])
-    changed = saved + max(1, saved // 2)
+    changed = saved + max(1, (count - saved) // 2)
     for group in CHANGING:
         _deal([of_kind[kind] for kind in group], lives[saved:changed] or lives)
     for group in OTHERS:
         _deal([of_kind[kind] for kind in group], lives[changed:] or lives)
-    longest_first = sorted(filter(None, [*lives, *alone]), key=len, reverse=True)
+    longest_first = sorted(filter(None, [*lives, *alone]), key=_hits_in, reverse=True)
     return [Life(f"life-{number}", dealt) for number, dealt in enumerate(longest_first)]
+
+
+def _hits_in(life: Sequence[Blow]) -> int:
+    return sum(len(each.hits) for each in life)
 
 
 def _deal(kinds: Sequence[Sequence[Blow]], lives: Sequence[list[Blow]]) -> None:

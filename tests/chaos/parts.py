@@ -46,10 +46,10 @@ def _run(
     worker = made.worker(concurrency=workers)
     for part in (worker, made.beat(), made.watch()):
         part.start()
-    wait_until(lambda: " ready." in worker.log_tail(), seconds=60, what="the worker listens")
+    wait_until(lambda: " ready." in worker.log_tail(), seconds=180, what="the worker listens")
     subjects = [Subject(world, f"app-{number}") for number in range(INSTANCES)]
     asked = [subject.ask(Operation.Kind.PROVISION) for subject in subjects]
-    wait_until(_is_in_the_middle, seconds=60, what="it is in the middle", pause=0.01)
+    wait_until(_is_in_the_middle, seconds=180, what="it is in the middle", pause=0.01)
     print("broken while they stood at:", ", ".join(_standings()))
     break_it()
     began = time.monotonic()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from django.conf import settings
+
 from hosting.flows import runner
+from hosting.flows.base import Flow
 from hosting.flows.moments import Moment
-from hosting.models import Operation
+from hosting.models import Operation, OperationStep
 from tenants.models import AuditEvent
 from tenants.services import audit
 from tests.chaos import engine, fleet
@@ -21,6 +25,9 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.lives import HELD, NOT_PASSED, Trial
 from tests.chaos.subject import Subject
 from tests.chaos.waiting import NotInTime, wait_until
+
+APART = 3  # steps between two pauses: each worker but the first goes on where another one stands
+MOST = 5  # in one operation: worker after worker that vanishes ends in its being given up
 
 
 @dataclass(frozen=True)
@@ -36,28 +43,42 @@ class Pause:
         at = f"{self.step}/{self.moment}" if self.moment else f"after {self.seconds:g} s"
         return f"{self.kind}: {at}"
 
-    @property
-    def hits(self) -> tuple[Pause]:
-        """Itself alone."""
-        return (self,)
+    def was_passed(self, operation: Operation) -> bool:
+        """Whether there was no such moment: within a step that says nothing."""
+        return operation.steps.filter(name=self.step, state=OperationStep.State.DONE).exists()
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """Workers of one operation that are paused, each some steps after the one before."""
+
+    kind: str
+    hits: tuple[Pause, ...]
 
     def strike(self, subject: Subject, operation: Operation) -> list[Trial]:
-        """The worker is paused there; a second one ends the work; then the first goes on."""
-        return [Trial(self, self._outcome(subject, operation))]
+        """One after the other is paused; the last one ends the work; then each of them goes on."""
+        with ExitStack() as until_over:
+            paused = dict(self._pause_them(operation, until_over))
+            _take_over(subject, operation, paused.values())
+            outcomes = {
+                pause: "; ".join(_faults(subject, operation, child)) or HELD
+                for pause, child in paused.items()
+            }
+        return [Trial(each, outcomes.get(each, NOT_PASSED)) for each in self.hits]
 
-    def _outcome(self, subject: Subject, operation: Operation) -> str:
-        with _paused(operation, _stopper(self)) as child:
-            time.sleep(self.seconds)
-            if self.moment is None:
-                child.send(signal.SIGSTOP)
-            if not child.is_stopped():
-                subject.work_off(operation)  # on a busy machine it may have lost its lease
-                return NOT_PASSED
-            if not fleet.reread(operation).is_active:  # it was about to go home
-                child.go_on()
-                return NOT_PASSED
-            _take_over(subject, operation, child)
-            return "; ".join(_faults(subject, operation, child)) or HELD
+    def _pause_them(
+        self, operation: Operation, until_over: ExitStack
+    ) -> Iterator[tuple[Pause, Child]]:
+        """Each at the first of the rest that it comes to."""
+        rest = list(self.hits)
+        while rest:
+            child = _next_paused(operation, rest, until_over)
+            if child is None:
+                return
+            while rest[0].was_passed(operation):
+                rest.pop(0)
+            yield rest.pop(0), child
+            fleet.let_lease_run_out(operation)
 
 
 @dataclass
@@ -66,6 +87,7 @@ class Child:
 
     pid: int
     status: int | None = None
+    stopped_at: float = 0.0  # by the monotonic clock
 
     def send(self, signum: signal.Signals) -> None:
         if self.status is None:
@@ -76,10 +98,13 @@ class Child:
         status = os.waitpid(self.pid, os.WUNTRACED)[1]
         if not os.WIFSTOPPED(status):
             self.status = os.waitstatus_to_exitcode(status)
+        self.stopped_at = time.monotonic()
         return self.status is None
 
     def go_on(self) -> int:
-        """Let it, and wait until it ends; its exit status."""
+        """Let it, with its lease over by its own clock, and wait until it ends; its exit status."""
+        over = self.stopped_at + settings.BERTH_LEASE.total_seconds()
+        time.sleep(max(0.0, over - time.monotonic()))
         self.send(signal.SIGCONT)
         wait_until(self._has_ended, seconds=60, what="the paused worker ends")
         assert self.status is not None
@@ -104,23 +129,54 @@ def _paused(operation: Operation, prepare: Callable[[], None]) -> Iterator[Child
             os.waitpid(child.pid, 0)
 
 
-def all_pauses(*, instants: bool) -> list[Pause]:
+def _next_paused(
+    operation: Operation, rest: Sequence[Pause], until_over: ExitStack
+) -> Child | None:
+    """A worker that stands still at one of these; None where the operation ended before.
+
+    On a busy machine it may lose its lease, and there may be a lock to be waited for: so several.
+    """
+    for _ in range(5):
+        child = until_over.enter_context(_paused(operation, _stopper(rest)))
+        if rest[0].moment is None:
+            time.sleep(rest[0].seconds)
+            child.send(signal.SIGSTOP)
+        stands = child.is_stopped()
+        if not fleet.reread(operation).is_active:  # it was about to go home
+            child.go_on()
+            return None
+        if stands:
+            return child
+        time.sleep(0.5)
+    return None
+
+
+def all_pauses(*, instants: bool) -> list[Pauses]:
     """In each step right before its first change; if wanted, at some instants of each kind too."""
-    flows = runner.FLOWS.items()
-    within = [Pause(kind, step.name, Moment.WITHIN) for kind, flow in flows for step in flow.steps]
+    within = [pauses for flow in runner.FLOWS.values() for pauses in _dealt(flow)]
     if not instants:
         return within
     seconds = (0.05, 0.2, 0.5, 0.9)
-    return within + [Pause(kind, seconds=each) for kind, _ in flows for each in seconds]
+    return within + [
+        Pauses(kind, (Pause(kind, seconds=each),)) for kind in runner.FLOWS for each in seconds
+    ]
 
 
-def _take_over(subject: Subject, operation: Operation, paused: Child) -> None:
-    """A second worker ends it. All it ever waits for is a lock that the paused one's restic has."""
+def _dealt(flow: Flow) -> Iterator[Pauses]:
+    hits = [Pause(flow.kind, step.name, Moment.WITHIN) for step in flow.steps]
+    operations = min(len(hits), max(APART, math.ceil(len(hits) / MOST)))
+    for number in range(operations):
+        yield Pauses(flow.kind, tuple(hits[number::operations]))
+
+
+def _take_over(subject: Subject, operation: Operation, paused: Iterable[Child]) -> None:
+    """Another worker ends it. All it ever waits for is a lock that a paused one's restic has."""
     try:
         subject.work_off(operation, patience=30)
     except NotInTime:
         if "is in use by another process" in fleet.reread(operation).reason:
-            paused.send(signal.SIGCONT)
+            for each in paused:
+                each.send(signal.SIGCONT)
         subject.work_off(operation)
 
 
@@ -139,11 +195,12 @@ def _faults(subject: Subject, operation: Operation, paused: Child) -> Iterator[s
         yield "the paused worker took it up again"
 
 
-def _stopper(pause: Pause) -> Callable[[], None]:
-    """What the child does first: have itself stopped at the moment, in place of being killed."""
+def _stopper(pauses: Sequence[Pause]) -> Callable[[], None]:
+    """What the child does first: have itself stopped at the first, in place of being killed."""
+    places = {(each.kind, each.step, each.moment) for each in pauses}
 
     def reached(kind: str, step: str, moment: Moment) -> None:
-        if (kind, step, moment) == (pause.kind, pause.step, pause.moment):
+        if (kind, step, moment) in places:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def prepare() -> None:

@@ -19,8 +19,8 @@ from berth_local.processes import die_with_parent
 from tests.chaos.installation import Installation, installation
 
 PROGRAMS = {
-    "every-step": "kill the worker at every moment of every step of every kind of operation",
-    "every-call": "kill the worker before every call that changes something on the engine",
+    "every-step": "kill the worker at every moment of every step of every kind of operation, and"
+    " before every call that changes something on the engine",
     "parts": "kill Redis, PostgreSQL or the Docker Engine under ten provisions (--part)",
     "two-workers": "pause a worker past its lease, and let it go on beside another",
     "campaign": "everything at random, for a while (--seed, --minutes)",

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.chaos.conftest import Program
+
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 SEED = "20"
 
 
-def test_everything_holds_after_random_orders_and_blows(held: Callable[..., str]) -> None:
-    report = held("campaign", "--seed", SEED, "--minutes", "2")
-    assert f"SEED={SEED}" in report
+def test_everything_holds_after_random_orders_and_blows(
+    begin: Callable[..., Program], held: Callable[[Program], str]
+) -> None:
+    assert f"SEED={SEED}" in held(begin("campaign", "--seed", SEED, "--minutes", "2"))

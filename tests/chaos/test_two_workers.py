@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.chaos.conftest import Program
+
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-def test_a_worker_that_was_paused_past_its_lease_changes_nothing(held: Callable[..., str]) -> None:
-    report = held("two-workers")
+def test_a_worker_that_was_paused_past_its_lease_changes_nothing(
+    begin: Callable[..., Program], held: Callable[[Program], str]
+) -> None:
+    report = held(begin("two-workers"))
     assert "while a worker was frozen in a transaction, an order took" in report
