@@ -8,6 +8,7 @@ from hosting.views import (
     deleted,
     downloads,
     instances,
+    metrics,
     new_versions,
     notifications,
     operations,
@@ -71,5 +72,7 @@ in_client = [
 
 urlpatterns = [
     path("", home, name="home"),
+    path("metrics", metrics.berth, name="metrics"),
+    path("metrics/instances", metrics.instances, name="metrics_instances"),
     path("c/<slug:client>/", include(in_client)),
 ]

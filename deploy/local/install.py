@@ -34,6 +34,7 @@ PACKAGES = {
     "iproute2": "ip",
     "chromium": "chromium",
     "docker-compose": "docker-compose",
+    "prometheus": "promtool",
     "fonts-dejavu-core": "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
 }
 

@@ -232,6 +232,8 @@ BERTH_SAMPLES_KEPT = timedelta(days=env.int("BERTH_SAMPLES_KEPT_DAYS", default=2
 BERTH_ROLLUPS_KEPT = timedelta(days=env.int("BERTH_ROLLUPS_KEPT_DAYS", default=3 * 366))
 # Asked for every five minutes while all is well; whoever answers raises the alarm when it stops.
 BERTH_DEAD_MANS_URL = env.str("BERTH_DEAD_MANS_URL", default="")
+# What Prometheus shows when it asks for /metrics; there are none where it is empty.
+BERTH_METRICS_TOKEN = env.str("BERTH_METRICS_TOKEN", default="")
 BERTH_LEASE = timedelta(seconds=_LEASE_SECONDS)
 # Health: how often instances are asked, and how often in a row it takes to be down, and up again
 BERTH_PROBE_SECONDS = env.int("BERTH_PROBE_SECONDS", default=15)

@@ -1,0 +1,71 @@
+"""What Prometheus reads: all of it with the token, nothing without; a 404 where none is set."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from hosting.selectors import metrics, metrics_instances
+
+Reading = Callable[..., Iterator[Metric]]
+
+
+@require_safe
+@never_cache
+def berth(request: HttpRequest) -> HttpResponse:
+    """Berth itself: operations, queue, servers, backups, incidents, chores."""
+    return _exposition(request, metrics.of_berth)
+
+
+@require_safe
+@never_cache
+def instances(request: HttpRequest) -> HttpResponse:
+    """Every instance; apart, as these are many and change slowly."""
+    return _exposition(request, metrics_instances.of_instances)
+
+
+def _exposition(request: HttpRequest, read: Reading) -> HttpResponse:
+    if not settings.BERTH_METRICS_TOKEN:
+        raise Http404("No token is set for metrics.")
+    if not _is_let_in(request):
+        refused = HttpResponse("Send the token, as Authorization: Bearer …\n", status=401)
+        refused["WWW-Authenticate"] = 'Bearer realm="Berth metrics"'
+        refused["Content-Type"] = "text/plain; charset=utf-8"
+        return refused
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Reading(read, timezone.now()))
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _is_let_in(request: HttpRequest) -> bool:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    wanted = settings.BERTH_METRICS_TOKEN.encode()
+    is_right = hmac.compare_digest(token.strip().encode(errors="replace"), wanted)
+    return is_right and scheme.lower() == "bearer"
+
+
+class _Reading(Collector):
+    """One look at the database, in the form that the client library asks for."""
+
+    def __init__(self, read: Reading, now: datetime) -> None:
+        self.read = read
+        self.now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        return self.read(now=self.now)
+
+    def describe(self) -> list[Metric]:
+        """Nothing: what there is, is known once it is read."""
+        return []
