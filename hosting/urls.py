@@ -16,6 +16,7 @@ from hosting.views import (
     restores,
     to_a_minute,
     upgrades,
+    usage,
     usage_tokens,
 )
 from tenants.views.home import home
@@ -52,6 +53,9 @@ in_client = [
     path("instances/<slug:name>/new-versions", new_versions.choose, name="instance_new_versions"),
     path("instances/<slug:name>/backup", instances.back_up, name="instance_back_up"),
     path("instances/<slug:name>/backups/", backups.index, name="backups"),
+    path("instances/<slug:name>/usage/", usage.page, name="usage"),
+    path("instances/<slug:name>/usage/<slug:slug>", usage.chart, name="usage_chart"),
+    path("instances/<slug:name>/usage/<slug:slug>.csv", usage.as_csv, name="usage_csv"),
     path("instances/<slug:name>/usage-tokens", usage_tokens.index, name="usage_tokens"),
     path(
         "instances/<slug:name>/usage-tokens/<uuid:token_id>/revoke",

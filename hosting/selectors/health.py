@@ -108,6 +108,15 @@ def slots(instance: Instance, *, since: datetime, until: datetime) -> list[SlotP
     return [SlotPoint(each.start, stretch([each])) for each in rows.order_by("start")]
 
 
+def hours(instance: Instance, *, since: datetime, until: datetime) -> list[SlotPoint]:
+    """Hours in UTC, made of the quarters in that time; without a look there is none."""
+    rows = HealthSlot.objects.filter(instance=instance, start__gte=since, start__lt=until)
+    found: dict[datetime, list[HealthSlot]] = {}
+    for each in rows.order_by("start"):
+        found.setdefault(each.start.replace(minute=0), []).append(each)
+    return [SlotPoint(start, stretch(theirs)) for start, theirs in found.items()]
+
+
 def days(instance: Instance, *, since: date, until: date) -> list[DayPoint]:
     """Days of the client's zone, ``until`` not among them; without a look there is none."""
     rows = _days(instance, since, until)

@@ -1,0 +1,57 @@
+"""Numbers with their units, as short as an axis has room for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_BYTES = ("B", "KB", "MB", "GB", "TB", "PB")
+_COUNTS = ("", "k", "M", "G", "T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How a quantity is written. ``base`` is what its steps are multiples of: 1024 for bytes."""
+
+    word: str = ""
+    base: int = 1000
+    prefixes: tuple[str, ...] = ("",)
+    before: str = ""
+    digits: int = 2
+
+    def say(self, value: float) -> str:
+        """With its unit: 1.5 GB, 0.25 cores, €3.20."""
+        size, prefix = self._scaled(value)
+        number = f"{size:,.{self.digits}f}" if self.before else _plain(size, self.digits)
+        return f"{self.before}{number}{_spaced(prefix + self.word)}"
+
+    def _scaled(self, value: float) -> tuple[float, str]:
+        at = 0
+        while abs(value) >= self.base and at < len(self.prefixes) - 1:
+            value /= self.base
+            at += 1
+        return value, self.prefixes[at]
+
+
+def _plain(value: float, digits: int) -> str:
+    """With as many decimals as say something: 0.25, 12.3, 512."""
+    if digits < 3:  # with three, each of them says something: 99.95 % is not 100
+        digits = digits if abs(value) < 10 else min(digits, 1) if abs(value) < 100 else 0
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _spaced(unit: str) -> str:
+    return unit if unit in ("", "%", "k", "M", "G", "T") else f" {unit}"
+
+
+BYTES = Unit(base=1024, prefixes=_BYTES)
+RATE = Unit(base=1024, prefixes=tuple(f"{each}/s" for each in _BYTES))
+CORES = Unit("cores")
+PERCENT = Unit("%", digits=3)
+MILLISECONDS = Unit("ms")
+COUNT = Unit(prefixes=_COUNTS)
+
+
+def money(currency: str, digits: int = 2) -> Unit:
+    """Amounts of that currency, with its code before them."""
+    return Unit(before=f"{currency} ", digits=digits)

@@ -1,0 +1,170 @@
+"""A chart as SVG, and the table behind it. No style of its own: the page's policy forbids it.
+
+The drawing is as wide as its place; only what stretches with it is in a box of thousandths, so that
+words keep their size on a phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from hosting.charts import table
+from hosting.charts.geometry import HEIGHT, WIDTH, Chart, Drawing, Mark, Shape, draw
+
+TOP = 20  # pixels above the plot, for the highest mark's words
+FOOT = 24  # and under it, for the times
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A row of the table: where it is in the drawing, when, and each line's words."""
+
+    x: str
+    when: str
+    values: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChart:
+    """A chart with everything that the template writes."""
+
+    chart: Chart
+    drawing: SafeString
+    legend: list[tuple[int, str, str]]
+    limit: str
+    rows: list[ShownRow]
+    summary: str
+
+
+def show(chart: Chart) -> ShownChart:
+    """Drawn, with its legend (each with its newest value), and its rows newest last."""
+    drawing = draw(chart)
+    return ShownChart(
+        chart=chart,
+        drawing=_svg(chart, drawing),
+        legend=[(n, line.label, _newest(chart, n)) for n, line in enumerate(chart.lines)],
+        limit=drawing.limit.text if drawing.limit else "",
+        rows=[_row(chart, row) for row in table.rows(chart)],
+        summary=_summary(chart),
+    )
+
+
+def _newest(chart: Chart, number: int) -> str:
+    """The last value of a line; of bars, all of them together."""
+    values = [each.value for each in chart.lines[number].points if each.value is not None]
+    if not values:
+        return "–"
+    is_total = chart.kind == "bars" and chart.most is None
+    return chart.unit.say(sum(values) if is_total else values[-1])
+
+
+def _summary(chart: Chart) -> str:
+    """For readers, instead of the drawing."""
+    parts = [f"{line.label} {_newest(chart, n)}" for n, line in enumerate(chart.lines)]
+    return f"{chart.title}: {', '.join(parts)}"
+
+
+def _row(chart: Chart, row: table.Row) -> ShownRow:
+    middle = row.at + chart.step / 2
+    share = (middle - chart.since) / (chart.until - chart.since)
+    return ShownRow(
+        x=f"{100 * min(1.0, max(0.0, share)):.2f}",
+        when=_when(chart, row.at),
+        values=["–" if each is None else chart.unit.say(each) for each in row.values],
+    )
+
+
+def _when(chart: Chart, at: datetime) -> str:
+    local = at.astimezone(chart.zone)
+    if chart.step >= timedelta(days=1):
+        return f"{local:%a %-d %b %Y}"
+    return f"{local:%-d %b, %H:%M}" if chart.step else f"{local:%H:%M:%S}"
+
+
+def _svg(chart: Chart, drawing: Drawing) -> SafeString:
+    return format_html(
+        '<svg class="chart-drawing" width="100%" height="{}" aria-hidden="true" focusable="false">'
+        '{}<svg class="chart-plot" y="{}" width="100%" height="{}" viewBox="0 0 {} {}"'
+        ' preserveAspectRatio="none">{}</svg>{}{}{}'
+        '<line class="chart-cursor" x1="0" x2="0" y1="{}" y2="{}"></line></svg>',
+        HEIGHT + TOP + FOOT,
+        _join(_gridline(mark) for mark in drawing.values),
+        TOP,
+        HEIGHT,
+        WIDTH,
+        HEIGHT,
+        _join(_shape(n, shape) for n, shape in enumerate(drawing.shapes)),
+        _limit(drawing.limit),
+        _join(_value(mark) for mark in drawing.values[1:]),
+        _join(_time(n, mark, len(drawing.times)) for n, mark in enumerate(drawing.times)),
+        TOP,
+        TOP + HEIGHT,
+    )
+
+
+def _join(parts: Iterable[SafeString]) -> SafeString:
+    return mark_safe("".join(parts))  # noqa: S308 - each of them is escaped
+
+
+def _gridline(mark: Mark) -> SafeString:
+    y = TOP + mark.place
+    return format_html('<line class="chart-grid" x2="100%" y1="{}" y2="{}"></line>', y, y)
+
+
+def _value(mark: Mark) -> SafeString:
+    return format_html('<text class="chart-mark" y="{}">{}</text>', TOP + mark.place - 4, mark.text)
+
+
+def _time(number: int, mark: Mark, among: int) -> SafeString:
+    """Every other one is left out where there is little room."""
+    is_spare = among > 5 and number % 2 == 1
+    return format_html(
+        '<text class="chart-mark chart-time{}" x="{}%" y="{}">{}</text>',
+        " chart-spare" if is_spare else "",
+        f"{min(97.0, max(3.0, mark.place / WIDTH * 100)):.2f}",
+        TOP + HEIGHT + 18,
+        mark.text,
+    )
+
+
+def _limit(mark: Mark | None) -> SafeString:
+    if mark is None:
+        return SafeString("")
+    y = TOP + mark.place
+    return format_html(
+        '<line class="chart-limit" x2="100%" y1="{}" y2="{}"></line>'
+        '<text class="chart-mark chart-limit-mark" x="100%" y="{}">{}</text>',
+        y,
+        y,
+        y - 4 if y > TOP else y - 6,
+        mark.text,
+    )
+
+
+def _shape(number: int, shape: Shape) -> SafeString:
+    bars = format_html_join(
+        "",
+        '<rect class="chart-bar chart-series-{}" x="{}" y="{}" width="{}" height="{}">'
+        "<title>{}</title></rect>",
+        ((number, each.x, each.y, each.width, each.height, each.title) for each in shape.bars),
+    )
+    dots = format_html_join(
+        "",
+        '<path class="chart-dot chart-series-{}" d="M{} {}h0"></path>',
+        ((number, f"{x:g}", f"{y:g}") for x, y in shape.dots),
+    )
+    return format_html(
+        '<path class="chart-area chart-series-{}" d="{}"></path>'
+        '<path class="chart-line chart-series-{}" d="{}"></path>{}{}',
+        number,
+        shape.area,
+        number,
+        shape.path,
+        dots,
+        bars,
+    )

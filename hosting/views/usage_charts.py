@@ -1,0 +1,249 @@
+"""What is charted of an instance: which quantities, over which spans, read from where."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from hosting.charts import units
+from hosting.charts.geometry import Chart, Line, Point
+from hosting.models import Instance
+from hosting.selectors import health, resources, usage
+from hosting.selectors.resources import Measure
+
+QUARTER = timedelta(minutes=15)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """For how long back, and how long a bar of it stands for."""
+
+    slug: str
+    label: str
+    length: timedelta
+    bar: timedelta
+
+
+SPANS: Mapping[str, Span] = {
+    each.slug: each
+    for each in (
+        Span("hour", "Hour", HOUR, QUARTER),
+        Span("day", "Day", DAY, QUARTER),
+        Span("week", "Week", 7 * DAY, HOUR),
+        Span("month", "Month", 30 * DAY, DAY),
+        Span("year", "Year", 365 * DAY, DAY),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """An instance, and the time that is looked at, by the clock of its client."""
+
+    instance: Instance
+    span: Span
+    since: datetime
+    until: datetime
+    zone: tzinfo
+
+    @classmethod
+    def until_now(cls, instance: Instance, span: Span, now: datetime) -> Window:
+        """Up to that moment; days are whole ones, the present one the last."""
+        zone = zoneinfo.ZoneInfo(instance.client.timezone)
+        if span.bar < DAY:
+            return cls(instance, span, now - span.length, now, zone)
+        first = (now - span.length + DAY).astimezone(zone).date()
+        return cls(instance, span, midnight(first, zone), now, zone)
+
+    @property
+    def first(self) -> date:
+        """The first day of it."""
+        return self.since.astimezone(self.zone).date()
+
+    @property
+    def after(self) -> date:
+        """The day after the last of it."""
+        return self.until.astimezone(self.zone).date() + DAY
+
+
+Reading = Callable[[Window], Chart]
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """When the day begins there, in UTC."""
+    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+
+
+def _resource(
+    slug: str, title: str, unit: units.Unit, lines: Sequence[tuple[str, Measure]]
+) -> Reading:
+    def read(window: Window) -> Chart:
+        found = [
+            resources.series(
+                window.instance, measure=measure, since=window.since, until=window.until
+            )
+            for _, measure in lines
+        ]
+        plan = window.instance.plan
+        return Chart(
+            slug=slug,
+            title=title,
+            unit=unit,
+            kind="line",
+            lines=[
+                Line(label, [Point(each.at, each.value, each.max) for each in series.points])
+                for (label, _), series in zip(lines, found, strict=True)
+            ],
+            since=window.since,
+            until=window.until,
+            step=found[0].step,
+            zone=window.zone,
+            limit=found[0].limit,
+            limit_label=f"Plan {plan.name}",
+        )
+
+    return read
+
+
+def _metered(slug: str, title: str, names: Sequence[tuple[str, str]]) -> Reading:
+    """Bars of what the app counted: by label where it is one meter, else a part for each meter."""
+
+    def read(window: Window) -> Chart:
+        wanted = [name for name, _ in names]
+        parts: dict[str, dict[datetime, float]] = {}
+        for each in _used(window, wanted):
+            word = dict(names)[each.meter]
+            label = each.label.capitalize() if len(names) == 1 and each.label else word
+            at = _bar_of(each.begin, window)
+            part = parts.setdefault(label, {})
+            part[at] = part.get(at, 0.0) + float(each.value)
+        return _bars(slug, title, units.COUNT, window, parts)
+
+    return read
+
+
+def _used(window: Window, names: Sequence[str]) -> Iterable[usage.Used]:
+    if window.span.bar >= DAY:
+        return usage.days(window.instance, since=window.first, until=window.after, names=names)
+    since = _bar_of(window.since, window)
+    return usage.quarters(window.instance, since=since, until=window.until, names=names)
+
+
+def _bar_of(begin: datetime | date, window: Window) -> datetime:
+    """When the bar begins that this belongs to."""
+    if not isinstance(begin, datetime):
+        return midnight(begin, window.zone)
+    bar = window.span.bar.total_seconds()
+    return datetime.fromtimestamp(begin.timestamp() // bar * bar, tz=UTC)
+
+
+def _bars(
+    slug: str,
+    title: str,
+    unit: units.Unit,
+    window: Window,
+    parts: Mapping[str, Mapping[datetime, float]],
+) -> Chart:
+    return Chart(
+        slug=slug,
+        title=title,
+        unit=unit,
+        kind="bars",
+        lines=[
+            Line(label, [Point(at, value) for at, value in sorted(values.items())])
+            for label, values in sorted(parts.items())
+        ],
+        since=_bar_of(window.since, window) if window.span.bar < DAY else window.since,
+        until=window.until,
+        step=window.span.bar,
+        zone=window.zone,
+    )
+
+
+def _stretches(window: Window) -> dict[datetime, health.Stretch]:
+    if window.span.bar >= DAY:
+        days = health.days(window.instance, since=window.first, until=window.after)
+        return {midnight(each.day, window.zone): each.stretch for each in days}
+    since = _bar_of(window.since, window)
+    read = health.hours if window.span.bar == HOUR else health.slots
+    return {
+        each.start: each.stretch for each in read(window.instance, since=since, until=window.until)
+    }
+
+
+def _uptime(window: Window) -> Chart:
+    known = {
+        at: float(stretch.uptime)
+        for at, stretch in _stretches(window).items()
+        if stretch.uptime is not None
+    }
+    chart = _bars("uptime", "Uptime", units.PERCENT, window, {"Uptime": known} if known else {})
+    return replace(chart, most=100.0)
+
+
+def _response(window: Window) -> Chart:
+    lines: dict[str, list[Point]] = {"Average": [], "95th percentile": []}
+    before: datetime | None = None
+    for at, stretch in sorted(_stretches(window).items()):
+        if before is not None and at - before > window.span.bar * 1.5:
+            for line in lines.values():
+                line.append(Point(before + window.span.bar, None))
+        response = stretch.response
+        lines["Average"].append(Point(at, response.average if response else None))
+        lines["95th percentile"].append(Point(at, response.p95 if response else None))
+        before = at
+    return Chart(
+        slug="response",
+        title="Response time",
+        unit=units.MILLISECONDS,
+        kind="line",
+        lines=[Line(label, points) for label, points in lines.items()],
+        since=window.since,
+        until=window.until,
+        step=window.span.bar,
+        zone=window.zone,
+    )
+
+
+CHARTS: Mapping[str, tuple[str, Reading]] = {
+    "cpu": ("CPU", _resource("cpu", "CPU", units.CORES, [("CPU", Measure.CPU)])),
+    "memory": (
+        "Memory",
+        _resource("memory", "Memory", units.BYTES, [("Memory", Measure.MEMORY)]),
+    ),
+    "disk": ("Disk", _resource("disk", "Disk", units.BYTES, [("Volumes", Measure.DISK)])),
+    "network": (
+        "Network",
+        _resource(
+            "network",
+            "Network",
+            units.RATE,
+            [("Received", Measure.NETWORK_RECEIVED), ("Sent", Measure.NETWORK_SENT)],
+        ),
+    ),
+    "disk-io": (
+        "Disk reads and writes",
+        _resource(
+            "disk-io",
+            "Disk reads and writes",
+            units.RATE,
+            [("Read", Measure.DISK_READ), ("Written", Measure.DISK_WRITTEN)],
+        ),
+    ),
+    "uptime": ("Uptime", _uptime),
+    "response": ("Response time", _response),
+    "executions": (
+        "Executions",
+        _metered("executions", "Executions", [("executions", "Executions")]),
+    ),
+    "tokens": (
+        "LLM tokens",
+        _metered(
+            "tokens", "LLM tokens", [("llm_input", "Input tokens"), ("llm_output", "Output tokens")]
+        ),
+    ),
+}

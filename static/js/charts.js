@@ -1,0 +1,94 @@
+// What a chart says under the pointer, a finger or the arrow keys: a row of the table behind it.
+(() => {
+  const rowsOf = (figure) => [...(figure.parentElement?.querySelectorAll("tr[data-x]") ?? [])];
+
+  const show = (figure, rows, index) => {
+    const row = rows[index];
+    if (!row) return;
+    const heads = [...row.closest("table").querySelectorAll("thead th")].slice(1);
+    const cells = [...row.querySelectorAll("td")];
+    const said = cells.map((cell, n) => `${heads[n].textContent}: ${cell.textContent}`);
+    const tip = figure.querySelector(".chart-tip");
+    const cursor = figure.querySelector(".chart-cursor");
+    const x = Number(row.dataset.x);
+    tip.textContent = [row.querySelector("th").textContent, ...said].join("\n");
+    tip.hidden = false;
+    const left = (figure.clientWidth * x) / 100;
+    const room = figure.clientWidth - tip.offsetWidth;
+    tip.style.left = `${Math.max(0, Math.min(room, left > room - 12 ? left - tip.offsetWidth - 12 : left + 12))}px`;
+    for (const end of ["x1", "x2"]) cursor.setAttribute(end, `${x}%`);
+    cursor.classList.add("is-shown");
+    figure.dataset.index = String(index);
+  };
+
+  const hide = (figure) => {
+    figure.querySelector(".chart-tip").hidden = true;
+    figure.querySelector(".chart-cursor").classList.remove("is-shown");
+    delete figure.dataset.index;
+  };
+
+  const nearest = (rows, x) => {
+    let best = 0;
+    rows.forEach((row, index) => {
+      if (Math.abs(row.dataset.x - x) < Math.abs(rows[best].dataset.x - x)) best = index;
+    });
+    return best;
+  };
+
+  document.addEventListener("pointermove", (event) => {
+    const figure = event.target.closest?.("[data-chart]");
+    for (const other of document.querySelectorAll("[data-chart][data-index]"))
+      if (other !== figure && other !== document.activeElement) hide(other);
+    if (!figure) return;
+    const box = figure.getBoundingClientRect();
+    const rows = rowsOf(figure);
+    show(figure, rows, nearest(rows, (100 * (event.clientX - box.left)) / box.width));
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const figure = event.target.closest?.("[data-chart]");
+    if (!figure) return;
+    if (event.key === "Escape") return hide(figure);
+    const rows = rowsOf(figure);
+    const at = Number(figure.dataset.index ?? rows.length);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: rows.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    show(figure, rows, Math.max(0, Math.min(rows.length - 1, to)));
+    const status = document.getElementById("said");
+    if (status) status.textContent = figure.querySelector(".chart-tip").textContent;
+  });
+
+  document.addEventListener("focusout", (event) => {
+    if (event.target.matches?.("[data-chart]")) hide(event.target);
+  });
+
+  // A chart that is drawn anew under a pointer or a key goes on saying what it said.
+  let kept = null;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const figure = event.detail.target.querySelector?.("[data-chart]");
+    const isHeld = figure && (figure.dataset.index || figure === document.activeElement);
+    kept = isHeld
+      ? { index: figure.dataset.index, focus: figure === document.activeElement }
+      : null;
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const figure = event.detail.target.querySelector?.("[data-chart]");
+    if (!kept || !figure) return;
+    if (kept.focus) figure.focus({ preventScroll: true });
+    if (kept.index) show(figure, rowsOf(figure), Math.min(Number(kept.index), rowsOf(figure).length - 1));
+    kept = null;
+  });
+
+  // One that could not be read says so in its own place; the others stand.
+  const failed = (event) => {
+    const place = event.detail.elt.closest?.("[data-chart-place]");
+    if (!place || place.querySelector("[data-chart]")) return;
+    const line = document.createElement("p");
+    line.className = "chart-none";
+    line.textContent = "This chart could not be read. It is tried again by itself.";
+    place.replaceChildren(line);
+  };
+  document.addEventListener("htmx:responseError", failed);
+  document.addEventListener("htmx:sendError", failed);
+})();

@@ -1,0 +1,27 @@
+"""Numbers with their units."""
+
+from __future__ import annotations
+
+import pytest
+
+from hosting.charts import units
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "expected"),
+    [
+        (units.BYTES, 0, "0 B"),
+        (units.BYTES, 512 * 1024**2, "512 MB"),
+        (units.BYTES, 1.5 * 1024**3, "1.5 GB"),
+        (units.RATE, 2048, "2 KB/s"),
+        (units.CORES, 0.25, "0.25 cores"),
+        (units.PERCENT, 99.95, "99.95%"),
+        (units.MILLISECONDS, 43.21, "43.2 ms"),
+        (units.COUNT, 950, "950"),
+        (units.COUNT, 12_345, "12.3k"),
+        (units.COUNT, 2_500_000, "2.5M"),
+        (units.money("EUR"), 1234.5, "EUR 1,234.50"),
+    ],
+)
+def test_a_value_is_as_short_as_it_can_be(unit: units.Unit, value: float, expected: str) -> None:
+    assert unit.say(value) == expected

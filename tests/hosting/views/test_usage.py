@@ -1,0 +1,211 @@
+"""The usage page: a place for each chart, and each chart by itself with the table behind it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from hosting.models import (
+    HealthDay,
+    HealthSlot,
+    Instance,
+    LimitWarning,
+    ResourceDay,
+    ResourceQuarter,
+    UsageSum,
+)
+from hosting.models.health import RESPONSE_BUCKETS_MS
+from hosting.views.usage_charts import CHARTS, SPANS
+from tenants.models import Role, User
+
+PAGE = "/c/acme/instances/book/usage/"
+Login = Callable[[User | None], Browser]
+
+
+def _chart(browser: Browser, slug: str, span: str = "day") -> str:
+    answer = browser.get(f"{PAGE}{slug}?span={span}")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def _quarter(at: datetime) -> datetime:
+    return at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+
+
+def _rollup(book: Instance, at: datetime, **more: object) -> dict[str, object]:
+    values: dict[str, object] = dict.fromkeys(
+        (
+            *("cpu_periods", "throttled_periods", "throttled_seconds"),
+            *("network_received_bytes", "network_sent_bytes"),
+            *("disk_read_bytes", "disk_written_bytes"),
+        ),
+        0,
+    )
+    values |= {"seconds": 900, "cpu_seconds": 225, "cpu_max": 0.5}
+    values |= {"memory_bytes": 300 * 1024**2, "memory_max_bytes": 310 * 1024**2}
+    return values | {"instance": book, "volume_bytes": 2 * 1024**3} | more
+
+
+@pytest.fixture
+def measured(book: Instance) -> Instance:
+    """Measured in the last hours, with a hole of two quarters, and on ten days."""
+    last = _quarter(timezone.now()) - timedelta(minutes=15)
+    for back in range(12):
+        at = last - timedelta(minutes=15 * back)
+        if back not in (5, 6):
+            ResourceQuarter.objects.create(**_rollup(book, at), at=at)
+        buckets = [0] * (len(RESPONSE_BUCKETS_MS) + 1)
+        buckets[2] = 60
+        counts = {
+            "checks": 60,
+            "failures": 0,
+            "known_seconds": 900,
+            "down_seconds": 9 * (back == 3),
+            "excused_seconds": 0,
+            "responses": 60,
+            "ms_sum": 60 * 40,
+            "ms_max": 48,
+            "buckets": buckets,
+        }
+        HealthSlot.objects.create(instance=book, start=at, **counts)
+        for outcome, number in (("success", 8), ("failed", 2)):
+            UsageSum.objects.create(
+                instance=book,
+                span="quarter",
+                starts_at=at,
+                meter="executions",
+                label=outcome,
+                total=Decimal(number),
+                count=number,
+                maximum=1,
+                latest_at=at,
+                computed_at=at,
+            )
+    today = timezone.now().date()
+    for back in range(10):
+        day = today - timedelta(days=back)
+        ResourceDay.objects.create(**_rollup(book, last, seconds=86_400), date=day)
+        HealthDay.objects.create(instance=book, day=day, zone="Europe/Berlin", **counts)
+    return book
+
+
+def test_the_page_has_a_place_for_each_chart(book: Instance, browser: Browser) -> None:
+    page = browser.get(PAGE).content.decode()
+    for slug, (title, _) in CHARTS.items():
+        assert f'hx-get="{PAGE}{slug}?span=day"' in page
+        assert f">{title}</h2>" in page
+    assert re.search(r'href="\?span=day"\s+aria-current="true"', page)
+    assert f'href="{PAGE}"' in browser.get("/c/acme/instances/book/").content.decode()
+
+
+@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("slug", CHARTS)
+def test_every_chart_has_every_span(
+    slug: str, span: str, measured: Instance, browser: Browser
+) -> None:
+    chart = _chart(browser, slug, span)
+    assert "chart-drawing" in chart or "Nothing was measured" in chart
+
+
+@pytest.mark.parametrize("slug", CHARTS)
+def test_where_nothing_was_measured_it_says_so(slug: str, book: Instance, browser: Browser) -> None:
+    chart = _chart(browser, slug)
+    assert "Nothing was measured in this time." in chart
+    assert "<svg" not in chart
+
+
+def test_a_chart_has_units_the_plans_limit_and_a_table(
+    measured: Instance, browser: Browser
+) -> None:
+    chart = _chart(browser, "memory")
+    assert "Plan Small: 512 MB" in chart
+    assert "<strong>300 MB</strong>" in chart
+    assert chart.count('<tr data-x="') >= 10
+    assert 'class="numeric">300 MB</td>' in chart
+    assert "style=" not in chart  # the policy forbids it
+
+
+def test_a_hole_breaks_the_line(measured: Instance, browser: Browser) -> None:
+    (path,) = re.findall(r'class="chart-line chart-series-0" d="(M[^"]+)"', _chart(browser, "cpu"))[
+        1:
+    ]
+    assert path.count("M") == 2
+
+
+def test_bars_are_told_apart_and_say_what_they_are(measured: Instance, browser: Browser) -> None:
+    chart = _chart(browser, "executions")
+    assert "<title>Success: 8</title>" in chart
+    assert "<title>Failed: 2</title>" in chart
+    assert "Failed <strong>24</strong>" in chart
+
+
+def test_uptime_is_never_rounded_up(measured: Instance, browser: Browser) -> None:
+    assert "<title>Uptime: 99%</title>" in _chart(browser, "uptime")
+
+
+def test_response_times_have_an_average_and_a_percentile(
+    measured: Instance, browser: Browser
+) -> None:
+    chart = _chart(browser, "response")
+    assert "Average <strong>40 ms</strong>" in chart
+    assert "95th percentile" in chart
+
+
+def test_the_file_has_the_tables_values(measured: Instance, browser: Browser) -> None:
+    answer = browser.get(f"{PAGE}memory.csv?span=day")
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert 'filename="book-memory-day.csv"' in answer["Content-Disposition"]
+    head, *rows = csv.reader(io.StringIO(answer.content.decode()))
+    assert head == ["time", "Memory"]
+    assert str(300 * 1024**2) in [value for _, value in rows]
+    assert "" in [value for _, value in rows]  # the hole
+
+
+def test_a_warning_is_above_the_charts(book: Instance, browser: Browser) -> None:
+    LimitWarning.objects.create(
+        instance=book, kind="disk", summary="The disk is full in 3 days.", plan=book.plan
+    )
+    page = browser.get(PAGE).content.decode()
+    assert "The disk is full in 3 days." in page
+    assert "Plan Small would be enough." in page
+
+
+@pytest.mark.parametrize("path", ["", "cpu", "cpu.csv"])
+def test_others_see_nothing_of_it(path: str, book: Instance, mallory: User, login: Login) -> None:
+    assert login(mallory).get(PAGE + path).status_code == 404
+    theirs = PAGE.replace("acme", "globex")
+    assert login(mallory).get(theirs + path).status_code == 404
+
+
+def test_a_viewer_may_look(book: Instance, member: Callable[[Role], User], login: Login) -> None:
+    assert login(member(Role.VIEWER)).get(f"{PAGE}cpu").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["nothing", "nothing.csv", "cpu.xml"])
+def test_there_is_no_other_chart(path: str, book: Instance, browser: Browser) -> None:
+    assert browser.get(PAGE + path).status_code == 404
+
+
+@pytest.mark.parametrize("span", ["", "decade", "../x", "<b>"])
+def test_a_span_that_is_none_is_a_day(span: str, book: Instance, browser: Browser) -> None:
+    answer = browser.get(PAGE, {"span": span})
+    assert answer.context["span"].slug == "day"
+    assert "<b>" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("slug", CHARTS)
+def test_a_chart_takes_few_queries(slug: str, measured: Instance, browser: Browser) -> None:
+    browser.get(PAGE)
+    with CaptureQueriesContext(connection) as queries:
+        browser.get(f"{PAGE}{slug}?span=year")
+    assert len(queries) <= 12
