@@ -112,6 +112,14 @@ def ensure(*, table: Partitioned, now: datetime) -> int:
     return sum(_make(table, start) for start in sorted(wanted - _existing(table).keys()))
 
 
+def ensure_since(*, table: Partitioned, since: datetime, now: datetime) -> int:
+    """Make the partitions of a time that is past, before anything is put there; how many."""
+    starts = [table.period.start(since)]
+    while _midnight(starts[-1]) < now:
+        starts.append(table.period.next(starts[-1]))
+    return sum(_make(table, start) for start in starts if start not in _existing(table))
+
+
 def drop_before(*, table: Partitioned, at: datetime) -> int:
     """Drop the partitions that hold nothing from that moment on; how many.
 

@@ -1,0 +1,82 @@
+"""A made-up fleet: what its pages are measured with is what real ones would have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client as Browser
+
+from hosting.models import (
+    Backup,
+    HealthDay,
+    HealthSlot,
+    Instance,
+    ResourceDay,
+    ResourceNow,
+    ResourceQuarter,
+    Server,
+    UsageSum,
+)
+from hosting.views.usage_charts import CHARTS
+from tenants.models import Client, User
+
+SMALL = {"clients": 2, "instances": 3, "days": 20, "quarters": 1}
+
+
+@pytest.mark.django_db
+def test_it_makes_what_it_was_asked_for_and_every_page_of_it_opens() -> None:
+    call_command("generate_fleet", **SMALL, verbosity=0)
+    assert (Client.objects.count(), Instance.objects.count()) == (2, 6)
+    assert ResourceDay.objects.count() == HealthDay.objects.count() == 6 * 21
+    assert ResourceQuarter.objects.count() == HealthSlot.objects.count() == 6 * 96
+    assert ResourceNow.objects.count() == 6
+    assert Backup.objects.filter(verified_at__isnull=False).count() >= 6 * 13
+    assert UsageSum.objects.filter(span="day").count() == 6 * 21 * 2
+    assert not Server.objects.exclude(availability="cordoned").exists()
+    browser = Browser()
+    browser.force_login(
+        User.objects.get(email="owner-0001@generated.example"),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    assert browser.get("/c/client-0001/").status_code == 200
+    page = "/c/client-0001/instances/flows-1/"
+    assert browser.get(page).status_code == 200
+    for slug in CHARTS:
+        drawn = "chart-drawing" in browser.get(f"{page}usage/{slug}?span=month").content.decode()
+        assert drawn == (slug != "tokens")
+
+
+@pytest.mark.django_db
+def test_what_is_used_is_within_the_plan() -> None:
+    call_command("generate_fleet", **SMALL, verbosity=0)
+    for day in ResourceDay.objects.select_related("instance__plan"):
+        plan = day.instance.plan
+        assert 0 < day.cpu_seconds <= 86_400 * float(plan.cpus)
+        assert day.memory_max_bytes is not None
+        assert day.memory_max_bytes <= plan.memory_bytes
+
+
+@pytest.mark.usefixtures("memory_server")
+def test_it_refuses_a_database_that_somebody_uses(order: Callable[..., Instance]) -> None:
+    order()
+    with pytest.raises(CommandError, match="use an empty database, or say --among-real"):
+        call_command("generate_fleet", **SMALL)
+    assert Client.objects.count() == 1
+
+
+@pytest.mark.usefixtures("memory_server")
+def test_it_does_it_all_the_same_when_told(order: Callable[..., Instance]) -> None:
+    book = order()
+    call_command("generate_fleet", **SMALL, among_real=True, verbosity=0)
+    assert Instance.objects.count() == 7
+    assert not ResourceDay.objects.filter(instance=book).exists()
+    assert not book.backups.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", SMALL)
+def test_none_of_nothing(name: str) -> None:
+    with pytest.raises(CommandError, match="at least 1"):
+        call_command("generate_fleet", **{**SMALL, name: 0})
