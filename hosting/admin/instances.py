@@ -18,7 +18,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from hosting.admin import bulk, catalog, new_versions, restore_tests, restores, rows, upgrades
+from hosting.admin import (
+    bulk,
+    catalog,
+    fleet_page,
+    new_versions,
+    restore_tests,
+    restores,
+    rows,
+    upgrades,
+)
 from hosting.admin.asking import Question, ask
 from hosting.admin.instance_filters import AppFilter, PurposeFilter, StateFilter
 from hosting.admin.instance_verbs import VERBS, Verb, possible
@@ -142,6 +151,7 @@ class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance])
                 name="hosting_instance_new_versions",
             ),
             path("catalog/", view(catalog.view), name="hosting_catalog"),
+            path("fleet/", view(fleet_page.view), name="hosting_fleet"),
             *super().get_urls(),
         ]
 

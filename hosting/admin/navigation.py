@@ -12,6 +12,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Hosting",
         (
+            ("Fleet", "monitoring", "hosting_fleet", "hosting.view_server"),
             ("Instances", "deployed_code", "hosting_instance_changelist", "hosting.view_instance"),
             ("Operations", "sync", "hosting_operation_changelist", "hosting.view_operation"),
             ("Backups", "backup", "hosting_backup_changelist", "hosting.view_backup"),

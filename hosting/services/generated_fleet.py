@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -147,7 +148,7 @@ def _make_partitions(size: Size, now: datetime) -> None:
             partitions.ensure_since(table=table, since=since, now=now)
 
 
-def _values(size: Size, now: datetime) -> dict[str, object]:
+def _values(size: Size, now: datetime) -> dict[str, Any]:
     quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
     midnight = now.astimezone(UTC).replace(hour=2, minute=0, second=0, microsecond=0)
     return {

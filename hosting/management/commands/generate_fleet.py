@@ -19,11 +19,12 @@ class Command(BaseCommand):
     help = "Fill an empty database with 1,000 clients, 5,000 instances and a year of rollups."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--clients", type=int, default=Size.clients)
-        parser.add_argument("--instances", type=int, default=Size.instances, help="of each client")
-        parser.add_argument("--days", type=int, default=Size.days, help="of rollups by day")
+        usual = Size()
+        parser.add_argument("--clients", type=int, default=usual.clients)
+        parser.add_argument("--instances", type=int, default=usual.instances, help="of each client")
+        parser.add_argument("--days", type=int, default=usual.days, help="of rollups by day")
         parser.add_argument(
-            "--quarters", type=int, default=Size.quarters, help="days of rollups by quarter"
+            "--quarters", type=int, default=usual.quarters, help="days of rollups by quarter"
         )
         parser.add_argument(
             "--among-real", action="store_true", help="also where there are instances already"

@@ -17,6 +17,7 @@ from tenants.services.actors import Actor
 
 PAGES = (
     "index",
+    "hosting_fleet",
     "hosting_instance_changelist",
     "hosting_operation_changelist",
     "hosting_backup_changelist",

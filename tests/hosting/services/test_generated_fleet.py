@@ -62,7 +62,7 @@ def test_what_is_used_is_within_the_plan() -> None:
 def test_it_refuses_a_database_that_somebody_uses(order: Callable[..., Instance]) -> None:
     order()
     with pytest.raises(CommandError, match="use an empty database, or say --among-real"):
-        call_command("generate_fleet", **SMALL)
+        call_command("generate_fleet")
     assert Client.objects.count() == 1
 
 

@@ -1,0 +1,35 @@
+"""The fleet's page: servers with what is reserved and used, forecasts, the ten of most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.test import Client as Browser
+from django.urls import reverse
+
+from hosting.models import Instance, ResourceNow, Server
+from tenants.models import User
+
+Staff = Callable[[str], Browser]
+PAGE = "/admin/hosting/instance/fleet/"
+
+
+def test_it_has_servers_forecasts_and_the_ten_of_most(
+    staff: Staff, fill: Callable[[int], None]
+) -> None:
+    fill(2)
+    instance = Instance.objects.filter(state="running")[0]
+    ResourceNow.objects.create(
+        instance=instance, at="2126-01-01T00:00Z", cpu_cores=0.25, memory_bytes=256 * 1024**2
+    )
+    page = staff("operations").get(PAGE).content.decode()
+    for words in ("When the open servers are full", "Most: Memory", "0.25 cores", "50 %"):
+        assert words in page
+    assert reverse("admin:hosting_instance_change", args=[instance.pk]) in page
+    assert Server.objects.all()[0].name in page
+
+
+def test_it_is_for_whoever_may_see_servers(db: None) -> None:
+    browser = Browser()
+    browser.force_login(User.objects.create_user("bob@berth.example", is_staff=True))
+    assert browser.get(PAGE).status_code == 403
