@@ -12,10 +12,13 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
 
-from hosting.models import Instance, LimitWarning, Plan
+from hosting.models import Instance, LimitWarning, Plan, Severity, Topic
 from hosting.selectors import limits
 from hosting.selectors.limits import DAYS_LEFT, FORECAST_FROM, Finding, Strain
+from hosting.services import notifications
 
 Kind = LimitWarning.Kind
 
@@ -49,6 +52,41 @@ def watch(*, now: datetime) -> None:
     LimitWarning.objects.bulk_create(todo.opened, ignore_conflicts=True)
     LimitWarning.objects.bulk_update(todo.changed, ["summary", "plan", "full_date"])
     LimitWarning.objects.filter(pk__in=todo.over).update(closed_at=now)
+    for warning in _with_clients([each.pk for each in todo.opened]):
+        _tell(warning, text=_advice(warning), now=now, is_over=False)
+    for warning in _with_clients(todo.over):
+        text = "It is well within its plan's limit again, or does not run."
+        _tell(warning, text=text, now=now, is_over=True)
+
+
+def _with_clients(warnings: list[uuid.UUID]) -> QuerySet[LimitWarning]:
+    """Those that are there: another process may have been quicker to open some of them."""
+    there = LimitWarning.objects.filter(pk__in=warnings)
+    return there.select_related("instance__client", "plan").order_by("opened_at", "pk")
+
+
+def _tell(warning: LimitWarning, *, text: str, now: datetime, is_over: bool) -> None:
+    instance = warning.instance
+    title = f"{instance.name}: {warning}"
+    notifications.notify(
+        topic=Topic.USAGE,
+        severity=Severity.INFO if is_over else Severity.WARNING,
+        key=f"limit-warning:{warning.pk}",
+        title=f"Over: {title}" if is_over else title,
+        text=text,
+        now=now,
+        client=instance.client,
+        instance=instance,
+        path=reverse("instance", args=[instance.client.slug, instance.name]),
+        data={"kind": str(warning.kind), "opened_at": warning.opened_at.isoformat()},
+        is_over=is_over,
+    )
+
+
+def _advice(warning: LimitWarning) -> str:
+    if warning.plan is None:
+        return warning.summary
+    return f"{warning.summary} The plan {warning.plan} would be enough."
 
 
 def _find(

@@ -15,6 +15,7 @@ from hosting.models import (
     Crash,
     Instance,
     LimitWarning,
+    Notification,
     Plan,
     ResourceDay,
     ResourceNow,
@@ -129,6 +130,24 @@ def test_it_opens_higher_than_it_closes(
     _hour(book, **closes)
     assert _kinds() == []
     assert LimitWarning.objects.get().closed_at == NOON
+
+
+def test_the_client_is_told_once_of_each_and_once_that_it_is_over(
+    book: Instance, larger: Plan
+) -> None:
+    _hour(book, memory_fullest=0.93)
+    (warning,) = _watch()
+    _watch()
+    told = Notification.objects.get()
+    assert (told.client, told.instance, told.topic) == (book.client, book, "usage")
+    assert told.title == "book: Memory nearly full"
+    assert told.text == f"{warning.summary} The plan {larger} would be enough."
+    _hour(book, memory_fullest=0.5)
+    _watch()
+    _watch()
+    over = Notification.objects.get(is_over=True)
+    assert over.key == told.key
+    assert over.title == "Over: book: Memory nearly full"
 
 
 def test_where_nothing_is_measured_what_is_open_stays_open(book: Instance) -> None:
