@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from hosting.management.demo import surroundings
+from django.conf import settings
+
+from hosting.management.demo import processes, surroundings
 
 
 def test_it_remembers_its_surroundings_where_only_the_owner_can_read(tmp_path: Path) -> None:
@@ -26,3 +28,8 @@ def test_it_takes_the_next_port_where_one_is_in_use() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert surroundings.free_port(port) > port
+
+
+def test_it_runs_every_process_that_the_portal_has() -> None:
+    lines = (settings.BASE_DIR / "Procfile").read_text().splitlines()
+    assert set(processes.commands(0)) == {line.partition(":")[0] for line in lines if line}

@@ -27,6 +27,8 @@ def commands(web_port: int) -> dict[str, list[str]]:
         "worker": [*celery, "worker", "--concurrency", "4", "--loglevel", "INFO"],
         "scheduler": [*celery, "beat", "--loglevel", "INFO"],
         "watch": [python, "manage.py", "watch"],
+        "sample": [python, "manage.py", "sample"],
+        "probe": [python, "manage.py", "probe"],
         "web": [
             *(python, "-m", "gunicorn", "hosting.config.wsgi"),
             *("--bind", f"127.0.0.1:{web_port}", "--workers", "2", "--threads", "4"),
