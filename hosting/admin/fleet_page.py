@@ -61,8 +61,19 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
 
 
-def _three(used: float, reserved: float, has: float, unit: units.Unit) -> SafeString:
-    """Really used, reserved, and there; with the share that is used of what is reserved."""
+def _three(
+    use: ServerUse, used: float, reserved: float, has: float, unit: units.Unit
+) -> SafeString:
+    """Really used, reserved, and there; with the share that is used of what is reserved.
+
+    What was not measured lately is not called nothing.
+    """
+    if use.instances and not use.measured:
+        return format_html(
+            '<span class="b-num">{} reserved · {}</span><div class="b-dim">{}</div>',
+            *(unit.say(each) for each in (reserved, has)),
+            "use not measured lately",
+        )
     share = f"{100 * used / reserved:.0f} % of what is reserved" if reserved else "nothing reserved"
     return format_html(
         '<span class="b-num">{} used · {} reserved · {}</span><div class="b-dim">{}</div>',
@@ -84,12 +95,13 @@ _SERVERS = (
     Column(
         "CPUs",
         lambda use: _three(
-            use.used_cpus, float(use.reserved_cpus), float(use.server.cpus), units.CORES
+            use, use.used_cpus, float(use.reserved_cpus), float(use.server.cpus), units.CORES
         ),
     ),
     Column(
         "Memory",
         lambda use: _three(
+            use,
             use.used_memory_bytes,
             use.reserved_memory_bytes,
             use.server.memory_mb * MIB,
@@ -99,7 +111,7 @@ _SERVERS = (
     Column(
         "Disk",
         lambda use: _three(
-            use.used_disk_bytes, use.reserved_disk_bytes, use.server.disk_gb * GIB, units.BYTES
+            use, use.used_disk_bytes, use.reserved_disk_bytes, use.server.disk_gb * GIB, units.BYTES
         ),
     ),
     Column("Instances measured", _measured),
@@ -111,6 +123,8 @@ def _unit(each: Forecast) -> units.Unit:
 
 
 def _full(each: Forecast) -> SafeString | str:
+    if not each.capacity:
+        return badge("No server is open", "warn")
     if each.free <= 0:
         return badge("Nothing is left", "bad")
     return f"{each.date:%-d %b %Y}" if each.date else "Not within two years"

@@ -13,16 +13,18 @@ class Unit:
     """How a quantity is written. ``base`` is what its steps are multiples of: 1024 for bytes."""
 
     word: str = ""
+    one: str = ""  # the word for exactly one, where that is another
     base: int = 1000
     prefixes: tuple[str, ...] = ("",)
     before: str = ""
     digits: int = 2
 
     def say(self, value: float) -> str:
-        """With its unit: 1.5 GB, 0.25 cores, €3.20."""
+        """With its unit: 1.5 GB, 0.25 cores, 1 core, €3.20."""
         size, prefix = self._scaled(value)
         number = f"{size:,.{self.digits}f}" if self.before else _plain(size, self.digits)
-        return f"{self.before}{number}{_spaced(prefix + self.word)}"
+        word = self.one if self.one and number == "1" else self.word
+        return f"{self.before}{number}{_spaced(prefix + word)}"
 
     def _scaled(self, value: float) -> tuple[float, str]:
         at = 0
@@ -46,7 +48,7 @@ def _spaced(unit: str) -> str:
 
 BYTES = Unit(base=1024, prefixes=_BYTES)
 RATE = Unit(base=1024, prefixes=tuple(f"{each}/s" for each in _BYTES))
-CORES = Unit("cores")
+CORES = Unit("cores", one="core")
 PERCENT = Unit("%", digits=3)
 MILLISECONDS = Unit("ms")
 COUNT = Unit(prefixes=_COUNTS)

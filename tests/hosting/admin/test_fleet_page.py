@@ -29,6 +29,25 @@ def test_it_has_servers_forecasts_and_the_ten_of_most(
     assert Server.objects.all()[0].name in page
 
 
+def test_what_was_not_measured_is_not_called_unused(
+    staff: Staff, fill: Callable[[int], None]
+) -> None:
+    fill(2)
+    page = staff("operations").get(PAGE).content.decode()
+    assert "use not measured lately" in page
+    assert " used · " not in page
+
+
+def test_without_an_open_server_nothing_is_said_to_be_given_away(
+    staff: Staff, fill: Callable[[int], None]
+) -> None:
+    fill(1)
+    Server.objects.update(availability=Server.Availability.CORDONED)
+    page = staff("operations").get(PAGE).content.decode()
+    assert "No server is open" in page
+    assert "Nothing is left" not in page
+
+
 def test_it_is_for_whoever_may_see_servers(db: None) -> None:
     browser = Browser()
     browser.force_login(User.objects.create_user("bob@berth.example", is_staff=True))

@@ -66,7 +66,7 @@ def test_parts_of_bars_stand_on_one_another() -> None:
     for lower, upper in zip(first.bars, second.bars, strict=True):
         assert upper.y + upper.height == lower.y
         assert lower.y + lower.height == HEIGHT
-    assert first.bars[0].title == "line 0: 1 cores"
+    assert first.bars[0].title == "line 0: 1 core"
 
 
 def test_an_empty_chart_has_axes_and_no_shapes() -> None:
