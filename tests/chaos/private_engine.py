@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,8 @@ class PrivateEngine:
         """Kill dockerd and its containerd at once; the containers go on without them."""
         assert self.dockerd is not None
         for pid in living_descendants(self.dockerd.pid):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it starts containers: some live for a moment only
+                os.kill(pid, signal.SIGKILL)
         end(self.dockerd)
 
     def load(self, image: str) -> None:
