@@ -17,12 +17,14 @@ from hosting.engines.errors import EngineError
 
 _MARK = "BERTH_COMMAND"
 # For an engine on another machine: whatever has the command's mark in its environment. All of it
-# is stopped first, or else a shell would go on to its next line when its child dies before it.
+# is stopped first, or else a shell would go on to its next line when its child dies before it; and
+# stopped again, for what was started while the first round went on.
 _KILL = (
-    'for how in STOP KILL; do for each in /proc/[0-9]*; do if grep -qs "$1" "$each/environ"; then '
-    'kill -s "$how" "${each#/proc/}"; fi; done; done'
+    "for how in STOP STOP KILL; do for each in /proc/[0-9]*; do "
+    'if grep -qs "$1" "$each/environ"; then kill -s "$how" "${each#/proc/}"; fi; done; done'
 )
 _DEATH_SECONDS = 2.0
+_BIRTH_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,29 @@ class Command:
         look at the command.
         """
         with suppress(EngineError), translated(f"the command {self.program}"):
-            return not self.state()[0] or self._kill_here() or self._kill_there()
+            shown = self._begun()
+            if not shown["Running"] and shown["ExitCode"] is not None:
+                return True
+            return self._kill_here(int(shown["Pid"])) or self._kill_there()
         return False
 
-    def _kill_here(self) -> bool:
+    def _begun(self) -> dict[str, Any]:
+        """What the engine shows once the command has a process, or has ended.
+
+        The engine answers a start before there is a process: whoever hangs up then has not ended
+        the command, but its input, and the command would take what it got for the whole.
+        """
+        patience = time.monotonic() + _BIRTH_SECONDS
+        while True:
+            shown: dict[str, Any] = self.client.api.exec_inspect(self.id)
+            has_begun = shown["Pid"] or shown["ExitCode"] is not None
+            if has_begun or time.monotonic() > patience:
+                return shown
+            time.sleep(0.01)
+
+    def _kill_here(self, pid: int) -> bool:
         if not self.client.is_local:
             return False
-        pid = int(self.client.api.exec_inspect(self.id)["Pid"])
         try:
             # The id in the cgroup proves that the number means the same process here and there.
             if pid <= 1 or self.container not in Path(f"/proc/{pid}/cgroup").read_text():
@@ -80,7 +98,8 @@ class Command:
     def _kill_there(self) -> bool:
         killer = ["sh", "-c", _KILL, "sh", self.mark]
         api = self.client.unfenced.api
-        api.exec_start(api.exec_create(self.container, killer)["Id"])
+        # Detached: docker-py waits for ever for an output that the engine forgets to close.
+        api.exec_start(api.exec_create(self.container, killer)["Id"], detach=True)
         patience = time.monotonic() + _DEATH_SECONDS
         while time.monotonic() < patience:
             if not self.state()[0]:

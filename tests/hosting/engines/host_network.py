@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -18,6 +19,7 @@ from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
 IMAGE = "berth.local/debian:bookworm-slim"
+PREFIX = "berth-firewall-test-"
 
 
 def iptables(*arguments: str) -> str:
@@ -118,10 +120,19 @@ def _wait_until_it_serves(address: str) -> None:
             time.sleep(0.05)
 
 
+def _remove_leftovers(client: docker.DockerClient) -> None:
+    """What a run that was killed has left: its networks hold the subnets of this one."""
+    for container in client.containers.list(all=True, filters={"name": PREFIX}):
+        container.remove(force=True, v=True)
+    for network in client.networks.list(filters={"name": PREFIX}):
+        network.remove()
+
+
 @contextmanager
 def tenants() -> Iterator[Start]:
     """Makes a tenant in the subnet of that number; everything made is removed at the end."""
     client = docker.from_env()
+    _remove_leftovers(client)
     with ExitStack() as made:
 
         def make(
@@ -130,7 +141,7 @@ def tenants() -> Iterator[Start]:
             base = 16 * number
             pool = IPAMPool(subnet=f"{supernet}.{base}/28", gateway=f"{supernet}.{base + 1}")
             network = client.networks.create(
-                f"berth-firewall-test-{supernet}-{number}",
+                f"{PREFIX}{supernet}-{number}",
                 driver="bridge",
                 internal=internal,
                 ipam=IPAMConfig(pool_configs=[pool]),
@@ -139,7 +150,7 @@ def tenants() -> Iterator[Start]:
             container = client.containers.run(
                 IMAGE,
                 ["perl", "-e", SERVE],
-                name=f"berth-firewall-test-{supernet}-{number}",
+                name=f"{PREFIX}{supernet}-{number}",
                 network=network.name,
                 detach=True,
                 init=True,
@@ -163,6 +174,8 @@ def machine_beyond() -> Iterator[str]:
     169.254.169.254.
     """
     name, wire = "berthfw", "berthfw0"
+    if Path("/run/netns", name).exists():  # a run that was killed has left it
+        ip("netns", "del", name)
     with ExitStack() as made:
         ip("netns", "add", name)
         made.callback(ip, "netns", "del", name)
@@ -174,7 +187,7 @@ def machine_beyond() -> Iterator[str]:
         ip("-n", name, "route", "add", "default", "via", "192.168.222.1")
         for address in ("198.51.100.53", "169.254.169.254"):
             ip("-n", name, "addr", "add", f"{address}/32", "dev", "eth0")
-            ip("route", "add", f"{address}/32", "via", "192.168.222.53")
+            ip("route", "replace", f"{address}/32", "via", "192.168.222.53")
         for kind, port in (("STREAM", 8080), ("STREAM", 53), ("DGRAM", 53)):
             made.enter_context(_served_beyond(name, kind, port))
         yield "192.168.222.53"

@@ -11,18 +11,20 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hosting.engines.base import Engine
 from hosting.engines.docker import DockerEngine
 from hosting.engines.docker.client import Client
+from hosting.engines.docker.commands import Command
 from hosting.engines.docker.wire import Wire
 from hosting.engines.errors import CommandFailed, EngineUnavailable, TryLater
 from hosting.engines.wanted import Mount, Stack, Volume
 from tests.hosting.engines.docker.relay import relayed
 from tests.hosting.engines.docker.tls import tls_engine
-from tests.hosting.engines.doors import COUNT, DockerBackdoor
+from tests.hosting.engines.doors import COUNT, SOCKET, DockerBackdoor
 from tests.hosting.engines.stacks import Stacks, service
 
 pytestmark = pytest.mark.docker
@@ -203,3 +205,27 @@ def test_gigabytes_need_no_memory(docker: DockerBackdoor, stacks: Stacks) -> Non
     size, fed, kilobytes = done.stdout.split()
     assert (size, fed) == (b"40000000", b"40000000")
     assert int(kilobytes) < 15_000
+
+
+def test_a_command_is_killed_although_it_has_hardly_begun(
+    docker: DockerBackdoor, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine shows no process at first, and a broken input must not look like its end."""
+    client = Client(SOCKET, tls=None, timeout_seconds=20)
+    inspect, unborn = client.api.exec_inspect, iter(range(5))
+
+    def shown(command: str) -> dict[str, Any]:
+        seen: dict[str, Any] = inspect(command)
+        return seen | {"Pid": 0, "ExitCode": None} if next(unborn, None) is not None else seen
+
+    monkeypatch.setattr(client.api, "exec_inspect", shown)
+    container = docker.container(stack, "web")["Id"]
+    command = Command.create(client, container, TALK_ON, has_input=True)
+    client.api.exec_start(command.id, detach=True)
+    with monkeypatch.context() as alone:
+        # Whoever does not wait for the process has to ask for a second command that kills it.
+        alone.setattr(client.api, "exec_create", lambda *_: pytest.fail("did not wait"))
+        assert command.kill()
+    assert next(unborn, None) is None
+    assert leaves_nothing(docker, stack)
+    client.close()
