@@ -1,7 +1,8 @@
 """From order to usable: Berth beside Compose, on the same images, limits and machine.
 
 Each round takes one instance through Berth (order, doorbell, a Celery worker, the engine, the edge)
-and the same stack through Debian's docker-compose, one after the other, and then removes both.
+and the same stack through Debian's docker-compose, one after the other, each removed before the
+next; who goes first changes from round to round, and a first instance has warmed the caches.
 Berth's time ends when the operation has succeeded, which is after the app answered through the
 edge; Compose's ends when the same app can be used, by the same readiness command in the same
 container. An answer alone is not that: while n8n migrates its database it answers 200 to every
@@ -57,6 +58,7 @@ from tenants.services import clients  # noqa: E402
 from tenants.services.actors import Actor  # noqa: E402
 
 ACTOR = Actor.system("bench")
+PEERS = {"Compose": None, "Compose, 1 s checks": "1s"}  # the interval of the health checks
 GIVE_UP_AFTER_SECONDS = 300
 PAUSE_SECONDS = 0.02
 PAUSE_OF_COMMANDS_SECONDS = 0.2  # each takes CPU from the container that it asks
@@ -97,30 +99,53 @@ def _surroundings() -> tuple[Client, Plan]:
 
 
 def _rounds(app: str, client: Client, plan: Plan, rounds: int) -> None:
-    times: dict[str, list[float]] = {"Berth": [], "Compose": [], "Compose, 1 s checks": []}
-    first: dict[str, list[float]] = {"Compose": [], "Compose, 1 s checks": []}
+    times: dict[str, list[float]] = {"Berth": [], **{peer: [] for peer in PEERS}}
+    first: dict[str, list[float]] = {peer: [] for peer in PEERS}
     steps: dict[str, list[float]] = {}
-    for number in range(rounds):
-        instance = instances.order(
-            client=client, app=app, plan=plan.slug, name=f"{app}-{number}", actor=ACTOR
-        )
+    model = _model(app, client, plan)
+
+    def berth(number: int) -> None:
+        instance = _ordered(app, client, plan, f"{app}-{number}")
         times["Berth"].append(_ended(instance))
         for name, took in _steps(instance):
             steps.setdefault(name, []).append(took)
-        try:
-            for peer, interval in (("Compose", None), ("Compose, 1 s checks", "1s")):
-                answered, usable = _compose(instance, interval)
-                first[peer].append(answered)
-                times[peer].append(usable)
-        finally:
-            instances.delete(instance=instance, confirmation=instance.name, actor=ACTOR)
-            _ended(instance)
+        instances.delete(instance=instance, confirmation=instance.name, actor=ACTOR)
+        _ended(instance)
+
+    def compose(peer: str) -> None:
+        answered, usable = _compose(model, PEERS[peer])
+        first[peer].append(answered)
+        times[peer].append(usable)
+
+    for number in range(rounds):
+        order = list(times)
+        # Each begins a round in turn: whoever comes later finds more in the machine's caches.
+        for who in [*order[number % len(order) :], *order[: number % len(order)]]:
+            if who == "Berth":
+                berth(number)
+            else:
+                compose(who)
+    instances.delete(instance=model, confirmation=model.name, actor=ACTOR)
+    _ended(model)
     _show(app, times)
     for peer, times_of in first.items():
         print(f"  {peer}: answered first after {statistics.median(times_of):.2f} s")
     print(
         "  Berth's steps: " + ", ".join(f"{n} {statistics.median(s):.2f}" for n, s in steps.items())
     )
+
+
+def _model(app: str, client: Client, plan: Plan) -> Instance:
+    """The instance whose stack Compose runs; it warms the caches for all, and is then stopped."""
+    model = _ordered(app, client, plan, f"{app}-model")
+    _ended(model)
+    instances.stop(instance=model, actor=ACTOR)
+    _ended(model)
+    return model
+
+
+def _ordered(app: str, client: Client, plan: Plan, name: str) -> Instance:
+    return instances.order(client=client, app=app, plan=plan.slug, name=name, actor=ACTOR)
 
 
 def _ended(instance: Instance) -> float:
@@ -220,8 +245,8 @@ def _show(app: str, times: dict[str, list[float]]) -> None:
     print(f"\nFrom order to usable, {app}, median of {rounds} (load {os.getloadavg()[0]:.1f})")
     for name, seconds in times.items():
         median = statistics.median(seconds)
-        spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
-        print(f"  {name:<20} {median:7.2f} s  ({spread})  ratio {ours / median:.2f}")
+        each = ", ".join(f"{second:.2f}" for second in seconds)
+        print(f"  {name:<20} {median:7.2f} s  ({each})  ratio {ours / median:.2f}")
 
 
 if __name__ == "__main__":

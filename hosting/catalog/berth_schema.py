@@ -12,6 +12,7 @@ from hosting.catalog.fields import (
     AbsolutePath,
     Count,
     Label,
+    MediaType,
     MeterName,
     Name,
     Number,
@@ -80,11 +81,16 @@ def template_names(template: str) -> tuple[str, ...]:
 
 
 class Web(Strict):
-    """The service and port that the edge reaches, and the path that says it can be used."""
+    """The service and port that the edge reaches, and the path that says it can be used.
+
+    ``readiness_type`` is the media type of that answer, for apps that answer everything with a
+    page and 200 while they start.
+    """
 
     service: Label
     port: Port
     readiness: UrlPath
+    readiness_type: MediaType | None = None
 
 
 class Share(Strict):

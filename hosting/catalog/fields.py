@@ -20,6 +20,7 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 _USER = re.compile(r"[0-9]+(:[0-9]+)?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")  # RFC 6838, 4.2
 _ADDRESS = re.compile(r"https?://\S+")
 _METER = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SERIES = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,99}")
@@ -97,5 +98,8 @@ UserId = Annotated[Text, _matches(_USER, 'must be numeric, such as "1000:1000"')
 Tag = Annotated[Text, _matches(_TAG, "must be a tag of an image: letters, digits, _, . and -")]
 WebAddress = Annotated[
     Text, _matches(_ADDRESS, "must be an address that starts with http:// or https://")
+]
+MediaType = Annotated[
+    Text, _matches(_MEDIA_TYPE, "must be a media type in lower case, such as application/json")
 ]
 AbsolutePath = Annotated[Text, AfterValidator(_absolute)]

@@ -10,19 +10,33 @@ import httpx
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What came back: a status, or the reason why nothing did."""
+    """What came back: a status, and the reason why it is not good where that doesn't say it."""
 
     status: int | None
     error: str = ""
 
     @property
     def is_ok(self) -> bool:
-        """Whether the answer was a 2xx."""
-        return self.status is not None and 200 <= self.status < 300
+        """Whether the answer was a 2xx, of the media type that was expected if any was."""
+        return self.status is not None and 200 <= self.status < 300 and not self.error
 
 
-def http(url: str, *, host: str, timeout: timedelta = timedelta(seconds=5)) -> Probe:
-    """GET the URL under that Host name, following no redirect."""
+def judged(status: int, content_type: str, expected: str) -> Probe:
+    """The answer, wrong where it is a 2xx of another media type than ``expected`` (if given).
+
+    ``content_type`` is the header's value (RFC 9110, 8.3), parameters included.
+    """
+    found = content_type.partition(";")[0].strip().lower()
+    if not expected or not 200 <= status < 300 or found == expected:
+        return Probe(status)
+    said = f"with {found or 'no media type'}"
+    return Probe(status, f"the app answered {status} {said}, and not yet with {expected}")
+
+
+def http(
+    url: str, *, host: str, media_type: str = "", timeout: timedelta = timedelta(seconds=5)
+) -> Probe:
+    """GET the URL under that Host name, following no redirect; see :func:`judged`."""
     try:
         # Streamed, since the body is a tenant's, may never end, and nobody reads it.
         with httpx.stream(
@@ -33,6 +47,8 @@ def http(url: str, *, host: str, timeout: timedelta = timedelta(seconds=5)) -> P
             follow_redirects=False,
             trust_env=False,  # a proxy of the worker's environment has no business here
         ) as response:
-            return Probe(status=response.status_code)
+            return judged(
+                response.status_code, response.headers.get("Content-Type", ""), media_type
+            )
     except httpx.HTTPError as error:
         return Probe(status=None, error=str(error) or type(error).__name__)

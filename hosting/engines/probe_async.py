@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hosting.engines.probe import Probe
+from hosting.engines.probe import Probe, judged
 
 LONGEST_HEAD = 16 * 1024
 MOST_INTERIM = 8  # answers of the kind 1xx before the one that counts
@@ -28,14 +28,23 @@ class Timed:
 
 
 async def http(
-    address: str, port: int, path: str, *, host: str, timeout: timedelta = timedelta(seconds=5)
+    address: str,
+    port: int,
+    path: str,
+    *,
+    host: str,
+    media_type: str = "",
+    timeout: timedelta = timedelta(seconds=5),
 ) -> Timed:
-    """GET the path there under that Host name, following nothing; what goes wrong is an answer."""
+    """GET the path there under that Host name, following nothing; what goes wrong is an answer.
+
+    The media type is judged as :func:`hosting.engines.probe.judged` says.
+    """
     began = time.monotonic()
     seconds = timeout.total_seconds()
     try:
         async with asyncio.timeout(seconds):
-            probe = await _get(address, port, path, host)
+            probe = await _get(address, port, path, host, media_type)
     except TimeoutError:
         probe = Probe(None, SLOW.format(seconds))
     except (OSError, EOFError) as error:
@@ -45,7 +54,7 @@ async def http(
     return Timed(probe, round((time.monotonic() - began) * 1000))
 
 
-async def _get(address: str, port: int, path: str, host: str) -> Probe:
+async def _get(address: str, port: int, path: str, host: str, media_type: str) -> Probe:
     if any(each in path + host for each in "\r\n\0 "):
         raise ValueError("a path and a name are one word each")
     reader, writer = await asyncio.open_connection(address, port, limit=LONGEST_HEAD)
@@ -58,13 +67,27 @@ async def _get(address: str, port: int, path: str, host: str) -> Probe:
         for _ in range(MOST_INTERIM):
             status = _status(await reader.readuntil(b"\n"))
             if status >= 200:
-                return Probe(status)
+                found = await _content_type(reader) if media_type else ""
+                return judged(status, found, media_type)
             await reader.readuntil(b"\r\n\r\n")
         raise ValueError("only interim answers")
     except asyncio.LimitOverrunError as error:
         raise ValueError("too long a head") from error
     finally:
         writer.transport.abort()
+
+
+async def _content_type(reader: asyncio.StreamReader) -> str:
+    """The value of that header, empty where the head has none."""
+    read = 0
+    while (line := await reader.readuntil(b"\n")).strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        if name.strip().lower() == "content-type":
+            return value
+        read += len(line)
+        if read > LONGEST_HEAD:
+            raise ValueError("too long a head")
+    return ""
 
 
 def _status(line: bytes) -> int:

@@ -90,8 +90,10 @@ def verify(work: Work) -> None:
     path = stacks.readiness_path(work.instance)
     url = f"http://{settings.BERTH_EDGE_ADDRESS}:{settings.BERTH_EDGE_PORT}{path}"
     name = hostname(work.instance)
+    expected = stacks.readiness_type(work.instance)
     work.wait_until(
-        lambda: probe.http(url, host=name).is_ok, why=f"{name} does not answer at the edge yet"
+        lambda: probe.http(url, host=name, media_type=expected).is_ok,
+        why=f"{name} does not answer at the edge yet",
     )
     work.report(f"{name} answers")
 

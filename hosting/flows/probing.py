@@ -166,17 +166,21 @@ def due(
 async def look_at(target: Target, at: datetime) -> Look:
     """Ask the app itself, and at its public address, at the same time."""
     timeout = timedelta(seconds=settings.BERTH_PROBE_TIMEOUT_SECONDS)
-    asked = [
-        probe_async.http(
-            target.address, target.port, target.path, host=target.hostname, timeout=timeout
-        )
-    ]
+    places = [(target.address, target.port)]
     if target.is_public:
-        edge, port = settings.BERTH_EDGE_ADDRESS, settings.BERTH_EDGE_PORT
-        asked.append(
-            probe_async.http(edge, port, target.path, host=target.hostname, timeout=timeout)
+        places.append((settings.BERTH_EDGE_ADDRESS, settings.BERTH_EDGE_PORT))
+    answers = await asyncio.gather(
+        *(
+            probe_async.http(
+                *place,
+                target.path,
+                host=target.hostname,
+                media_type=target.media_type,
+                timeout=timeout,
+            )
+            for place in places
         )
-    answers = await asyncio.gather(*asked)
+    )
     return _look(target, at, answers[0], answers[1] if target.is_public else None)
 
 

@@ -87,3 +87,8 @@ def upstream(instance: Instance, stack: Stack) -> tuple[str, int]:
 def readiness_path(instance: Instance) -> str:
     """The path of the app's web service that answers 2xx once the app can be used."""
     return definition(instance).berth.web.readiness
+
+
+def readiness_type(instance: Instance) -> str:
+    """The media type of that path's answer, empty where any will do."""
+    return definition(instance).berth.web.readiness_type or ""

@@ -25,6 +25,7 @@ class Target:
     address: str
     port: int
     path: str
+    media_type: str  # of the answer; empty where any will do
     hostname: str
     is_public: bool
 
@@ -54,6 +55,7 @@ def targets() -> list[Target]:
         "web_address",
         "web_port",
         KT("definition__berth__web__readiness"),
+        KT("definition__berth__web__readiness_type"),
         Subquery(name),
         F("is_routed"),
     )
@@ -63,9 +65,12 @@ def targets() -> list[Target]:
             address=address,
             port=port,
             path=path or "/",
+            media_type=media_type or "",
             hostname=hostname or str(pk),
             is_public=bool(settings.BERTH_EDGE and is_routed and hostname),
         )
-        for pk, address, port, path, hostname, is_routed in rows.iterator(chunk_size=2000)
+        for pk, address, port, path, media_type, hostname, is_routed in rows.iterator(
+            chunk_size=2000
+        )
     ]
     return sorted(found, key=lambda each: each.phase)

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from hosting.flows import runner
 from hosting.flows.engines import engine_for
-from hosting.flows.stacks import readiness_path
+from hosting.flows.stacks import readiness_path, readiness_type
 from hosting.management.demo import proof, screen, story, surroundings
 from hosting.management.demo.processes import Processes, commands
 from hosting.management.demo.surroundings import Surroundings
@@ -83,7 +83,9 @@ def _demonstrate(console: Console, here: Surroundings, logs: Path, *, once: bool
         url = public_url(instance)
         edge = f"http://{settings.BERTH_EDGE_ADDRESS}:{settings.BERTH_EDGE_PORT}"
         host = urlsplit(url).netloc
-        processes.wait_for(f"{edge}{readiness_path(instance)}", host=host)
+        processes.wait_for(
+            f"{edge}{readiness_path(instance)}", host=host, media_type=readiness_type(instance)
+        )
         shown = proof.prove(instance, edge=edge, host=host, password=here.app_password)
         screen.show_proof(console, shown)
         screen.show_addresses(console, _addresses(here, url))

@@ -92,12 +92,13 @@ class Processes:
         url: str,
         *,
         host: str,
+        media_type: str = "",
         seconds: float = 120,
         until: Callable[[probe.Probe], bool] = lambda answer: answer.is_ok,
     ) -> None:
         """Wait until the URL answers well. Raises ``RuntimeError`` with the reason."""
         deadline = time.monotonic() + seconds
-        answer = probe.http(url, host=host)
+        answer = probe.http(url, host=host, media_type=media_type)
         while not until(answer):
             if fallen := self.fallen():
                 raise RuntimeError(fallen)
@@ -105,4 +106,4 @@ class Processes:
                 said = answer.error or f"status {answer.status}"
                 raise RuntimeError(f"{host} did not answer well within {seconds:.0f} s: {said}.")
             time.sleep(0.1)
-            answer = probe.http(url, host=host)
+            answer = probe.http(url, host=host, media_type=media_type)

@@ -84,6 +84,7 @@ def test_n8n_is_ready_once_its_settings_are_served() -> None:
         assert "/rest/settings" in check.command[-1]
         assert '"data"' in check.command[-1]
         assert app.berth.web.readiness == "/rest/settings"
+        assert app.berth.web.readiness_type == "application/json"
 
 
 def test_n8n_calls_nobody_unasked() -> None:

@@ -124,6 +124,7 @@ CHANGES = [
     ("port: 80", "port: 0", "25: x-berth.web.port: must be greater than or equal to 1"),
     ("port: 80", "port: 65536", "25: x-berth.web.port: must be less than or equal to 65535"),
     ("port: 80", "port: http", "25: x-berth.web.port: must be a whole number"),
+    ("readiness: /}", "readiness: /, readiness_type: JSON}", "25: x-berth.web.readiness_type: 'JSON' must be a media type in lower case, such as application/json"),
     ("readiness: /}", "readiness: healthz}", "25: x-berth.web.readiness: 'healthz' must be an absolute path without .."),
     ("{web: 0.5, db: 0.5}", "{web: 0.5}", "26: x-berth.shares: the service db has no share of the plan"),
     ("{web: 0.5, db: 0.5}", "{web: 0.5, db: 0.6}", "26: x-berth.shares: the shares of cpus add up to 1.1, above 1"),

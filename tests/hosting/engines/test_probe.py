@@ -45,6 +45,16 @@ def test_an_answer_without_an_end_costs_no_time(endless: str) -> None:
     assert time.monotonic() - begun < 3
 
 
+def test_a_page_that_says_wait_is_not_the_answer() -> None:
+    """n8n answers every path so while it migrates its database."""
+    page = probe.judged(200, "text/html; charset=utf-8", "application/json")
+    assert not page.is_ok
+    assert "not yet with application/json" in page.error
+    assert probe.judged(200, "application/json; charset=utf-8", "application/json").is_ok
+    assert probe.judged(204, "", "").is_ok
+    assert not probe.judged(503, "application/json", "application/json").is_ok
+
+
 def test_nobody_there_is_no_answer() -> None:
     found = probe.http("http://127.0.0.1:1/", host="book.acme.example")
     assert not found.is_ok

@@ -69,6 +69,26 @@ def test_the_first_line_decides(
     assert (found.status, found.is_ok, found.error) == (status, is_ok, error)
 
 
+HTML = b"Server: x\r\ncontent-type: text/html; charset=utf-8\r\n\r\n"
+JSON = b"Server: x\r\nContent-Type: Application/JSON; charset=utf-8\r\n\r\n"
+STARTING = "the app answered 200 with text/html, and not yet with application/json"
+
+
+@pytest.mark.parametrize(
+    ("head", "is_ok", "error"),
+    [
+        (b"HTTP/1.1 200 OK\r\n" + JSON, True, ""),
+        (b"HTTP/1.1 200 OK\r\n" + HTML, False, STARTING),
+        (b"HTTP/1.1 200 OK\r\n\r\n", False, STARTING.replace("text/html", "no media type")),
+        (b"HTTP/1.1 503 Busy\r\n" + HTML, False, ""),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000 + JSON, False, probe_async.NO_HTTP),
+    ],
+)
+def test_a_page_that_says_wait_is_not_the_answer(head: bytes, is_ok: bool, error: str) -> None:
+    found = _ask(_says(head), media_type="application/json").probe
+    assert (found.is_ok, found.error) == (is_ok, error)
+
+
 def test_an_answer_that_drips_is_given_up_in_time() -> None:
     began = time.monotonic()
     drips = [b"H"] * 100

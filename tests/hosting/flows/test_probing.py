@@ -27,7 +27,7 @@ INTERVAL = 15.0
 
 def _target(number: int) -> Target:
     instance = uuid.uuid5(uuid.NAMESPACE_DNS, str(number))
-    return Target(instance, "10.208.0.2", 80, "/", "x", is_public=False)
+    return Target(instance, "10.208.0.2", 80, "/", "", "x", is_public=False)
 
 
 @pytest.fixture(scope="module")
