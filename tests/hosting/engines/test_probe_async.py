@@ -33,13 +33,18 @@ async def _endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         await writer.drain()
 
 
-def _ask(answer: Answer, **more: object) -> Timed:
+def _ask(answer: Answer, media_type: str = "") -> Timed:
     async def ask() -> Timed:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         try:
             return await probe_async.http(
-                "127.0.0.1", port, "/ready", host="book.acme.example", timeout=SHORT, **more
+                "127.0.0.1",
+                port,
+                "/ready",
+                host="book.acme.example",
+                media_type=media_type,
+                timeout=SHORT,
             )
         finally:
             server.close()
