@@ -1,0 +1,1 @@
+"""Documents of invoices and credit notes, as pure functions of plain values."""

@@ -1,0 +1,29 @@
+"""Exact rounding, and numbers as documents write them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+
+def rounded(value: Fraction | Decimal, exponent: int) -> Decimal:
+    """Half up at that many decimals, away from zero; exactly, however many digits there are."""
+    exact = Fraction(value) * 10**exponent
+    whole = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
+    return Decimal(whole if exact >= 0 else -whole).scaleb(-exponent)
+
+
+def decimals(value: Decimal) -> int:
+    """How many decimals it needs: 2 for 1.250."""
+    exponent = value.normalize().as_tuple().exponent
+    return max(0, -int(exponent))
+
+
+def money(value: Decimal, exponent: int) -> str:
+    """With the currency's decimals, a point and no sign of thousands: 1200.50."""
+    return f"{value:.{exponent}f}"
+
+
+def plain(value: Decimal, least: int = 0) -> str:
+    """As short as it can be, with at least that many decimals: 0.25, 1200, 1.50."""
+    return f"{value:.{max(least, decimals(value))}f}"
