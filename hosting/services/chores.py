@@ -25,9 +25,10 @@ GIVEN_UP_AFTER = timedelta(hours=1)  # longer than any task may take
 def run_if_due(*, name: str, every: timedelta, work: Callable[[], None]) -> bool:
     """Do the work if it is due, and nobody else has taken it; whether it was done.
 
-    A chore that is new is due now. One that fails is due again after five minutes, and its error is
-    kept and raised. The next time is counted from the due time, so that a nightly chore stays where
-    it was in the night; where that has passed already, from now.
+    A chore that is new is due now. One that fails is due again after five minutes, or at its usual
+    time where that is sooner, and its error is kept and raised. The next time is counted from the
+    due time, so that a nightly chore stays where it was in the night; where that has passed
+    already, from now.
     """
     chore, _ = Chore.objects.get_or_create(name=name, defaults={"due_at": timezone.now()})
     if not _take(chore):
@@ -36,7 +37,8 @@ def run_if_due(*, name: str, every: timedelta, work: Callable[[], None]) -> bool
         work()
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
-        Chore.objects.filter(name=name).update(due_at=Now() + RETRY_AFTER, last_error=text)
+        again_at = Now() + min(RETRY_AFTER, every)
+        Chore.objects.filter(name=name).update(due_at=again_at, last_error=text)
         raise
     now = timezone.now()
     due_at = chore.due_at + every if chore.due_at + every > now else now + every

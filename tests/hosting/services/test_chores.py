@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from hosting.flows import periodic
 from hosting.models import Chore
 from hosting.services import chores
 from tests.hosting.rounds import pass_time
@@ -69,6 +70,20 @@ def test_a_failure_is_kept_and_tried_again_soon() -> None:
     assert _run(done)
     assert Chore.objects.get().last_error == ""
     assert Chore.objects.get().last_ended_at is not None
+
+
+def test_one_that_comes_back_sooner_than_that_is_not_put_off_by_a_failure() -> None:
+    """Usage is counted every 15 s, and limits are promised to hold within a minute."""
+
+    def fail() -> None:
+        raise ValueError("a lock was taken")
+
+    with pytest.raises(ValueError, match="taken"):
+        chores.run_if_due(name="count", every=periodic.COUNT_USAGE, work=fail)
+    done: list[int] = []
+    assert not _run(done)
+    pass_time(periodic.COUNT_USAGE)
+    assert _run(done)
 
 
 def test_one_whose_process_died_in_the_middle_of_it_is_done_the_same_night() -> None:
