@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,8 @@ from django.core.checks import Warning as CheckWarning
 from hosting.catalog.errors import CatalogError
 from hosting.engines.firewall import Firewall, FirewallUnavailable
 from hosting.selectors import catalog
+
+FEWEST_DAYS_OF_SAMPLES = timedelta(days=2)
 
 
 @register()
@@ -36,4 +39,19 @@ def check_firewall(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     return [
         CheckWarning(f"Tenants can reach this host: the rule is missing: {rule}", id="hosting.W002")
         for rule in missing
+    ]
+
+
+@register()
+def check_kept(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """Readings are kept for as long as something is still made of them."""
+    if settings.BERTH_SAMPLES_KEPT >= FEWEST_DAYS_OF_SAMPLES:
+        return []
+    days, fewest = settings.BERTH_SAMPLES_KEPT.days, FEWEST_DAYS_OF_SAMPLES.days
+    return [
+        Error(
+            f"BERTH_SAMPLES_KEPT_DAYS is {days}: use at least {fewest}, as what was used in a gap"
+            " of up to a day is still shared out over it.",
+            id="hosting.E002",
+        )
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from pytest_django import Settings
 
 from hosting import checks
@@ -35,3 +37,15 @@ def test_it_names_the_firewall_rules_that_are_missing(settings: Settings) -> Non
 def test_it_leaves_the_firewall_alone_where_it_is_somebody_elses(settings: Settings) -> None:
     settings.BERTH_FIREWALL = False
     assert checks.check_firewall(None) == []
+
+
+@pytest.mark.parametrize(("days", "is_refused"), [(-1, True), (0, True), (1, True), (2, False)])
+def test_readings_are_kept_for_two_days_at_least(
+    settings: Settings, days: int, is_refused: bool
+) -> None:
+    settings.BERTH_SAMPLES_KEPT = timedelta(days=days)
+    messages = checks.check_kept(None)
+    assert [each.id for each in messages] == ["hosting.E002"] * is_refused
+    assert all(
+        f"BERTH_SAMPLES_KEPT_DAYS is {days}: use at least 2" in each.msg for each in messages
+    )
