@@ -5,18 +5,21 @@ Its servers are cordoned and their engines hold nothing: no worker may run besid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 
+from hosting import hooks
 from hosting.models import Hostname, Instance, Plan, Server, Subnet
 from hosting.selectors import catalog
+from hosting.services import generated_audit, partitions
 from hosting.services import generated_fleet_sql as sql
-from hosting.services import partitions
+from hosting.services import generated_past_sql as past
 from tenants.crypto import create_data_key
 from tenants.errors import Refused
 from tenants.models import Client, Member, Role, User
@@ -25,11 +28,16 @@ APP = "n8n"
 PER_SERVER = 100
 NIGHTS = 14
 NAMES = "generated"
+QUARTER = timedelta(minutes=15)
+DAY = timedelta(days=1)
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much: ``days`` of rollups by day, and ``quarters`` days of those by quarter of an hour.
+    """How much: ``days`` of rollups by day, ``quarters`` days of those by quarter of an hour, and
+    ``hours`` of single readings.
 
     A year of quarters of 5,000 instances is 175 million rows; days are kept for years, too.
     """
@@ -37,7 +45,8 @@ class Size:
     clients: int = 1000
     instances: int = 5  # of each
     days: int = 365
-    quarters: int = 2
+    quarters: int = 31
+    hours: int = 1
 
 
 def refuse_real(*, is_told: bool) -> None:
@@ -49,19 +58,67 @@ def refuse_real(*, is_told: bool) -> None:
         )
 
 
-def generate(*, size: Size, now: datetime, say: Callable[[str], None]) -> None:
+def generate(*, size: Size, now: datetime, say: Say) -> None:
     """Make all of it. ``say`` is told what is made at the moment."""
     say(f"{size.clients} clients with {size.instances} instances each")
     _make_instances(size, now)
     _make_partitions(size, now)
-    values = _values(size, now)
-    for what, statement in sql.STATEMENTS.items():
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            say(f"{cursor.rowcount} {what}")
+    for what, statement in past.STATEMENTS.items():
+        say(f"{_execute(statement, _past(size, now))} {what}")
+    for stretch in _stretches(size, now):
+        _fill(stretch, now, say)
+    say(f"{_execute(sql.MONTHS, {'now': now})} months of usage")
+    generated_audit.write(say=say)
+    for listener in hooks.usage_listeners():
+        listener(now=now)
+    _analyze()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time that statements make rows of, one every ``step``, for so long at once."""
+
+    statements: Mapping[str, str]
+    since: datetime
+    until: datetime
+    step: timedelta
+    at_once: timedelta
+
+
+def _stretches(size: Size, now: datetime) -> Iterable[Stretch]:
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+    yield Stretch(sql.DAYS, midnight - size.days * DAY, midnight + DAY, DAY, 30 * DAY)
+    yield Stretch(sql.QUARTERS, quarter - size.quarters * DAY, quarter, QUARTER, DAY)
+    yield Stretch(sql.LAST_QUARTERS, quarter - DAY, quarter, QUARTER, DAY)
+    hours = timedelta(hours=size.hours)
+    yield Stretch(sql.READINGS, now - hours, now, settings.BERTH_SAMPLE_EVERY, QUARTER)
+    yield Stretch(sql.NOW, now, now + DAY, DAY, DAY)
+
+
+def _fill(stretch: Stretch, now: datetime, say: Say) -> None:
+    """In pieces, each a transaction: what has to be sorted fits into memory."""
+    values = {"now": now, "begin": stretch.since, "step": stretch.step}
+    for what, statement in stretch.statements.items():
+        rows, since = 0, stretch.since
+        while since < stretch.until:
+            until = min(since + stretch.at_once, stretch.until)
+            rows += _execute(statement, {**values, "since": since, "until": until})
+            since = until
+        say(f"{rows} {what}")
+
+
+def _execute(statement: str, values: Mapping[str, Any]) -> int:
+    """How many rows it made."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return int(cursor.rowcount)
+
+
+def _analyze() -> None:
+    """As autovacuum would, where that is possible: it is not inside of a transaction."""
     with connection.cursor() as cursor:
-        for table in sql.FILLED:
-            cursor.execute(f"ANALYZE {table}")
+        cursor.execute("ANALYZE" if connection.in_atomic_block else "VACUUM (ANALYZE)")
 
 
 @transaction.atomic
@@ -141,21 +198,22 @@ def _instances(
 
 def _make_partitions(size: Size, now: datetime) -> None:
     """Those of the past: rows in the default one would have to be moved."""
-    wanted = {"hosting_resourcequarter": size.quarters, "hosting_healthslot": size.quarters}
+    quarters, hours = timedelta(days=size.quarters), timedelta(hours=size.hours)
+    wanted = {
+        "hosting_resourcequarter": quarters,
+        "hosting_healthslot": quarters,
+        "hosting_sample": hours,
+        "hosting_probe": hours,
+    }
     for table in partitions.TABLES:
         if table.table in wanted:
-            since = now - timedelta(days=wanted[table.table])
-            partitions.ensure_since(table=table, since=since, now=now)
+            partitions.ensure_since(table=table, since=now - wanted[table.table], now=now)
 
 
-def _values(size: Size, now: datetime) -> dict[str, Any]:
-    quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
-    midnight = now.astimezone(UTC).replace(hour=2, minute=0, second=0, microsecond=0)
+def _past(size: Size, now: datetime) -> Mapping[str, datetime]:
+    night = now.astimezone(UTC).replace(hour=2, minute=0, second=0, microsecond=0)
     return {
         "now": now,
-        "today": now.astimezone(UTC).date(),
-        "first": (now - timedelta(days=size.days)).astimezone(UTC).date(),
-        "first_quarter": quarter - timedelta(days=size.quarters),
-        "last_quarter": quarter - timedelta(minutes=15),
-        "first_night": midnight - timedelta(days=NIGHTS - 1),
+        "first": now - timedelta(days=size.days),
+        "first_night": night - timedelta(days=NIGHTS - 1),
     }

@@ -1,22 +1,33 @@
-"""The statements that fill a database with a fleet that never ran: each makes all of its rows.
+"""The statements that fill a database with what a fleet used that never ran, in order of time.
 
-Every value comes from the instance's id and the time, so that two runs make the same curves.
+Each makes the rows from ``since`` to before ``until``, one every ``step``. Every value comes from
+the instance's id and the time, so that two runs make the same curves. Rows lie in the order of time
+as those of a real fleet do: what a page reads of one instance is on as many pages of the disk.
 """
 
 from __future__ import annotations
 
-# How much of its plan an instance uses, 0 to 1: by instance, by day, more on weekdays.
+from collections.abc import Mapping
+
+# How much of its plan an instance uses, 0 to 1: by instance, by day, more on weekdays, by hour.
 _LOAD = """
-(0.15 + 0.35 * (('x' || substr(md5(instance.id::text), 1, 6))::bit(24)::int / 16777216.0)
- + 0.25 * (('x' || substr(md5(instance.id::text || day::date), 1, 6))::bit(24)::int / 16777216.0)
- + CASE WHEN extract(isodow FROM day) < 6 THEN 0.15 ELSE 0 END)
+(0.15 + 0.3 * (('x' || substr(md5(instance.id::text), 1, 6))::bit(24)::int / 16777216.0)
+ + 0.25 * (('x' || substr(md5(instance.id::text || at::date), 1, 6))::bit(24)::int / 16777216.0)
+ + CASE WHEN extract(isodow FROM at) < 6 THEN 0.15 ELSE 0 END
+ + 0.1 * sin(pi() * extract(hour FROM at) / 12))
 """
-_THEIRS = """
+THEIRS = """
 hosting_instance AS instance JOIN hosting_plan AS plan ON plan.id = instance.plan_id
 JOIN hosting_server AS server ON server.id = instance.server_id
-    AND server.name LIKE 'generated-%%'
+    AND server.name LIKE 'generated-%%' AND instance.purpose = 'client'
 """
-_DAYS = "generate_series(%(first)s::date, %(today)s::date, interval '1 day') AS day"
+_LOADED = f"""
+(SELECT instance.id AS instance_id, at, {_LOAD} AS load, plan.cpus::float8 AS plan_cpus,
+    plan.memory_mb * 1048576.0 AS plan_memory, plan.disk_gb * 1073741824.0 AS plan_disk
+FROM {THEIRS} CROSS JOIN generate_series(
+    %(since)s::timestamptz, %(until)s::timestamptz - interval '1 us', %(step)s
+) AS at ORDER BY at) AS loaded
+"""
 _RESOURCES = """
     {seconds} AS seconds, {seconds} * load * plan_cpus AS cpu_seconds, least(plan_cpus, plan_cpus * load * 2) AS cpu_max,
     ({seconds} * 10)::bigint AS cpu_periods, ({seconds} * load * load)::bigint AS throttled_periods,
@@ -32,11 +43,6 @@ _RESOURCE_COLUMNS = """
     memory_max_bytes, memory_fullest, network_received_bytes, network_sent_bytes,
     disk_read_bytes, disk_written_bytes, volume_bytes
 """
-_LOADED = f"""
-SELECT instance.id AS instance_id, day, {_LOAD} AS load, plan.cpus::float8 AS plan_cpus,
-    plan.memory_mb * 1048576.0 AS plan_memory, plan.disk_gb * 1073741824.0 AS plan_disk
-FROM {_THEIRS}
-"""
 _HEALTH_COLUMNS = """
     checks, failures, known_seconds, down_seconds, excused_seconds, responses, ms_sum, ms_max, buckets
 """
@@ -45,90 +51,118 @@ _HEALTH = """
     CASE WHEN load > 0.85 THEN 60 ELSE 0 END, 0, {looks}, ({looks} * (20 + 60 * load))::bigint,
     (200 + 400 * load)::int, ARRAY[0, {looks} / 2, {looks} / 4, {looks} / 4, 0, 0, 0, 0, 0, 0]
 """
+_USAGE_COLUMNS = """
+    instance_id, span, starts_at, "on", meter, label, total, count, maximum, latest_at, computed_at
+"""
+_MODELS = """
+CROSS JOIN (VALUES ('generated-large', 1), ('generated-small', 6)) AS model (name, size)
+CROSS JOIN (VALUES ('llm_requests', 40), ('llm_input', 90000), ('llm_output', 20000),
+    ('llm_cached', 30000)) AS meter (name, size)
+WHERE mod(('x' || substr(md5(instance_id::text), 1, 4))::bit(16)::int, 10) = 0
+"""
 
-RESOURCE_DAYS = f"""
+DAYS: Mapping[str, str] = {
+    "days of resources": f"""
 INSERT INTO hosting_resourceday (instance_id, date, {_RESOURCE_COLUMNS})
-SELECT instance_id, day::date, {_RESOURCES.format(seconds="86400.0")}
-FROM ({_LOADED} CROSS JOIN {_DAYS}) AS loaded ON CONFLICT DO NOTHING
-"""
-RESOURCE_QUARTERS = f"""
+SELECT instance_id, at::date, {_RESOURCES.format(seconds="86400.0")} FROM {_LOADED}
+ON CONFLICT DO NOTHING
+""",
+    "days of health": f"""
+INSERT INTO hosting_healthday (instance_id, day, zone, {_HEALTH_COLUMNS})
+SELECT instance_id, at::date, 'UTC', {_HEALTH.format(looks="5760")} FROM {_LOADED}
+ON CONFLICT DO NOTHING
+""",
+    "days of executions": f"""
+INSERT INTO hosting_usagesum ({_USAGE_COLUMNS})
+SELECT instance_id, 'day', NULL, at::date, meter.name, meter.label,
+    round((load * meter.size)::numeric), 100, meter.size, at + interval '12 h', %(now)s
+FROM {_LOADED} CROSS JOIN (VALUES ('executions', 'success', 400), ('executions', 'failed', 12)) AS
+    meter (name, label, size)
+ON CONFLICT DO NOTHING
+""",
+    "days of language models, of every tenth": f"""
+INSERT INTO hosting_usagesum ({_USAGE_COLUMNS})
+SELECT instance_id, 'day', NULL, at::date, meter.name, model.name,
+    round((load * meter.size * model.size)::numeric), 100, meter.size, at + interval '12 h', %(now)s
+FROM {_LOADED} {_MODELS}
+ON CONFLICT DO NOTHING
+""",
+}
+"""Of days."""
+
+QUARTERS: Mapping[str, str] = {
+    "quarters of resources": f"""
 INSERT INTO hosting_resourcequarter (instance_id, at, {_RESOURCE_COLUMNS})
-SELECT instance_id, day, {_RESOURCES.format(seconds="900.0")}
-FROM ({_LOADED} CROSS JOIN generate_series(%(first_quarter)s, %(last_quarter)s,
-    interval '15 min') AS day) AS loaded ON CONFLICT DO NOTHING
-"""
-RESOURCES_NOW = f"""
+SELECT instance_id, at, {_RESOURCES.format(seconds="900.0")} FROM {_LOADED}
+ON CONFLICT DO NOTHING
+""",
+    "quarters of health": f"""
+INSERT INTO hosting_healthslot (instance_id, start, {_HEALTH_COLUMNS})
+SELECT instance_id, at, {_HEALTH.format(looks="60")} FROM {_LOADED}
+ON CONFLICT DO NOTHING
+""",
+}
+"""Of quarters of an hour."""
+
+LAST_QUARTERS: Mapping[str, str] = {
+    "quarters of executions": f"""
+INSERT INTO hosting_usagesum ({_USAGE_COLUMNS})
+SELECT instance_id, 'quarter', at, NULL, 'executions', 'success', round((load * 5)::numeric), 5, 5,
+    at, %(now)s
+FROM {_LOADED}
+ON CONFLICT DO NOTHING
+""",
+}
+"""Of quarters of an hour, of the last day alone."""
+
+READINGS: Mapping[str, str] = {
+    "readings of containers": f"""
+INSERT INTO hosting_sample (instance_id, at, service, container, cpu_microseconds, cpu_periods,
+    throttled_periods, throttled_microseconds, memory_bytes, memory_limit_bytes,
+    network_received_bytes, network_sent_bytes, disk_read_bytes, disk_written_bytes, pids)
+SELECT instance_id, at, service, 1, (gone * load * 300000)::bigint, gone * 10, (gone * load)::bigint,
+    (gone * load * 1000)::bigint, (plan_memory * load / 3)::bigint, (plan_memory / 3)::bigint,
+    (gone * load * 13000)::bigint, (gone * load * 30000)::bigint, (gone * load * 7000)::bigint,
+    (gone * load * 20000)::bigint, 20
+FROM (SELECT *, extract(epoch FROM at - %(begin)s::timestamptz)::bigint AS gone FROM {_LOADED})
+    AS reading
+CROSS JOIN unnest(ARRAY['n8n', 'postgres', 'redis']) AS service
+ON CONFLICT DO NOTHING
+""",
+    "looks at instances": f"""
+INSERT INTO hosting_probe (instance_id, at, seconds, is_up, is_answering, status, ms,
+    public_status, public_ms, error, excuse)
+SELECT instance_id, at, 15, true, true, 200, (20 + 60 * load)::int, 200, 30, '', ''
+FROM {_LOADED}
+ON CONFLICT DO NOTHING
+""",
+}
+"""Of single readings and looks."""
+
+NOW: Mapping[str, str] = {
+    "what is used now": f"""
 INSERT INTO hosting_resourcenow (instance_id, at, cpu_cores, memory_bytes, memory_fullest,
     network_received_per_second, network_sent_per_second, volume_bytes, volume_at)
 SELECT instance_id, %(now)s, load * plan_cpus, plan_memory * load, load, load * 40000,
     load * 90000, plan_disk * load, %(now)s
-FROM ({_LOADED} CROSS JOIN (SELECT %(today)s::date AS day) AS today) AS loaded
+FROM {_LOADED}
 ON CONFLICT DO NOTHING
-"""
-HEALTH_DAYS = f"""
-INSERT INTO hosting_healthday (instance_id, day, zone, {_HEALTH_COLUMNS})
-SELECT instance_id, day::date, 'UTC', {_HEALTH.format(looks="5760")}
-FROM ({_LOADED} CROSS JOIN {_DAYS}) AS loaded ON CONFLICT DO NOTHING
-"""
-HEALTH_SLOTS = f"""
-INSERT INTO hosting_healthslot (instance_id, start, {_HEALTH_COLUMNS})
-SELECT instance_id, day, {_HEALTH.format(looks="60")}
-FROM ({_LOADED} CROSS JOIN generate_series(%(first_quarter)s, %(last_quarter)s,
-    interval '15 min') AS day) AS loaded ON CONFLICT DO NOTHING
-"""
-HEALTH_NOW = f"""
+""",
+    "health now": f"""
 INSERT INTO hosting_health (instance_id, at, is_up, is_answering, status, ms, public_status,
     public_ms, error, failures, successes, failing_since, is_down)
 SELECT instance_id, %(now)s, true, true, 200, (20 + 60 * load)::int, 200, 30, '', 0, 10, NULL, false
-FROM ({_LOADED} CROSS JOIN (SELECT %(today)s::date AS day) AS today) AS loaded
+FROM {_LOADED}
 ON CONFLICT DO NOTHING
-"""
-USAGE_DAYS = f"""
-INSERT INTO hosting_usagesum (instance_id, span, "on", meter, label, total, count, maximum,
-    latest_at, computed_at)
-SELECT instance_id, 'day', day::date, meter.name, meter.label,
-    round((load * meter.size)::numeric), 100, meter.size, day + interval '12 h', %(now)s
-FROM ({_LOADED} CROSS JOIN {_DAYS}) AS loaded
-CROSS JOIN (VALUES ('executions', 'success', 400), ('executions', 'failed', 12)) AS
-    meter (name, label, size)
-ON CONFLICT DO NOTHING
-"""
-OPERATIONS = f"""
-INSERT INTO hosting_operation (id, instance_id, kind, state, reason, undoing, requested_by_label,
-    requested_at, run_after, attempt, fence, worker, started_at, finished_at)
-SELECT gen_random_uuid(), instance.id, 'backup', 'succeeded', '', '', 'Berth (nightly)',
-    night, night, 1, 1, 'generated', night, night + interval '40 s'
-FROM {_THEIRS} CROSS JOIN generate_series(%(first_night)s, %(now)s, interval '1 day') AS night
-"""
-BACKUPS = """
-INSERT INTO hosting_backup (id, instance_id, operation_id, trigger, manifest, stored, secrets,
-    taken_at, size_bytes, stored_bytes, verified_at, is_pinned, created_at)
-SELECT gen_random_uuid(), operation.instance_id, operation.id, 'nightly', '{"generated": true}',
-    '[]', '', operation.started_at, 80000000, 1500000, operation.finished_at, false,
-    operation.requested_at
-FROM hosting_operation AS operation WHERE operation.worker = 'generated'
-    AND NOT EXISTS (SELECT FROM hosting_backup WHERE operation_id = operation.id)
-"""
-FILLED = (
-    "hosting_instance",
-    "hosting_operation",
-    "hosting_backup",
-    "hosting_resourceday",
-    "hosting_resourcequarter",
-    "hosting_resourcenow",
-    "hosting_healthday",
-    "hosting_healthslot",
-    "hosting_health",
-    "hosting_usagesum",
-)
-STATEMENTS = {
-    "nightly operations": OPERATIONS,
-    "backups": BACKUPS,
-    "days of resources": RESOURCE_DAYS,
-    "quarters of resources": RESOURCE_QUARTERS,
-    "what is used now": RESOURCES_NOW,
-    "days of health": HEALTH_DAYS,
-    "quarters of health": HEALTH_SLOTS,
-    "health now": HEALTH_NOW,
-    "days of executions": USAGE_DAYS,
+""",
 }
+"""Of the moment: one row an instance."""
+
+MONTHS = f"""
+INSERT INTO hosting_usagesum ({_USAGE_COLUMNS})
+SELECT instance_id, 'month', NULL, date_trunc('month', "on")::date, meter, label, sum(total),
+    sum(count), max(maximum), max(latest_at), %(now)s
+FROM hosting_usagesum WHERE span = 'day' AND instance_id IN (SELECT instance.id FROM {THEIRS})
+GROUP BY instance_id, date_trunc('month', "on"), meter, label
+ON CONFLICT DO NOTHING
+"""

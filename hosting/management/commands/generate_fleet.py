@@ -27,11 +27,14 @@ class Command(BaseCommand):
             "--quarters", type=int, default=usual.quarters, help="days of rollups by quarter"
         )
         parser.add_argument(
+            "--hours", type=int, default=usual.hours, help="of single readings and looks"
+        )
+        parser.add_argument(
             "--among-real", action="store_true", help="also where there are instances already"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        names = ("clients", "instances", "days", "quarters")
+        names = ("clients", "instances", "days", "quarters", "hours")
         if any(options[each] < 1 for each in names):
             raise CommandError("Each of the numbers has to be at least 1.")
         try:

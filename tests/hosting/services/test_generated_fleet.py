@@ -12,28 +12,38 @@ from hosting.models import (
     Backup,
     HealthDay,
     HealthSlot,
+    Incident,
     Instance,
+    Probe,
     ResourceDay,
     ResourceNow,
     ResourceQuarter,
+    RestoreTest,
+    Sample,
     Server,
     UsageSum,
 )
 from hosting.views.usage_charts import CHARTS
 from tenants.models import Client, User
+from tenants.selectors import audit_chain
 
-SMALL = {"clients": 2, "instances": 3, "days": 20, "quarters": 1}
+SMALL = {"clients": 2, "instances": 3, "days": 20, "quarters": 1, "hours": 1}
 
 
 @pytest.mark.django_db
 def test_it_makes_what_it_was_asked_for_and_every_page_of_it_opens() -> None:
     call_command("generate_fleet", **SMALL, verbosity=0)
-    assert (Client.objects.count(), Instance.objects.count()) == (2, 6)
+    theirs = Instance.objects.filter(purpose="client")
+    assert (Client.objects.count(), theirs.count()) == (2, 6)
     assert ResourceDay.objects.count() == HealthDay.objects.count() == 6 * 21
     assert ResourceQuarter.objects.count() == HealthSlot.objects.count() == 6 * 96
     assert ResourceNow.objects.count() == 6
+    assert Sample.objects.count() == 3 * Probe.objects.count() == 3 * 6 * 240
     assert Backup.objects.filter(verified_at__isnull=False).count() >= 6 * 13
-    assert UsageSum.objects.filter(span="day").count() == 6 * 21 * 2
+    assert RestoreTest.objects.count() == Instance.objects.filter(purpose="restore_test").count()
+    assert UsageSum.objects.filter(span="day", meter="executions").count() == 6 * 21 * 2
+    assert Incident.objects.filter(closed_at__isnull=False).count() == 6
+    assert audit_chain.verify().problem is None
     assert not Server.objects.exclude(availability="cordoned").exists()
     browser = Browser()
     browser.force_login(
@@ -70,7 +80,7 @@ def test_it_refuses_a_database_that_somebody_uses(order: Callable[..., Instance]
 def test_it_does_it_all_the_same_when_told(order: Callable[..., Instance]) -> None:
     book = order()
     call_command("generate_fleet", **SMALL, among_real=True, verbosity=0)
-    assert Instance.objects.count() == 7
+    assert Instance.objects.filter(purpose="client").count() == 7
     assert not ResourceDay.objects.filter(instance=book).exists()
     assert not book.backups.exists()
 
