@@ -13,9 +13,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
     BooleanRadioFilter,
     ChoicesDropdownFilter,
-    RelatedDropdownFilter,
 )
 
 from hosting.admin import acting, clones, restore_tests, restores
@@ -55,7 +55,7 @@ class BackupAdmin(ReadOnlyAdmin[Backup]):
         ("trigger", ChoicesDropdownFilter),
         ("is_pinned", BooleanRadioFilter),
         AppFilter,
-        ("instance__client", RelatedDropdownFilter),
+        ("instance__client", AutocompleteSelectFilter),
         ("created_at", DayFilter),
     )
     search_fields = ("instance__name", "instance__client__name", "instance__client__slug", "id")

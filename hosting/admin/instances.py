@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
 
 from hosting.admin import (
     bulk,
@@ -58,7 +58,7 @@ class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance])
         StateFilter,
         PurposeFilter,
         AppFilter,
-        ("client", RelatedDropdownFilter),
+        ("client", AutocompleteSelectFilter),
         ("server", RelatedDropdownFilter),
         ("plan", RelatedDropdownFilter),
         ("created_at", DayFilter),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    RelatedDropdownFilter,
+)
 
 from hosting.models import Hostname, Subnet
 from tenants.admin.base import ReadOnlyAdmin
@@ -15,7 +19,7 @@ class HostnameAdmin(ReadOnlyAdmin[Hostname]):
     """Names under which the edge serves instances."""
 
     list_display = ("name", "instance", "kind", "is_primary")
-    list_filter = (("kind", ChoicesDropdownFilter), ("instance__client", RelatedDropdownFilter))
+    list_filter = (("kind", ChoicesDropdownFilter), ("instance__client", AutocompleteSelectFilter))
     list_select_related = ("instance__client",)
     search_fields = ("name", "instance__name", "instance__client__name")
     fields = ("name", "instance", "kind", "is_primary")

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
     ChoicesDropdownFilter,
     RelatedDropdownFilter,
 )
@@ -50,7 +51,7 @@ class OperationAdmin(LiveAdmin[Operation]):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
-        ("instance__client", RelatedDropdownFilter),
+        ("instance__client", AutocompleteSelectFilter),
         ("instance__server", RelatedDropdownFilter),
         ("requested_at", DayFilter),
     )

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from hosting.admin import moving, rows, trying
 from hosting.admin.tables import with_note
@@ -29,7 +29,7 @@ class RehearsalAdmin(ReadOnlyPageAdmin[Rehearsal]):
     list_display = ("began", "instance_link", "state", "to_version", "of", "took", "ended")
     list_filter = (
         trying.ResultFilter,
-        ("backup__instance__client", RelatedDropdownFilter),
+        ("backup__instance__client", AutocompleteSelectFilter),
         ("created_at", DayFilter),
     )
     search_fields = (

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from hosting.admin import acting, moving, rows, trying
 from hosting.admin.instance_verbs import BACKUP
@@ -37,7 +37,7 @@ class RestoreTestAdmin(ReadOnlyPageAdmin[RestoreTest]):
     list_display = ("began", "instance_link", "state", "of", "took", "ended")
     list_filter = (
         trying.ResultFilter,
-        ("backup__instance__client", RelatedDropdownFilter),
+        ("backup__instance__client", AutocompleteSelectFilter),
         ("created_at", DayFilter),
     )
     search_fields = (

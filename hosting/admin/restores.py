@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from hosting.admin import moving, rows
 from hosting.admin.asking import Question, ask
@@ -40,7 +40,7 @@ class RestoreAdmin(ReadOnlyPageAdmin[Restore]):
     list_display = ("asked", "instance_link", "state", "goes_to", "data", "away", "way_back")
     list_filter = (
         ("operation__state", ChoicesDropdownFilter),
-        ("operation__instance__client", RelatedDropdownFilter),
+        ("operation__instance__client", AutocompleteSelectFilter),
         ("operation__requested_at", DayFilter),
     )
     search_fields = (

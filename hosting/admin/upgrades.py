@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from hosting.admin import moving, rows
 from hosting.admin.tables import Table, with_note
@@ -32,7 +32,7 @@ class UpgradeAdmin(ReadOnlyPageAdmin[Upgrade]):
     list_display = ("asked", "instance_link", "state", "change", "away", "way_back")
     list_filter = (
         ("operation__state", ChoicesDropdownFilter),
-        ("operation__instance__client", RelatedDropdownFilter),
+        ("operation__instance__client", AutocompleteSelectFilter),
         ("operation__requested_at", DayFilter),
     )
     search_fields = (

@@ -110,7 +110,15 @@ class Backup(models.Model):
                 name="proven_backups_have_a_manifest",
             ),
         )
-        indexes = (models.Index(fields=("instance", "-created_at"), name="backup_by_instance"),)
+        indexes = (
+            models.Index(fields=("instance", "-created_at"), name="backup_by_instance"),
+            models.Index(fields=("-created_at", "-id"), name="backup_by_time"),
+            models.Index(
+                fields=("instance", "-taken_at"),
+                condition=models.Q(verified_at__isnull=False, removed_at=None),
+                name="backup_proven",
+            ),
+        )
 
     def __str__(self) -> str:
         at: datetime = self.taken_at or self.created_at

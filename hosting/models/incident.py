@@ -70,6 +70,12 @@ class Incident(models.Model):
             models.Index(
                 fields=("-opened_at",), condition=models.Q(closed_at=None), name="open_incidents"
             ),
+            models.Index(
+                models.F("closed_at").desc(nulls_first=True),
+                models.F("opened_at").desc(),
+                models.F("id").desc(),
+                name="incident_open_first",
+            ),
         )
 
     def __str__(self) -> str:

@@ -177,7 +177,15 @@ class Instance(models.Model):
                 name="deleted_instances_have_a_date",
             ),
         )
-        indexes = (models.Index(fields=("server", "state"), name="instance_by_server"),)
+        indexes = (
+            models.Index(fields=("server", "state"), name="instance_by_server"),
+            # Without those that restore tests leave behind, which are soon the most.
+            models.Index(
+                fields=("server", "plan"),
+                condition=~models.Q(state="deleted"),
+                name="instance_there_by_server",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.client.slug}/{self.name}"

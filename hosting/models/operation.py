@@ -102,6 +102,13 @@ class Operation(models.Model):
                 name="operation_due",
             ),
             models.Index(fields=("instance", "-requested_at"), name="operation_by_instance"),
+            models.Index(fields=("-requested_at", "-id"), name="operation_by_time"),
+            models.Index(fields=("-finished_at",), name="operation_by_end"),
+            models.Index(
+                fields=("kind", "-finished_at"),
+                condition=models.Q(state="succeeded"),
+                name="operation_succeeded",
+            ),
         )
 
     def __str__(self) -> str:

@@ -196,6 +196,14 @@ class UsageSum(models.Model):
                 name="usage_sums_have_a_begin",
             ),
         )
+        indexes = (
+            # Of all instances: the unique ones begin with one.
+            models.Index(
+                fields=("on", "meter", "label"),
+                condition=models.Q(span="day"),
+                name="usage_sum_by_day",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.meter} of {self.instance_id} in {self.starts_at or self.on}"

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Max, Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from hosting.models import Backup, Incident, Instance, Operation
 from hosting.selectors import restore_tests
@@ -101,11 +101,12 @@ def incident_of(instance: Instance) -> Incident | None:
 def overdue(*, now: datetime) -> QuerySet[Instance]:
     """Instances with data whose last proven backup is older than it may be, as ``proven_at``."""
     latest = now - settings.BERTH_BACKUP_MAX_AGE
-    proven = Q(backups__verified_at__isnull=False, backups__removed_at=None)
+    proven = Backup.objects.filter(_PROVEN, instance=OuterRef("pk"))
+    newest = proven.order_by("-taken_at").values("taken_at")
     return (
         Instance.objects.filter(first_running_at__lt=latest, delete_requested_at=None)
         .exclude(state=Instance.State.DELETED)
+        .filter(~Exists(proven.filter(taken_at__gte=latest)))
         .select_related("client")
-        .annotate(proven_at=Max("backups__taken_at", filter=proven))
-        .filter(Q(proven_at=None) | Q(proven_at__lt=latest))
+        .annotate(proven_at=Subquery(newest[:1]))
     )

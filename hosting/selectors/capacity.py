@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Aggregate, Count, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest
 
 from hosting.models import ACTIVE_STATES, Instance, Plan, Server, Upgrade
@@ -33,20 +33,24 @@ def with_reserved(servers: QuerySet[Server]) -> QuerySet[Server]:
     """Servers with ``reserved_cpus``, ``_memory_mb``, ``_disk_gb`` and an ``instance_count``.
 
     What instances hold that are not deleted, and what those that just change their plan may need.
+    Each is a query of its own for each server: joined, all instances would be grouped by it.
     """
-    held = ~Q(instances__state=Instance.State.DELETED)
     return servers.annotate(
-        reserved_cpus=Coalesce(Sum("instances__plan__cpus", filter=held), Decimal(0))
-        + Coalesce(_growing("cpus"), Decimal(0)),
-        reserved_memory_mb=Coalesce(Sum("instances__plan__memory_mb", filter=held), 0)
-        + Coalesce(_growing("memory_mb"), 0),
-        reserved_disk_gb=Coalesce(Sum("instances__plan__disk_gb", filter=held), 0)
-        + Coalesce(_growing("disk_gb"), 0),
-        instance_count=Count("instances", filter=held),
+        reserved_cpus=_held(Sum("plan__cpus"), Decimal(0)) + _growing("cpus", Decimal(0)),
+        reserved_memory_mb=_held(Sum("plan__memory_mb"), 0) + _growing("memory_mb", 0),
+        reserved_disk_gb=_held(Sum("plan__disk_gb"), 0) + _growing("disk_gb", 0),
+        instance_count=_held(Count("*"), 0),
     )
 
 
-def _growing(name: str) -> Subquery:
+def _held(sum_of: Aggregate, nothing: Decimal | int) -> Coalesce:
+    """That of the server's instances that are not deleted."""
+    there = Instance.objects.filter(server=OuterRef("pk")).exclude(state=Instance.State.DELETED)
+    sums = there.order_by().values("server").annotate(held=sum_of)
+    return Coalesce(Subquery(sums.values("held")), nothing)
+
+
+def _growing(name: str, nothing: Decimal | int) -> Coalesce:
     """How much more the larger plan of each upgrade that goes on has than the instance's own."""
     more = Greatest(F(f"from_plan__{name}"), F(f"to_plan__{name}"))
     going_on = Upgrade.objects.filter(
@@ -57,7 +61,7 @@ def _growing(name: str) -> Subquery:
         .values("operation__instance__server")
         .annotate(growth=Sum(more - F(f"operation__instance__plan__{name}")))
     )
-    return Subquery(sums.values("growth"))
+    return Coalesce(Subquery(sums.values("growth")), nothing)
 
 
 def room_on(servers: QuerySet[Server]) -> list[Room]:

@@ -1,58 +1,78 @@
-"""Every client's instance in numbers, for Prometheus: apart from Berth's own, as they are many."""
+"""Every client's instance in numbers, for Prometheus: apart from Berth's own, as they are many.
+
+So many that they are written as text at once, in Prometheus's format: made one by one, and put
+together by its library, a hundred thousand values took longer than all the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
-from prometheus_client.metrics_core import Metric
+from django.db.models import Exists, F, Max, OuterRef, QuerySet, Subquery
 
 from hosting.models import Backup, Incident, Instance, Journal, RestoreTest
-from hosting.selectors.gauges import GIB, MIB, gauge
+from hosting.selectors.gauges import GIB, MIB
 
-LABELS = ("client", "name")
-Row = dict[str, Any]
+Row = Mapping[str, Any]
+_OWN = {"client": "client__slug", "name": "name"}
+_INFO = {
+    "app": "app",
+    "client": "client__slug",
+    "name": "name",
+    "plan": "plan__slug",
+    "server": "server__name",
+    "version": "version",
+}
 _NOW = (
     *("cpu_cores", "memory_bytes", "volume_bytes", "at"),
     *("network_received_per_second", "network_sent_per_second"),
 )
 
 
-def of_instances(*, now: datetime) -> Iterator[Metric]:
-    """What ``/metrics/instances`` says; one query."""
+def of_instances() -> Iterator[str]:
+    """What ``/metrics/instances`` says, one metric after the other; two queries."""
     rows = list(_rows())
-    info = gauge(
-        "instance_info", "1; what the instance is.", *LABELS, "app", "version", "plan", "server"
-    )
-    for row in rows:
-        names = ("client__slug", "name", "app", "version", "plan__slug", "server__name")
-        info.add_metric([str(row[each]) for each in names], 1)
-    yield info
+    labels = [_labels(row, _OWN) for row in rows]
+    infos = [f"{_labels(row, _INFO)} 1.0" for row in rows]
+    yield _metric("info", "1; what the instance is.", infos)
     for name, what, read in _VALUES:
-        metric = gauge(f"instance_{name}", what, *LABELS)
-        for row in rows:
-            if (value := _number(read(row))) is not None:
-                metric.add_metric((str(row["client__slug"]), str(row["name"])), value)
-        yield metric
+        lines = [
+            f"{its} {value!r}"
+            for its, row in zip(labels, rows, strict=True)
+            if (value := _number(read(row))) is not None
+        ]
+        yield _metric(name, what, lines)
 
 
-def _rows() -> QuerySet[Instance, Row]:
+def _metric(name: str, what: str, lines: Iterable[str]) -> str:
+    full = f"berth_instance_{name}"
+    head = f"# HELP {full} {what}\n# TYPE {full} gauge\n"
+    return head + "".join([f"{full}{line}\n" for line in lines])
+
+
+def _labels(row: Row, labels: Mapping[str, str]) -> str:
+    its = ",".join([f'{label}="{_escaped(row[name])}"' for label, name in labels.items()])
+    return f"{{{its}}}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _rows() -> Iterator[Row]:
     """Of everything that is not deleted."""
     its = OuterRef("pk")
-    proven = Backup.objects.filter(
-        instance=its, verified_at__isnull=False, removed_at=None
-    ).order_by("-taken_at")
-    passed = RestoreTest.objects.filter(backup__instance=its, passed=True).order_by("-ended_at")
+    proven = Backup.objects.filter(instance=its, verified_at__isnull=False, removed_at=None)
     journals = Journal.objects.filter(instance=its, ended_at=None, is_unkept=False)
     rows = Instance.objects.filter(purpose=Instance.Purpose.CLIENT)
     found: QuerySet[Instance, Row] = (
         rows.exclude(state=Instance.State.DELETED)
         .annotate(
-            proven_at=Subquery(proven.values("taken_at")[:1]),
-            tested_at=Subquery(passed.values("ended_at")[:1]),
+            proven_at=Subquery(proven.order_by("-taken_at").values("taken_at")[:1]),
             archived_until=Subquery(
                 journals.order_by(F("archived_until").asc()).values("archived_until")[:1]
             ),
@@ -60,14 +80,22 @@ def _rows() -> QuerySet[Instance, Row]:
         )
         .order_by("client__slug", "name")
         .values(
-            *("client__slug", "name", "app", "version", "plan__slug", "server__name", "state"),
-            *("plan__cpus", "plan__memory_mb", "plan__disk_gb", "is_routed", "repairs"),
+            *("pk", "client__slug", "name", "app", "version", "plan__slug", "server__name"),
+            *("plan__cpus", "plan__memory_mb", "plan__disk_gb", "state", "is_routed", "repairs"),
             *(f"resource_now__{each}" for each in _NOW),
             *("health__is_up", "health__ms"),
-            *("proven_at", "tested_at", "archived_until", "is_unwell"),
+            *("proven_at", "archived_until", "is_unwell"),
         )
     )
-    return found
+    tested = _tested()
+    for row in found:
+        yield {**row, "tested_at": tested.get(row["pk"])}
+
+
+def _tested() -> dict[uuid.UUID, datetime]:
+    """When each was last brought back: all at once, for tests know backups, and not instances."""
+    passed = RestoreTest.objects.filter(passed=True).order_by()
+    return dict(passed.values_list("backup__instance").annotate(Max("ended_at")))
 
 
 def _seconds(milliseconds: int | None) -> float | None:

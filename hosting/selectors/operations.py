@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import Aggregate, DurationField, ExpressionWrapper, F, QuerySet
+from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, QuerySet
 
 from hosting.models import Instance, Operation
 from tenants.models import Client
 
+LATELY = 200  # so many of the last ones are looked at
 ENOUGH_TO_TELL = 3  # fewer past operations than this say nothing about the next one
 
 
@@ -33,7 +34,7 @@ def latest(instance: Instance) -> Operation | None:
 
 
 def usual_duration(operation: Operation) -> timedelta | None:
-    """The median time that operations of this kind took for this app; None if too few ended."""
+    """The median time that operations of this kind lately took for this app; None if few ended."""
     ended = Operation.objects.filter(
         kind=operation.kind,
         instance__app=operation.instance.app,
@@ -41,9 +42,8 @@ def usual_duration(operation: Operation) -> timedelta | None:
     ).annotate(
         took=ExpressionWrapper(F("finished_at") - F("started_at"), output_field=DurationField())
     )
-    if ended.count() < ENOUGH_TO_TELL:
-        return None
-    median: timedelta | None = ended.aggregate(median=Median("took", output_field=DurationField()))[
-        "median"
-    ]
-    return median
+    found = ended.order_by("-finished_at")[:LATELY].aggregate(
+        number=Count("pk"), median=Median("took", output_field=DurationField())
+    )
+    median: timedelta | None = found["median"]
+    return median if found["number"] >= ENOUGH_TO_TELL else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from hosting.models import Incident, Instance, RestoreTest
 from hosting.selectors import trials
@@ -39,19 +39,19 @@ def due(*, now: datetime) -> QuerySet[Instance]:
 
     Without those of which one is just being brought back.
     """
-    going_on = RestoreTest.objects.filter(backup__instance=OuterRef("pk"), passed=None)
+    going_on = _its().filter(passed=None)
     failed = Incident.objects.filter(
         kind=Incident.Kind.RESTORE_TEST_FAILED, instance=OuterRef("pk"), closed_at=None
     )
-    late = Q(passed_at=None) | Q(passed_at__lte=now - settings.BERTH_RESTORE_TEST_EVERY)
-    return _to_be_tested().filter(~Exists(going_on)).filter(late | Exists(failed))
+    lately = _its().filter(passed=True, ended_at__gt=now - settings.BERTH_RESTORE_TEST_EVERY)
+    return _to_be_tested().filter(~Exists(going_on)).filter(~Exists(lately) | Exists(failed))
 
 
 def overdue(*, now: datetime) -> QuerySet[Instance]:
     """Instances none of whose backups was brought back for too long."""
     latest = now - settings.BERTH_RESTORE_TEST_MAX_AGE
-    late = Q(passed_at=None) | Q(passed_at__lt=latest)
-    return _to_be_tested().filter(first_running_at__lt=latest).filter(late)
+    lately = _its().filter(passed=True, ended_at__gte=latest)
+    return _to_be_tested().filter(first_running_at__lt=latest).filter(~Exists(lately))
 
 
 def may_be_tested() -> QuerySet[Instance]:
@@ -73,6 +73,12 @@ def may_be_tested() -> QuerySet[Instance]:
 
 def _to_be_tested() -> QuerySet[Instance]:
     """The same, with ``passed_at`` and ``tried_at``: when a test last passed, and last ended."""
-    ended = "backups__restore_tests__ended_at"
-    passed = Q(backups__restore_tests__passed=True)
-    return may_be_tested().annotate(passed_at=Max(ended, filter=passed), tried_at=Max(ended))
+    ended = _its().filter(ended_at__isnull=False).order_by("-ended_at").values("ended_at")
+    return may_be_tested().annotate(
+        passed_at=Subquery(ended.filter(passed=True)[:1]), tried_at=Subquery(ended[:1])
+    )
+
+
+def _its() -> QuerySet[RestoreTest]:
+    """Those of any backup of the instance that is asked about."""
+    return RestoreTest.objects.filter(backup__instance=OuterRef("pk"))

@@ -18,24 +18,28 @@ from prometheus_client.registry import Collector
 
 from hosting.selectors import metrics, metrics_instances
 
-Reading = Callable[..., Iterator[Metric]]
-
 
 @require_safe
 @never_cache
 def berth(request: HttpRequest) -> HttpResponse:
     """Berth itself: operations, queue, servers, backups, incidents, chores."""
-    return _exposition(request, metrics.of_berth)
+    return _for_token(request, _of_berth)
 
 
 @require_safe
 @never_cache
 def instances(request: HttpRequest) -> HttpResponse:
     """Every instance; apart, as these are many and change slowly."""
-    return _exposition(request, metrics_instances.of_instances)
+    return _for_token(request, lambda: "".join(metrics_instances.of_instances()).encode())
 
 
-def _exposition(request: HttpRequest, read: Reading) -> HttpResponse:
+def _of_berth() -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Berth(timezone.now()))
+    return generate_latest(registry)
+
+
+def _for_token(request: HttpRequest, written: Callable[[], bytes]) -> HttpResponse:
     if not settings.BERTH_METRICS_TOKEN:
         raise Http404("No token is set for metrics.")
     if not _is_let_in(request):
@@ -43,9 +47,7 @@ def _exposition(request: HttpRequest, read: Reading) -> HttpResponse:
         refused["WWW-Authenticate"] = 'Bearer realm="Berth metrics"'
         refused["Content-Type"] = "text/plain; charset=utf-8"
         return refused
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Reading(read, timezone.now()))
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return HttpResponse(written(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _is_let_in(request: HttpRequest) -> bool:
@@ -55,16 +57,15 @@ def _is_let_in(request: HttpRequest) -> bool:
     return is_right and scheme.lower() == "bearer"
 
 
-class _Reading(Collector):
+class _Berth(Collector):
     """One look at the database, in the form that the client library asks for."""
 
-    def __init__(self, read: Reading, now: datetime) -> None:
-        self.read = read
+    def __init__(self, now: datetime) -> None:
         self.now = now
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
-        return self.read(now=self.now)
+        return metrics.of_berth(now=self.now)
 
     def describe(self) -> list[Metric]:
         """Nothing: what there is, is known once it is read."""

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter
+from unfold.contrib.filters.forms import AutocompleteDropdownForm
 
 from tenants.admin.base import ReadOnlyPageAdmin
 from tenants.admin.filters import DayFilter
 from tenants.display import moment
-from tenants.models import AuditEvent, Client
+from tenants.models import AuditEvent, Client, Member
 
 RECENT = 20_000  # events whose actions the filter offers: a look at all of them would take long
 _SHOWN = 3  # changed values in a row of the list
@@ -47,26 +49,57 @@ class ActionFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
 
 
 class ClientFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
-    """By client. The log keeps identifiers, not foreign keys, so the names are looked up."""
+    """By client, of whom there are many: they are searched for, not listed.
+
+    The log keeps identifiers, not foreign keys, so another model's is asked for them.
+    """
 
     title = "client"
     parameter_name = "client"
 
+    def __init__(
+        self, request: HttpRequest, params: Any, model: type[AuditEvent], model_admin: Any
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.request, self.model_admin = request, model_admin
+
+    def has_output(self) -> bool:
+        """Always: there are clients."""
+        return True
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        """Every client."""
-        return [(str(pk), name) for pk, name in Client.objects.values_list("pk", "name")]
+        """None in advance."""
+        return ()
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+        """The field to search in."""
+        wanted = self._wanted()
+        yield {
+            "form": AutocompleteDropdownForm(
+                request=self.request,
+                name=self.parameter_name,
+                label=" By client ",
+                choices=(),
+                field=Member._meta.get_field("client"),
+                model_admin=self.model_admin,
+                data={self.parameter_name: str(wanted) if wanted else ""},
+            )
+        }
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[AuditEvent]
     ) -> QuerySet[AuditEvent]:
         """Events of that client; none for what is no identifier."""
-        wanted = self.value()
-        if not wanted:
+        if not self.value():
             return queryset
+        wanted = self._wanted()
+        return queryset.filter(client_id=wanted) if wanted else queryset.none()
+
+    def _wanted(self) -> uuid.UUID | None:
         try:
-            return queryset.filter(client_id=uuid.UUID(wanted))
-        except ValueError:
-            return queryset.none()
+            return uuid.UUID(self.value())
+        except (TypeError, ValueError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from tenants.admin.paging import PagesOfKeys
 from tenants.errors import Refused
 from tenants.models import User
 from tenants.services.actors import Actor
@@ -68,9 +69,10 @@ class StaffAdmin(UnfoldModelAdmin[M]):
     """Nothing is deleted here and Django keeps no log of its own; “History” is the audit log."""
 
     has_history = True  # whether the audit log speaks of such objects
-    list_per_page = 50
+    list_per_page = 25
     list_filter_submit = True
     show_full_result_count = False
+    paginator = PagesOfKeys
     compressed_fields = True
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from tenants.admin.base import ServiceAdmin, actor
 from tenants.admin.clients import MemberForm, refuse_oneself
@@ -31,7 +31,7 @@ class MemberAdmin(ServiceAdmin[Member]):
 
     form = MembershipForm
     list_display = ("user", "email", "client", "role", "since")
-    list_filter = (("role", ChoicesDropdownFilter), ("client", RelatedDropdownFilter))
+    list_filter = (("role", ChoicesDropdownFilter), ("client", AutocompleteSelectFilter))
     list_select_related = ("client", "user")
     search_fields = ("user__email", "user__name", "client__name", "client__slug")
     autocomplete_fields = ("client", "user")

@@ -16,7 +16,7 @@ class AuditEvent(models.Model):
 
     sequence = models.BigIntegerField(primary_key=True)
     at = models.DateTimeField(db_index=True)
-    client_id = models.UUIDField(null=True, blank=True, db_index=True)
+    client_id = models.UUIDField(null=True, blank=True)
     actor_id = models.CharField(max_length=40, blank=True)
     actor_label = models.CharField("actor", max_length=200)
     action = models.CharField(max_length=60)
@@ -35,7 +35,10 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ("-sequence",)
-        indexes = (models.Index(fields=("object_type", "object_id"), name="audit_by_object"),)
+        indexes = (
+            models.Index(fields=("object_type", "object_id"), name="audit_by_object"),
+            models.Index(fields=("client_id", "-sequence"), name="audit_by_client"),
+        )
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_label} by {self.actor_label}"
