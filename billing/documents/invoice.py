@@ -34,8 +34,7 @@ class PaymentMeans(StrEnum):
 
     TRANSFER = "30"
     SEPA_TRANSFER = "58"
-    CARD = "48"
-    SEPA_DEBIT = "59"
+    ONLINE = "68"  # through a payment service, such as Stripe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ class Party:
     email: str = ""
     legal: str = ""  # what else the law wants to read of the seller: BT-33
     # Where e-invoices are sent to, and by which scheme of the EAS list: BT-34, BT-49. Where both
-    # are empty it is the mail address, by scheme EM.
+    # are empty Peppol is given the VAT number, and Factur-X the mail address.
     endpoint: str = ""
     endpoint_scheme: str = ""
 
@@ -164,7 +163,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """Where and how to pay (BG-16). A transfer needs the IBAN."""
+    """Where and how to pay (BG-16). A transfer needs the IBAN.
+
+    Credit notes between German parties need it too: DE-R-001 of Peppol.
+    """
 
     means: PaymentMeans
     iban: str = ""

@@ -30,7 +30,7 @@ def faults(document: Document) -> tuple[str, ...]:
 def net_of(line: Line, exponent: int) -> Decimal:
     """Quantity x price / base quantity, rounded, less allowances, with charges (BT-131)."""
     exact = Fraction(line.quantity) * Fraction(line.price) / Fraction(line.base_quantity)
-    return rounded(exact, exponent) + _balance(line.allowances)
+    return rounded(exact, exponent) + balance(line.allowances)
 
 
 def vat_of(document: Document) -> dict[Vat, tuple[Decimal, Decimal]]:
@@ -163,7 +163,8 @@ def _signed(allowance: Allowance) -> Decimal:
     return allowance.amount if allowance.is_charge else -allowance.amount
 
 
-def _balance(allowances: Iterable[Allowance]) -> Decimal:
+def balance(allowances: Iterable[Allowance]) -> Decimal:
+    """Charges less allowances."""
     return _sum(_signed(each) for each in allowances)
 
 

@@ -36,6 +36,10 @@ PACKAGES = {
     "docker-compose": "docker-compose",
     "prometheus": "promtool",
     "fonts-dejavu-core": "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+    "fonts-inter": "/usr/share/fonts/opentype/inter/Inter-Regular.otf",
+    "fonts-droid-fallback": "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
+    "libpangoft2-1.0-0": "/usr/lib/*/libpangoft2-1.0.so.0",
+    "libharfbuzz-subset0": "/usr/lib/*/libharfbuzz-subset.so.0",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from billing.documents import sums
 from billing.documents.invoice import (
+    AccountingVat,
     Address,
     Allowance,
     Document,
@@ -169,7 +170,7 @@ def credit_note(**more: Any) -> Document:
             "issue_date": date(2026, 4, 9),
             "due_date": None,
             "preceding": Preceding(number="R-2026-0042", issue_date=date(2026, 4, 1)),
-            "payment": None,
+            "payment": replace(PAYMENT, reference="C-2026-0003", terms="Paid back within 14 days."),
             **more,
         }
     )
@@ -194,3 +195,62 @@ def discounted(**more: Any) -> Document:
         DocumentAllowance(amount=Decimal("5.00"), reason="Setup", is_charge=True, vat=STANDARD),
     )
     return document(allowances=allowances, prepaid=Decimal("20.00"), **more)
+
+
+def outside(**more: Any) -> Document:
+    """An invoice to Japan, in yen."""
+    buyer = Party(
+        name="株式会社アクメ",
+        address=Address(street="1-2-3 Marunouchi", postcode="100-0005", city="Tokyo", country="JP"),
+        number="C-1090",
+        email="keiri@acme.example",
+        endpoint="7080000000001",
+        endpoint_scheme="0188",
+    )
+    lines = (
+        line(1, "n8n Business", "1", "12000", unit="MON", vat=OUTSIDE, exponent=0, period=MARCH),
+        line(
+            2,
+            "gpt-4o, output tokens",
+            "3000000",
+            "1500",
+            vat=OUTSIDE,
+            base_quantity=Decimal(1_000_000),
+            exponent=0,
+        ),
+    )
+    return document(
+        **{
+            "lines": lines,
+            "number": "R-2026-0044",
+            "buyer": buyer,
+            "currency": "JPY",
+            "exponent": 0,
+            "buyer_reference": "C-1090",
+            **more,
+        }
+    )
+
+
+def in_dinars(**more: Any) -> Document:
+    """An invoice in a currency of three decimals, which EN 16931 can't hold."""
+    lines = (line(1, "Flowise Team", "3", "12.345", vat=OUTSIDE, exponent=3),)
+    return document(
+        **{"lines": lines, "number": "R-2026-0045", "currency": "KWD", "exponent": 3, **more}
+    )
+
+
+def in_dollars(**more: Any) -> Document:
+    """An invoice in another currency than the seller's books."""
+    books = AccountingVat(currency="EUR", exponent=2, amount=Decimal("20.82"))
+    return document(**{"number": "R-2026-0046", "currency": "USD", "accounting_vat": books, **more})
+
+
+GOLDEN = {
+    "month": document(notes=("Thank you for hosting with us.", "Alice, Berth Hosting")),
+    "credit-note": credit_note(),
+    "reverse-charge": reverse_charge(),
+    "discounted": discounted(),
+    "outside": outside(),
+    "dollars": in_dollars(),
+}
