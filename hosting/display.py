@@ -79,6 +79,8 @@ STRAY: dict[str, Tone] = {
 
 def instance_state(instance: Instance) -> SafeString:
     """What is known of the instance."""
+    if instance.suspended_at and not instance.is_deleted:
+        return badge("Suspended", "warn")
     return badge(instance.get_state_display(), INSTANCE[instance.state])
 
 

@@ -26,6 +26,7 @@ from hosting.admin import (
     restore_tests,
     restores,
     rows,
+    suspending,
     upgrades,
 )
 from hosting.admin.asking import Question, ask
@@ -150,6 +151,8 @@ class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance])
                 view(new_versions.view),
                 name="hosting_instance_new_versions",
             ),
+            path("<uuid:pk>/suspend/", view(suspending.suspend), name="hosting_instance_suspend"),
+            path("<uuid:pk>/resume/", view(suspending.resume), name="hosting_instance_resume"),
             path("catalog/", view(catalog.view), name="hosting_catalog"),
             path("fleet/", view(fleet_page.view), name="hosting_fleet"),
             *super().get_urls(),
@@ -232,6 +235,7 @@ def page_of(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         "restores": restores.of_instance(instance, request),
         "upgrades": upgrades.of_instance(instance, request),
         "new_versions": new_versions.in_words(instance),
+        "may_suspend": suspending.may(instance, request),
         "may_set_new_versions": new_versions.may_set(instance, request),
         "tests": restore_tests.of_instance(instance, request),
     }

@@ -43,6 +43,7 @@ from hosting.services import (
     restore_tests,
     rollouts,
     servers,
+    suspensions,
     turns,
     usage_events,
     usage_limits,
@@ -63,11 +64,12 @@ OVERDUE_AFTER = timedelta(seconds=15)  # the watch process is given that long to
 
 
 def sweep() -> None:
-    """Ring for whatever should be worked on and is not, and move fleet actions on."""
+    """Ring for whatever should be worked on and is not, and move on what waits for others."""
     for operation_id in turns.ringable(at_most=SWEEP_AT_MOST):
         doorbell.ring(operation_id=operation_id)
     fleet.advance_all()
     rollouts.advance_all(now=timezone.now())
+    suspensions.settle()
 
 
 def publish_edge() -> None:

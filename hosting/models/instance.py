@@ -123,6 +123,17 @@ class Instance(models.Model):
     repair_after = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Not to be put right again before."
     )
+    suspended_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when nothing may bring it up."
+    )
+    suspended_for = models.CharField(
+        max_length=300, blank=True, editable=False, help_text="Why, in a sentence for the client."
+    )
+    starts_again = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Whether it is to be started when it is not suspended any more.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     first_running_at = models.DateTimeField(null=True, blank=True)
     delete_requested_at = models.DateTimeField(
@@ -139,6 +150,7 @@ class Instance(models.Model):
         permissions = (
             ("start_instance", "Can start and restart instances"),
             ("operate_instance", "Can stop instances and try failed ones again"),
+            ("suspend_instance", "Can suspend instances and give them back"),
         )
         constraints = (
             models.UniqueConstraint(
@@ -176,6 +188,11 @@ class Instance(models.Model):
                 | (~models.Q(state="deleted") & models.Q(deleted_at__isnull=True)),
                 name="deleted_instances_have_a_date",
             ),
+            models.CheckConstraint(
+                condition=models.Q(suspended_at=None, suspended_for="")
+                | (models.Q(suspended_at__isnull=False) & ~models.Q(suspended_for="")),
+                name="suspended_instances_say_why",
+            ),
         )
         indexes = (
             models.Index(fields=("server", "state"), name="instance_by_server"),
@@ -184,6 +201,11 @@ class Instance(models.Model):
                 fields=("server", "plan"),
                 condition=~models.Q(state="deleted"),
                 name="instance_there_by_server",
+            ),
+            models.Index(
+                fields=("suspended_at",),
+                condition=models.Q(suspended_at__isnull=False) | models.Q(starts_again=True),
+                name="instances_to_settle",
             ),
         )
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from hosting.catalog.schema import App
 from hosting.models import Backup, Instance, Server
 from hosting.selectors import offers
-from hosting.services import ordering, restores
+from hosting.services import operations, ordering, restores
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services.actors import Actor
@@ -58,6 +58,8 @@ def order_from(
 ) -> ordering.Order:
     """What brings the app back as it was. Raises ``Refused`` for a backup that can't be read."""
     restores.refuse_unreadable(backup=backup)
+    if purpose == Instance.Purpose.CLIENT:
+        operations.refuse_suspended(backup.instance)
     return ordering.Order(
         client=client,
         app=_app(backup),

@@ -18,6 +18,7 @@ HOSTING = {
         "add_instance",
         "start_instance",
         "operate_instance",
+        "suspend_instance",
         "delete_instance",
         "view_operation",
         "cancel_operation",
@@ -64,7 +65,7 @@ HOSTING = {
         "view_delivery",
         "view_maintenancewindow",
     ),
-    FINANCE: ("view_plan", "view_instance"),
+    FINANCE: ("view_plan", "view_instance", "suspend_instance"),
 }
 
 

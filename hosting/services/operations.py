@@ -40,7 +40,9 @@ def allowed_kinds(instance: Instance) -> tuple[str, ...]:
     return tuple(
         kind
         for kind, states in ALLOWED.items()
-        if instance.state in states and (kind not in _RAN or instance.first_running_at)
+        if instance.state in states
+        and (kind not in _RAN or instance.first_running_at)
+        and (kind not in BRINGS_UP or not instance.suspended_at)
     )
 
 
@@ -79,6 +81,8 @@ def request(
     when the instance is busy, naming the operation that is going on, or not in a state for it.
     """
     locked = Instance.objects.select_for_update(no_key=True).get(pk=instance.pk)
+    if kind in BRINGS_UP:
+        refuse_suspended(locked)
     _refuse_busy(locked, kind, is_own=kind in GIVES_WAY and not actor.id)
     if kind not in allowed_kinds(locked) and not _is_by_itself(locked, kind, actor):
         raise Refused(
@@ -106,6 +110,12 @@ def request(
     )
     transaction.on_commit(lambda: doorbell.ring(operation_id=operation.pk))
     return operation
+
+
+def refuse_suspended(instance: Instance) -> None:
+    """Raise ``Refused`` with the reason where the instance is suspended."""
+    if instance.suspended_at:
+        raise Refused(f"{instance.name} is suspended: {instance.suspended_for}")
 
 
 def _refuse_busy(instance: Instance, kind: str, *, is_own: bool) -> None:

@@ -176,7 +176,7 @@ def _lift(hold: UsageHold, now: datetime) -> None:
         with transaction.atomic():
             UsageHold.objects.filter(pk=hold.pk).update(lifted_at=now)
             if hold.stopped_at is not None and _may_start(instance):
-                verbs.start(instance=instance, actor=BY)
+                _start(instance)
             limit_notices.tell_over(hold=hold, now=now)
             audit.record(
                 action="instance.limit_lifted",
@@ -187,6 +187,14 @@ def _lift(hold: UsageHold, now: datetime) -> None:
             )
     except Refused as refused:  # it is tried again the next time, and held until then
         logger.info("instance %s is to be started: %s", instance.pk, refused.message)
+
+
+def _start(instance: Instance) -> None:
+    """Now, or where it is suspended when that ends."""
+    if instance.suspended_at is None:
+        verbs.start(instance=instance, actor=BY)
+    else:
+        Instance.objects.filter(pk=instance.pk).update(starts_again=True)
 
 
 def _may_start(instance: Instance) -> bool:

@@ -34,6 +34,7 @@ _INSTANCE = {
     Instance.State.FAILED: Status("Failed", "broken", "broken"),
     Instance.State.DELETED: Status("Deleted", "stopped", "cancelled"),
 }
+SUSPENDED = Status("Suspended", "attention", "attention")
 MAINTAINED = Status("Stopped for maintenance", "stopped", "stopped")
 OPERATION = {
     Operation.State.QUEUED: Status("Waiting", "progress", "pending"),
@@ -288,6 +289,8 @@ def _named(words: str, name: str) -> str:
 
 def _status(instance: Instance, active: OperationView | None) -> Status:
     if active is None:
+        if instance.suspended_at:
+            return SUSPENDED
         if maintenance.is_stopped_for_it(instance):
             return MAINTAINED
         return _INSTANCE[Instance.State(instance.state)]

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from hosting.models import Instance, Operation, Plan, Server
 from hosting.models.backup import FORMAT
-from hosting.services import backups, clones, instances
+from hosting.services import backups, clones, instances, suspensions
 from tenants.errors import Refused
 from tenants.models import AuditEvent, Client
 from tenants.services.actors import Actor
@@ -48,6 +48,20 @@ def test_it_is_the_app_of_then_with_the_keys_of_then(book: Instance, actor: Acto
     assert operation.kind == Operation.Kind.CLONE
     event = AuditEvent.objects.get(action="instance.ordered", after__name="copy")
     assert event.after["backup"] == str(backup.pk)
+
+
+def test_a_copy_is_no_way_around_a_suspension(
+    book: Instance, actor: Actor, work_off: WorkOff
+) -> None:
+    backup = recorded(book)
+    suspensions.suspend(instance=book, reason="Invoice 42 is overdue.", actor=actor)
+    with pytest.raises(Refused, match="book is suspended: Invoice 42 is overdue"):
+        clones.request(backup=backup, name="copy", plan=book.plan.slug, actor=actor)
+    work_off(book)
+    instances.delete(instance=book, confirmation="book", actor=actor)
+    work_off(book)
+    with pytest.raises(Refused, match="book is suspended"):  # nor is deleting it
+        clones.request(backup=backup, name="copy", plan=book.plan.slug, actor=actor)
 
 
 def test_what_was_ordered_with_data_never_comes_up_without(book: Instance, actor: Actor) -> None:
