@@ -10,7 +10,8 @@ def rounded(value: Fraction | Decimal, exponent: int) -> Decimal:
     """Half up at that many decimals, away from zero; exactly, however many digits there are."""
     exact = Fraction(value) * 10**exponent
     whole = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
-    return Decimal(whole if exact >= 0 else -whole).scaleb(-exponent)
+    digits = tuple(int(digit) for digit in str(whole))
+    return Decimal((int(exact < 0), digits, -exponent))  # no context cuts this one
 
 
 def decimals(value: Decimal) -> int:

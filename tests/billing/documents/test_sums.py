@@ -214,4 +214,4 @@ def test_rounding_is_never_off_by_more_than_a_half_and_mirrors(
     there = numbers.rounded(value, exponent)
 
     assert abs(Fraction(there) - value) * 10**exponent * 2 <= 1
-    assert numbers.rounded(-value, exponent) == -there
+    assert Fraction(numbers.rounded(-value, exponent)) == -Fraction(there)
