@@ -10,7 +10,9 @@ class BillingConfig(AppConfig):
         """Have a say where hosting asks, and give the staff groups their permissions."""
         from billing.services.counting import after_usage
         from billing.services.groups import sync_own
+        from billing.views.in_hosting import register
         from hosting import hooks
 
         hooks.register_usage_listener(after_usage)
+        register()
         post_migrate.connect(sync_own, sender=self)

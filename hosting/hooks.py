@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from hosting.models import Plan
+from hosting.models import Instance, Plan
 from tenants.models import Client
+from tenants.permissions import Permission
+
+if TYPE_CHECKING:  # the layers above read what is registered here
+    from hosting.charts.geometry import Chart
+    from hosting.views.usage_charts import Window
 
 
 class OrderCheck(Protocol):
@@ -51,3 +57,95 @@ def register_usage_listener(listener: UsageListener) -> UsageListener:
 def usage_listeners() -> Sequence[UsageListener]:
     """Everyone who registered."""
     return tuple(_usage_listeners)
+
+
+class ChartReading(Protocol):
+    """Reads a chart of an instance over a time."""
+
+    def __call__(self, window: Window) -> Chart: ...
+
+
+@dataclass(frozen=True, slots=True)
+class UsageChart:
+    """A chart on the usage page, for members who have the permission."""
+
+    slug: str
+    title: str
+    read: ChartReading
+    permission: Permission = Permission.VIEW_INSTANCES
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePanel:
+    """A part above the charts of the usage page, which asks for itself.
+
+    ``address`` is the name of a URL that takes a client's slug and an instance's name.
+    """
+
+    slug: str
+    title: str
+    address: str
+    permission: Permission
+
+
+_usage_charts: list[UsageChart] = []
+_usage_panels: list[UsagePanel] = []
+
+
+def register_usage_chart(chart: UsageChart) -> None:
+    """Show the chart on every instance's usage page, after the others."""
+    if chart not in _usage_charts:
+        _usage_charts.append(chart)
+
+
+def usage_charts() -> Sequence[UsageChart]:
+    """All that are registered, in that order."""
+    return tuple(_usage_charts)
+
+
+def register_usage_panel(panel: UsagePanel) -> None:
+    """Show the part on every instance's usage page."""
+    if panel not in _usage_panels:
+        _usage_panels.append(panel)
+
+
+def usage_panels() -> Sequence[UsagePanel]:
+    """All that are registered, in that order."""
+    return tuple(_usage_panels)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An instance with how much, in words; ``share`` is of what its plan allows, 1 is all of it."""
+
+    instance: Instance
+    said: str
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The instances with most of something, the first one most."""
+
+    title: str
+    rows: Sequence[Ranked]
+
+
+class FleetReading(Protocol):
+    """Reads what the fleet's page shows besides, in a number of queries that does not grow."""
+
+    def __call__(self, *, now: datetime) -> Sequence[Ranking]: ...
+
+
+_fleet_readings: list[tuple[str, FleetReading]] = []
+
+
+def register_fleet_rankings(read: FleetReading, *, permission: str) -> None:
+    """Show these on the fleet's page to staff who have the permission."""
+    if (permission, read) not in _fleet_readings:
+        _fleet_readings.append((permission, read))
+
+
+def fleet_readings() -> Sequence[tuple[str, FleetReading]]:
+    """All that are registered, each with the permission for it."""
+    return tuple(_fleet_readings)

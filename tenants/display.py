@@ -46,6 +46,15 @@ def moment(at: datetime | None, *, missing: str = "–") -> SafeString | str:
     )
 
 
+def exact(at: datetime) -> SafeString:
+    """A moment to the second, in UTC."""
+    return format_html(
+        '<time class="b-time b-num" datetime="{}">{} UTC</time>',
+        at.isoformat(),
+        f"{at:%Y-%m-%d %H:%M:%S}",
+    )
+
+
 def identifier(text: str) -> SafeString:
     """Something to copy with one click."""
     if not text:

@@ -47,7 +47,10 @@ class ModelCost(models.Model):
                 name="what_has_a_rate_has_a_price",
             ),
         )
-        indexes = (models.Index(fields=("model", "on"), name="cost_by_model"),)
+        indexes = (
+            models.Index(fields=("model", "on"), name="cost_by_model"),
+            models.Index(fields=("on",), name="cost_by_day"),
+        )
 
     def __str__(self) -> str:
         return f"{self.model} of {self.instance_id} on {self.on}"

@@ -9,12 +9,24 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import Count, F, Min, Q, QuerySet, Sum
+from django.db.models import (
+    Count,
+    DecimalField,
+    ExpressionWrapper,
+    F,
+    Min,
+    Q,
+    QuerySet,
+    Sum,
+    Window,
+)
 from django.db.models.expressions import Combinable
-from django.db.models.functions import TruncMonth
+from django.db.models.functions import Coalesce, RowNumber, TruncMonth
 
 from billing.models import ModelCost
 from hosting.models import Instance
+
+MILLION = Decimal(1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,68 @@ def month_totals(
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What one model cost in a time, and of it its input, its input from the cache, its output.
+
+    ``currency`` is empty, and the amounts are None, for what has no rate yet. Exact, not rounded.
+    """
+
+    model: str
+    currency: str
+    requests: int
+    input: int
+    cached: int
+    output: int
+    of_input: Decimal | None
+    of_cached: Decimal | None
+    of_output: Decimal | None
+    amount: Decimal | None
+
+
+def parts(instance: Instance, *, since: date, until: date) -> Sequence[Part]:
+    """What the instance's cost is made of, the dearest first in each currency. One query."""
+    rows = _of(instance, since, until).values("model", "currency")
+    found = rows.annotate(
+        requests_=Sum("requests"),
+        input_=Sum("input"),
+        cached_=Sum("cached"),
+        output_=Sum("output"),
+        of_input=_worth(F("input") - F("cached"), F("rate__input")),
+        of_cached=_worth(F("cached"), Coalesce("rate__cached", "rate__input")),
+        of_output=_worth(F("output"), F("rate__output")),
+        amount_=Sum("amount"),
+    )
+    order = (F("currency").desc(), F("amount_").desc(nulls_last=True), "model")
+    names = ("model", "currency", "requests_", "input_", "cached_", "output_")
+    amounts = ("of_input", "of_cached", "of_output", "amount_")
+    return [Part(*row) for row in found.order_by(*order).values_list(*names, *amounts)]
+
+
+@dataclass(frozen=True, slots=True)
+class Dear:
+    """An instance, and what it spent."""
+
+    instance: Instance
+    currency: str
+    amount: Decimal
+
+
+def dearest(*, since: date, most: int) -> Sequence[Dear]:
+    """The instances that spent most from that day on, so many in each currency. Two queries."""
+    spent = ModelCost.objects.filter(on__gte=since, rate__isnull=False, amount__gt=0)
+    ranked = (
+        spent.order_by()
+        .values("currency", "instance")
+        .annotate(total=Sum("amount"))
+        .annotate(rank=Window(RowNumber(), "currency", F("total").desc()))
+    )
+    rows = list(ranked.filter(rank__lte=most).order_by("currency", "rank"))
+    instances = Instance.objects.select_related("client", "plan").defer("definition", "expected")
+    known = instances.in_bulk([row["instance"] for row in rows])
+    return [Dear(known[row["instance"]], row["currency"], row["total"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A model that was used and has no rate: since when, and how much."""
 
@@ -81,6 +155,12 @@ def unknown_models() -> Sequence[Unknown]:
 def next_month(month: date) -> date:
     """The first day of the month after it."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def _worth(tokens: Combinable, price: Combinable) -> Sum:
+    """Tokens by their price a million."""
+    exact = DecimalField(max_digits=40, decimal_places=12)
+    return Sum(ExpressionWrapper(tokens * price / MILLION, output_field=exact))
 
 
 def _of(instance: Instance, since: date, until: date) -> QuerySet[ModelCost]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from django.db import transaction
 from django.db.models import Max
 
-from billing.models import ModelCost, Rate
+from billing.models import ModelCost
+from billing.selectors.rates import Rates, of_models
 from billing.services import rating
 from hosting.selectors import usage
 
 AT_ONCE = 2000
 _OF_USE = ("requests", "input", "output", "cached", "usage_at")
 _OF_RATE = ("rate", "currency", "amount")
-Rates = Mapping[str, Sequence[Rate]]
 
 
 def price_new() -> int:
@@ -25,7 +23,7 @@ def price_new() -> int:
     days = iter(usage.model_days(computed_since=last))
     done = 0
     while part := list(islice(days, AT_ONCE)):
-        rates = _rates({day.model.lower() for day in part})
+        rates = of_models({day.model.lower() for day in part})
         costs = [_cost(day) for day in part]
         for cost in costs:
             _apply(cost, rates)
@@ -45,7 +43,7 @@ def price_again(*, model: str) -> int:
 
     The caller is in a transaction.
     """
-    rates = _rates({model})
+    rates = of_models({model})
     changed = []
     for cost in ModelCost.objects.filter(model__iexact=model).iterator(chunk_size=AT_ONCE):
         before = (cost.rate_id, cost.currency, cost.amount)
@@ -76,10 +74,3 @@ def _apply(cost: ModelCost, rates: Rates) -> None:
         return
     cost.rate, cost.currency = rate, rate.currency
     cost.amount = rating.price(rate, given=cost.input, answered=cost.output, cached=cost.cached)
-
-
-def _rates(models: Iterable[str]) -> Rates:
-    found = defaultdict(list)
-    for rate in Rate.objects.filter(model__in=models):
-        found[rate.model].append(rate)
-    return found

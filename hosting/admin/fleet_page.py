@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -13,21 +14,26 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from hosting import hooks
+from hosting.admin import rows
 from hosting.admin.tables import NUMBER, Column, Table, beside, link
 from hosting.charts import units
-from hosting.selectors import fleet_use
+from hosting.hooks import Ranked
+from hosting.selectors import fleet_use, incidents
 from hosting.selectors.fleet_use import Forecast, Worst
 from hosting.selectors.resources import ServerUse
 from tenants.display import badge, moment
 
 MIB, GIB = 1024**2, 1024**3
+INCIDENTS = 10  # of those that go on; the list has all
 
 
 def view(request: HttpRequest) -> HttpResponse:
     """For whoever may see servers and instances."""
     if not request.user.has_perms(("hosting.view_server", "hosting.view_instance")):
         raise PermissionDenied
-    found = fleet_use.fleet_use(now=timezone.now())
+    now = timezone.now()
+    found = fleet_use.fleet_use(now=now)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": "Fleet",
@@ -38,21 +44,45 @@ def view(request: HttpRequest) -> HttpResponse:
             ("Memory", _table(found.memory, units.BYTES)),
             ("Disk", _table(found.disk, units.BYTES)),
             ("Failed executions since yesterday", _table(found.errors, units.COUNT)),
+            *_rankings(request, now),
         ],
+        **_incidents(request),
     }
     return TemplateResponse(request, "admin/hosting/fleet.html", context)
 
 
-def _table(rows: Sequence[Worst], unit: units.Unit) -> Table:
+def _incidents(request: HttpRequest) -> dict[str, Any]:
+    """What is wrong now, for whoever may look at it."""
+    if not request.user.has_perm("hosting.view_incident"):
+        return {}
+    found = list(incidents.going_on()[: INCIDENTS + 1])
+    shown = rows.incidents(request, found[:INCIDENTS], empty="Nothing is known to be wrong.")
+    return {"incidents": shown, "has_more_incidents": len(found) > INCIDENTS}
+
+
+def _rankings(request: HttpRequest, now: datetime) -> list[tuple[str, Table]]:
+    """What other rooms rank instances by."""
+    allowed = [read for needed, read in hooks.fleet_readings() if request.user.has_perm(needed)]
+    return [(each.title, _ranked(each.rows)) for read in allowed for each in read(now=now)]
+
+
+def _ranked(found: Sequence[Ranked]) -> Table:
+    columns = [Column("Instance", _instance), Column("In all", lambda each: each.said, NUMBER)]
+    if any(each.share is not None for each in found):
+        columns.append(Column("Of its plan", lambda each: _percent(each.share), NUMBER))
+    return Table(columns, found, empty="Nothing yet.")
+
+
+def _table(found: Sequence[Worst], unit: units.Unit) -> Table:
     columns = (
         Column("Instance", _instance),
         Column("Used", lambda each: unit.say(each.amount), NUMBER),
         Column("Of its plan", lambda each: _percent(each.share), NUMBER),
     )
-    return Table(columns, rows, empty="Nothing was measured.")
+    return Table(columns, found, empty="Nothing was measured.")
 
 
-def _instance(each: Worst) -> SafeString:
+def _instance(each: Worst | Ranked) -> SafeString:
     name = link(each.instance.name, "hosting_instance_change", each.instance.pk)
     return beside(name, each.instance.client)
 
@@ -70,13 +100,15 @@ def _three(
     """
     if use.instances and not use.measured:
         return format_html(
-            '<span class="b-num">{} reserved · {}</span><div class="b-dim">{}</div>',
+            '<span class="b-num">{} reserved</span><div class="b-dim">of {}</div>'
+            '<div class="b-dim">{}</div>',
             *(unit.say(each) for each in (reserved, has)),
             "use not measured lately",
         )
     share = f"{100 * used / reserved:.0f} % of what is reserved" if reserved else "nothing reserved"
     return format_html(
-        '<span class="b-num">{} used · {} reserved · {}</span><div class="b-dim">{}</div>',
+        '<span class="b-num">{} used</span><div class="b-dim">{} reserved of {}</div>'
+        '<div class="b-dim">{}</div>',
         *(unit.say(each) for each in (used, reserved, has)),
         share,
     )

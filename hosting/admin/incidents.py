@@ -18,12 +18,13 @@ from unfold.contrib.filters.admin import (
 )
 
 from hosting.admin import rows
+from hosting.admin.tables import Column, Table
 from hosting.display import incident_state
 from hosting.models import Incident
-from hosting.selectors import incidents, reasons
+from hosting.selectors import incident_timelines, incidents, reasons
 from tenants.admin.base import ReadOnlyPageAdmin
 from tenants.admin.filters import DayFilter
-from tenants.display import identifier, moment, span
+from tenants.display import Tone, badge, exact, identifier, moment, span
 
 # What Berth does about it, and what is left for a person.
 ADVICE: dict[str, str] = {
@@ -182,6 +183,29 @@ def _page(incident: Incident, request: HttpRequest) -> dict[str, Any]:
             ("Since", moment(incident.opened_at)),
             ("Over", moment(incident.closed_at, missing="Not yet")),
             ("So far" if incident.is_open else "Lasted", duration(incident)),
+            ("Why", incident.cause or "Not known"),
             ("Identifier", identifier(str(incident.pk))),
         ],
+        "tables": [("Timeline", _timeline(incident))],
     }
+
+
+_WORDS: dict[str, tuple[str, Tone]] = {
+    "opened": ("Opened", "bad"),
+    "noted": ("Noted", "idle"),
+    "cause": ("Cause found", "warn"),
+    "closed": ("Over", "ok"),
+    "failing": ("Failed", "bad"),
+    "well": ("Well", "ok"),
+    "told": ("Told", "idle"),
+}
+
+
+def _timeline(incident: Incident) -> Table:
+    columns = (
+        Column("When", lambda each: exact(each.at)),
+        Column("What", lambda each: badge(*_WORDS[each.kind])),
+        Column("", lambda each: each.text),
+    )
+    entries = incident_timelines.for_staff(incident, now=timezone.now())
+    return Table(columns, entries, empty="Nothing was written down.")

@@ -40,7 +40,8 @@ class Line:
 class Chart:
     """What is shown. ``step`` is how long a point stands for; zero where it is a moment.
 
-    ``least`` is where the axis begins, for what is always near its top; ``limit`` is drawn in.
+    ``least`` is where the axis begins, for what is always near its top; ``limit`` is drawn in;
+    ``note`` says under it what its values leave out.
     """
 
     slug: str
@@ -56,6 +57,7 @@ class Chart:
     limit_label: str = ""
     least: float = 0.0
     most: float | None = None
+    note: str = ""
 
     @property
     def is_empty(self) -> bool:

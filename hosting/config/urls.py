@@ -14,5 +14,6 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("api/", not_found),
     path("api/<path:path>", not_found),
+    path("c/<slug:client>/", include("billing.urls")),
     path("", include("hosting.urls")),
 ]

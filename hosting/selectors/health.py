@@ -58,7 +58,7 @@ class SlotPoint:
 
 @dataclass(frozen=True, slots=True)
 class DayPoint:
-    """A day by the clock of the client's zone, or a month where it is its first day."""
+    """A day by the clock of the client's zone, or a week or month where it is its first day."""
 
     day: date
     stretch: Stretch
@@ -93,12 +93,15 @@ def current_of(instances: Iterable[Instance]) -> dict[uuid.UUID, Health]:
     return Health.objects.in_bulk([each.pk for each in instances])
 
 
-def looks(instance: Instance, *, since: datetime, until: datetime) -> list[Look]:
-    """Each look of that time, oldest first; kept for days only."""
+def looks(
+    instance: Instance, *, since: datetime, until: datetime, most: int | None = None
+) -> list[Look]:
+    """Each look of that time, oldest first, so many at most; kept for days only."""
     rows = Probe.objects.filter(instance=instance, at__gte=since, at__lt=until).order_by("at")
+    found = rows.values_list("at", "is_up", "excuse", "ms", "error")[:most]
     return [
         Look(at=at, is_up=is_up, excuse=excuse, ms=ms, error=error)
-        for at, is_up, excuse, ms, error in rows.values_list("at", "is_up", "excuse", "ms", "error")
+        for at, is_up, excuse, ms, error in found
     ]
 
 
@@ -121,6 +124,14 @@ def days(instance: Instance, *, since: date, until: date) -> list[DayPoint]:
     """Days of the client's zone, ``until`` not among them; without a look there is none."""
     rows = _days(instance, since, until)
     return [DayPoint(each.day, stretch([each])) for each in rows]
+
+
+def weeks(instance: Instance, *, since: date, until: date) -> list[DayPoint]:
+    """Weeks of the client's zone, each by its Monday, made of the days in that time."""
+    found: dict[date, list[HealthDay]] = {}
+    for each in _days(instance, since, until):
+        found.setdefault(each.day - timedelta(days=each.day.weekday()), []).append(each)
+    return [DayPoint(monday, stretch(rows)) for monday, rows in sorted(found.items())]
 
 
 def months(instance: Instance, *, since: date, until: date) -> list[DayPoint]:

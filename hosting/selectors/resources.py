@@ -153,16 +153,21 @@ def step_for(span: timedelta) -> timedelta:
 
 
 def series(instance: Instance, *, measure: Measure, since: datetime, until: datetime) -> Series:
-    """One line of a chart, as fine as the span allows; one query."""
+    """One line of a chart, as fine as the span allows; one query.
+
+    Where nothing is known from before the last two hours it is their readings, for which there is
+    a second one.
+    """
     step = step_for(until - since)
     values = {"instance": instance.pk, "since": since, "until": until}
     if not step:
-        gap = 2 * settings.BERTH_VOLUMES_EVERY if measure is Measure.DISK else GAP
-        points = _with_gaps(_points(RAW[measure], {**values, "lead": since - GAP}), gap)
+        points = _readings(instance, measure, since, until)
     elif step == DAY:
         points = _points(DAYS[measure], {**values, "zone": instance.client.timezone})
     else:
         points = _points(QUARTERS[measure], {**values, "step": step})
+    if step and (readings := _only_readings(instance, measure, points, until)):
+        step, points = timedelta(), readings
     return Series(
         measure=measure,
         unit=UNITS[measure],
@@ -262,6 +267,24 @@ def _points(query: str, values: Mapping[str, Any]) -> tuple[Point, ...]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return tuple(Point(*row) for row in cursor.fetchall())
+
+
+def _only_readings(
+    instance: Instance, measure: Measure, points: Sequence[Point], until: datetime
+) -> tuple[Point, ...]:
+    """The readings, where what is rolled up tells of nothing from before them."""
+    since = until - RAW_UP_TO
+    if any(each.at < since for each in points if each.value is not None):
+        return ()
+    return _readings(instance, measure, since, until)
+
+
+def _readings(
+    instance: Instance, measure: Measure, since: datetime, until: datetime
+) -> tuple[Point, ...]:
+    values = {"instance": instance.pk, "since": since, "until": until, "lead": since - GAP}
+    gap = 2 * settings.BERTH_VOLUMES_EVERY if measure is Measure.DISK else GAP
+    return _with_gaps(_points(RAW[measure], values), gap)
 
 
 def _with_gaps(points: Sequence[Point], longest: timedelta) -> tuple[Point, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -18,6 +19,7 @@ from hosting.charts.geometry import HEIGHT, WIDTH, Chart, Drawing, Mark, Shape, 
 
 TOP = 20  # pixels above the plot, for the highest mark's words
 FOOT = 24  # and under it, for the times
+SHORT = 7  # letters of a value that need only a narrow margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class ShownChart:
 
     chart: Chart
     drawing: SafeString
+    margin: Literal["short", "long"]
     legend: list[tuple[int, str, str]]
     limit: str
     rows: list[ShownRow]
@@ -47,6 +50,7 @@ def show(chart: Chart) -> ShownChart:
     return ShownChart(
         chart=chart,
         drawing=_svg(chart, drawing),
+        margin="short" if all(len(each.text) <= SHORT for each in drawing.values) else "long",
         legend=[(n, line.label, _newest(chart, n)) for n, line in enumerate(chart.lines)],
         limit=drawing.limit.text if drawing.limit else "",
         rows=[_row(chart, row) for row in table.rows(chart)],
@@ -81,6 +85,8 @@ def _row(chart: Chart, row: table.Row) -> ShownRow:
 
 def _when(chart: Chart, at: datetime) -> str:
     local = at.astimezone(chart.zone)
+    if chart.step >= timedelta(days=7):
+        return f"Week of {local:%-d %b %Y}"
     if chart.step >= timedelta(days=1):
         return f"{local:%a %-d %b %Y}"
     return f"{local:%-d %b, %H:%M}" if chart.step else f"{local:%H:%M:%S}"
@@ -100,7 +106,7 @@ def _svg(chart: Chart, drawing: Drawing) -> SafeString:
         HEIGHT,
         _join(_shape(n, shape) for n, shape in enumerate(drawing.shapes)),
         _limit(drawing.limit),
-        _join(_value(mark) for mark in drawing.values[1:]),
+        _join(_value(mark) for mark in drawing.values),
         _join(_time(n, mark, len(drawing.times)) for n, mark in enumerate(drawing.times)),
         TOP,
         TOP + HEIGHT,
@@ -117,7 +123,12 @@ def _gridline(mark: Mark) -> SafeString:
 
 
 def _value(mark: Mark) -> SafeString:
-    return format_html('<text class="chart-mark" y="{}">{}</text>', TOP + mark.place - 4, mark.text)
+    """In the margin before the plot, where no bar and no line can lie."""
+    return format_html(
+        '<text class="chart-mark chart-value" x="-8" y="{}">{}</text>',
+        TOP + mark.place + 4,
+        mark.text,
+    )
 
 
 def _time(number: int, mark: Mark, among: int) -> SafeString:

@@ -22,6 +22,7 @@ from hosting.selectors import dashboard, drifts, maintenance, resources, usage_l
 from hosting.selectors import instances as reading
 from hosting.services import backups, instances, moves, operations
 from hosting.views.healing import show_drift, trouble
+from hosting.views.health import health_of
 from hosting.views.live import QUICK, SLOW, render_live, what_shows
 from hosting.views.presentation import DOING, InstanceView, show_instance, show_past
 from hosting.views.proof import proof_of, show_newest
@@ -87,6 +88,7 @@ def show(request: ClientRequest, instance: Instance) -> HttpResponse:
     state = (
         *(what_shows(context["shown"]), past, found, context["trouble"], saved, restored),
         *(context["held"], warned),
+        context["health"] and context["health"].what_shows(),
     )
     return render_live(request, "hosting/instance.html", context, state=state)
 
@@ -220,6 +222,7 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "restored": restored,
         "go_back": _go_back_button(request, shown, restored),
         "trouble": None if shown.active else trouble(instance, found),
+        "health": health_of(instance, now=timezone.now()),
         "limit_warnings": resources.open_warnings([instance]).get(instance.pk, []),
         "will_be_stopped": maintenance.will_be_stopped_for_it(instance),
         "every": QUICK if shown.active else SLOW,

@@ -16,26 +16,31 @@ from hosting.selectors.resources import Measure
 QUARTER = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """For how long back, and how long a bar of it stands for."""
+    """For how long back, and how long a bar of it stands for.
+
+    ``part`` is that of bars whose parts have to be told apart: wide enough for it on a phone.
+    """
 
     slug: str
     label: str
     length: timedelta
     bar: timedelta
+    part: timedelta
 
 
 SPANS: Mapping[str, Span] = {
     each.slug: each
     for each in (
-        Span("hour", "Hour", HOUR, QUARTER),
-        Span("day", "Day", DAY, QUARTER),
-        Span("week", "Week", 7 * DAY, HOUR),
-        Span("month", "Month", 30 * DAY, DAY),
-        Span("year", "Year", 365 * DAY, DAY),
+        Span("hour", "Hour", HOUR, QUARTER, QUARTER),
+        Span("day", "Day", DAY, QUARTER, HOUR),
+        Span("week", "Week", WEEK, HOUR, 6 * HOUR),
+        Span("month", "Month", 30 * DAY, DAY, DAY),
+        Span("year", "Year", 365 * DAY, WEEK, WEEK),
     )
 }
 
@@ -52,11 +57,13 @@ class Window:
 
     @classmethod
     def until_now(cls, instance: Instance, span: Span, now: datetime) -> Window:
-        """Up to that moment; days are whole ones, the present one the last."""
+        """Up to that moment; days and weeks are whole ones, the present one the last."""
         zone = zoneinfo.ZoneInfo(instance.client.timezone)
         if span.bar < DAY:
             return cls(instance, span, now - span.length, now, zone)
         first = (now - span.length + DAY).astimezone(zone).date()
+        if span.bar == WEEK:
+            first -= timedelta(days=first.weekday())
         return cls(instance, span, midnight(first, zone), now, zone)
 
     @property
@@ -89,7 +96,7 @@ def _resource(
             for _, measure in lines
         ]
         plan = window.instance.plan
-        return Chart(
+        chart = Chart(
             slug=slug,
             title=title,
             unit=unit,
@@ -105,8 +112,19 @@ def _resource(
             limit=found[0].limit,
             limit_label=f"Plan {plan.name}",
         )
+        return _closer(chart, window)
 
     return read
+
+
+def _closer(chart: Chart, window: Window) -> Chart:
+    """Of single readings in a longer span no more than the time they are of: it has just begun."""
+    first = min((each.at for line in chart.lines for each in line.points), default=window.since)
+    if chart.step or window.span.length == HOUR:
+        return chart
+    since = window.until - (HOUR if first >= window.until - HOUR else resources.RAW_UP_TO)
+    note = f"Each reading since {first.astimezone(window.zone):%H:%M}: it is measured since then."
+    return replace(chart, since=since, note=note)
 
 
 def _metered(slug: str, title: str, names: Sequence[tuple[str, str]]) -> Reading:
@@ -115,39 +133,49 @@ def _metered(slug: str, title: str, names: Sequence[tuple[str, str]]) -> Reading
     def read(window: Window) -> Chart:
         wanted = [name for name, _ in names]
         parts: dict[str, dict[datetime, float]] = {}
-        for each in _used(window, wanted):
+        for each in used(window, wanted):
             word = dict(names)[each.meter]
             label = each.label.capitalize() if len(names) == 1 and each.label else word
-            at = _bar_of(each.begin, window)
+            at = bar_of(each.begin, window, window.span.part)
             part = parts.setdefault(label, {})
             part[at] = part.get(at, 0.0) + float(each.value)
-        return _bars(slug, title, units.COUNT, window, parts)
+        shown = dict(sorted(parts.items()))
+        return bars(slug, title, units.COUNT, window, shown, step=window.span.part)
 
     return read
 
 
-def _used(window: Window, names: Sequence[str]) -> Iterable[usage.Used]:
+def used(window: Window, names: Sequence[str]) -> Iterable[usage.Used]:
+    """What the app counted in that time: by day where its bars are days or longer."""
     if window.span.bar >= DAY:
         return usage.days(window.instance, since=window.first, until=window.after, names=names)
-    since = _bar_of(window.since, window)
+    since = bar_of(window.since, window, window.span.part)
     return usage.quarters(window.instance, since=since, until=window.until, names=names)
 
 
-def _bar_of(begin: datetime | date, window: Window) -> datetime:
-    """When the bar begins that this belongs to."""
+def bar_of(begin: datetime | date, window: Window, bar: timedelta) -> datetime:
+    """When the bar of that length begins that this belongs to; weeks begin on Mondays."""
     if not isinstance(begin, datetime):
-        return midnight(begin, window.zone)
-    bar = window.span.bar.total_seconds()
-    return datetime.fromtimestamp(begin.timestamp() // bar * bar, tz=UTC)
+        first = begin - timedelta(days=begin.weekday()) if bar == WEEK else begin
+        return midnight(first, window.zone)
+    if bar <= HOUR:
+        seconds = bar.total_seconds()
+        return datetime.fromtimestamp(begin.timestamp() // seconds * seconds, tz=UTC)
+    local = begin.astimezone(window.zone)
+    hour = local.hour // (bar // HOUR) * (bar // HOUR)
+    return local.replace(hour=hour, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
 
 
-def _bars(
+def bars(
     slug: str,
     title: str,
     unit: units.Unit,
     window: Window,
     parts: Mapping[str, Mapping[datetime, float]],
+    *,
+    step: timedelta,
 ) -> Chart:
+    """Bars of that length, whose parts stand on one another in that order."""
     return Chart(
         slug=slug,
         title=title,
@@ -155,20 +183,21 @@ def _bars(
         kind="bars",
         lines=[
             Line(label, [Point(at, value) for at, value in sorted(values.items())])
-            for label, values in sorted(parts.items())
+            for label, values in parts.items()
         ],
-        since=_bar_of(window.since, window) if window.span.bar < DAY else window.since,
+        since=bar_of(window.since, window, step) if step < DAY else window.since,
         until=window.until,
-        step=window.span.bar,
+        step=step,
         zone=window.zone,
     )
 
 
 def _stretches(window: Window) -> dict[datetime, health.Stretch]:
     if window.span.bar >= DAY:
-        days = health.days(window.instance, since=window.first, until=window.after)
+        read_days = health.weeks if window.span.bar == WEEK else health.days
+        days = read_days(window.instance, since=window.first, until=window.after)
         return {midnight(each.day, window.zone): each.stretch for each in days}
-    since = _bar_of(window.since, window)
+    since = bar_of(window.since, window, window.span.bar)
     read = health.hours if window.span.bar == HOUR else health.slots
     return {
         each.start: each.stretch for each in read(window.instance, since=since, until=window.until)
@@ -181,14 +210,43 @@ def _uptime(window: Window) -> Chart:
         for at, stretch in _stretches(window).items()
         if stretch.uptime is not None
     }
-    chart = _bars("uptime", "Uptime", units.PERCENT, window, {"Uptime": known} if known else {})
+    parts = {"Uptime": known} if known else {}
+    chart = bars("uptime", "Uptime", units.PERCENT, window, parts, step=window.span.bar)
     return replace(chart, most=100.0)
 
 
 def _response(window: Window) -> Chart:
+    stretches = _stretches(window)
+    is_new = window.span.length > HOUR and all(
+        at >= window.until - resources.RAW_UP_TO for at in stretches
+    )
+    looks = _looks(window) if is_new else None
+    return looks if looks and not looks.is_empty else _responses(window, stretches)
+
+
+def _looks(window: Window) -> Chart:
+    """Each look of the last two hours, where there is nothing from before."""
+    since = window.until - resources.RAW_UP_TO
+    found = health.looks(window.instance, since=since, until=window.until)
+    points = [Point(each.at, each.ms) for each in found if not each.excuse]
+    chart = Chart(
+        slug="response",
+        title="Response time",
+        unit=units.MILLISECONDS,
+        kind="line",
+        lines=[Line("Each look", points)],
+        since=since,
+        until=window.until,
+        step=timedelta(),
+        zone=window.zone,
+    )
+    return _closer(chart, window)
+
+
+def _responses(window: Window, stretches: Mapping[datetime, health.Stretch]) -> Chart:
     lines: dict[str, list[Point]] = {"Average": [], "95th percentile": []}
     before: datetime | None = None
-    for at, stretch in sorted(_stretches(window).items()):
+    for at, stretch in sorted(stretches.items()):
         if before is not None and at - before > window.span.bar * 1.5:
             for line in lines.values():
                 line.append(Point(before + window.span.bar, None))

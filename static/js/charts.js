@@ -1,6 +1,7 @@
 // What a chart says under the pointer, a finger or the arrow keys: a row of the table behind it.
 (() => {
   const rowsOf = (figure) => [...(figure.parentElement?.querySelectorAll("tr[data-x]") ?? [])];
+  const plotOf = (figure) => figure.querySelector(".chart-drawing").getBoundingClientRect();
 
   const show = (figure, rows, index) => {
     const row = rows[index];
@@ -13,7 +14,8 @@
     const x = Number(row.dataset.x);
     tip.textContent = [row.querySelector("th").textContent, ...said].join("\n");
     tip.hidden = false;
-    const left = (figure.clientWidth * x) / 100;
+    const plot = plotOf(figure);
+    const left = plot.left - figure.getBoundingClientRect().left + (plot.width * x) / 100;
     const room = figure.clientWidth - tip.offsetWidth;
     tip.style.left = `${Math.max(0, Math.min(room, left > room - 12 ? left - tip.offsetWidth - 12 : left + 12))}px`;
     for (const end of ["x1", "x2"]) cursor.setAttribute(end, `${x}%`);
@@ -40,7 +42,7 @@
     for (const other of document.querySelectorAll("[data-chart][data-index]"))
       if (other !== figure && other !== document.activeElement) hide(other);
     if (!figure) return;
-    const box = figure.getBoundingClientRect();
+    const box = plotOf(figure);
     const rows = rowsOf(figure);
     show(figure, rows, nearest(rows, (100 * (event.clientX - box.left)) / box.width));
   });
@@ -79,16 +81,4 @@
     if (kept.index) show(figure, rowsOf(figure), Math.min(Number(kept.index), rowsOf(figure).length - 1));
     kept = null;
   });
-
-  // One that could not be read says so in its own place; the others stand.
-  const failed = (event) => {
-    const place = event.detail.elt.closest?.("[data-chart-place]");
-    if (!place || place.querySelector("[data-chart]")) return;
-    const line = document.createElement("p");
-    line.className = "chart-none";
-    line.textContent = "This chart could not be read. It is tried again by itself.";
-    place.replaceChildren(line);
-  };
-  document.addEventListener("htmx:responseError", failed);
-  document.addEventListener("htmx:sendError", failed);
 })();

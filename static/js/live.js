@@ -34,11 +34,16 @@
   };
   document.addEventListener("DOMContentLoaded", follow);
 
-  // A server that can't be reached or fails is said once, quietly, until it answers again.
+  // A server that can't be reached or fails is said once, quietly, until it answers again. A part
+  // that says in its own place what failed (parts.js) leaves the page as it is.
+  const isPart = (event) => event.detail.elt.hasAttribute("data-part");
   document.addEventListener("htmx:sendError", () => offline(true));
-  document.addEventListener("htmx:afterOnLoad", () => offline(false));
+  document.addEventListener("htmx:afterOnLoad", (event) => {
+    if (event.detail.xhr.status < 500) offline(false);
+  });
   document.addEventListener("htmx:responseError", (event) => {
-    if (event.detail.xhr.status >= 500) offline(true);
-    else if (isPoll(event)) location.reload(); // it is gone, or not ours any more
+    if (event.detail.xhr.status >= 500) {
+      if (!isPart(event)) offline(true);
+    } else if (isPoll(event)) location.reload(); // it is gone, or not ours any more
   });
 })();

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils import timezone
 
-from hosting.models import Instance, ResourceNow, Server
+from hosting import hooks
+from hosting.hooks import Ranked, Ranking
+from hosting.models import Incident, Instance, ResourceNow, Server
 from tenants.models import User
 
 Staff = Callable[[str], Browser]
@@ -35,7 +39,7 @@ def test_what_was_not_measured_is_not_called_unused(
     fill(2)
     page = staff("operations").get(PAGE).content.decode()
     assert "use not measured lately" in page
-    assert " used · " not in page
+    assert " used<" not in page
 
 
 def test_without_an_open_server_nothing_is_said_to_be_given_away(
@@ -46,6 +50,38 @@ def test_without_an_open_server_nothing_is_said_to_be_given_away(
     page = staff("operations").get(PAGE).content.decode()
     assert "No server is open" in page
     assert "Nothing is left" not in page
+
+
+def test_open_incidents_lead_to_their_pages(staff: Staff, fill: Callable[[int], None]) -> None:
+    fill(8)
+    Incident.objects.filter(kind="disk_low").update(closed_at=timezone.now())
+    page = staff("operations").get(PAGE).content.decode()
+    for incident in Incident.objects.filter(closed_at=None):
+        assert reverse("admin:hosting_incident_change", args=[incident.pk]) in page
+    assert "All open incidents" not in page
+    Incident.objects.update(closed_at=None)
+    assert "All open incidents" in staff("root").get(PAGE).content.decode()
+
+
+def test_what_other_rooms_rank_is_shown_to_whoever_may_see_it(
+    staff: Staff, fill: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(1)
+    dear = Instance.objects.all()[0]
+    rows = [Ranked(dear, "EUR 7.20", 0.5)]
+    readings: list[tuple[str, hooks.FleetReading]] = []
+    monkeypatch.setattr(hooks, "_fleet_readings", readings)
+    hooks.register_fleet_rankings(
+        lambda *, now: [Ranking("Cost", rows)], permission="billing.view_modelcost"
+    )
+    hooks.register_fleet_rankings(
+        lambda *, now: [Ranking("Margin", rows)], permission="billing.view_rate"
+    )
+    page = staff("operations").get(PAGE).content.decode()
+    assert "Most: Cost" in page
+    assert "EUR 7.20" in page
+    assert "50 %" in page
+    assert "Most: Margin" not in page
 
 
 def test_it_is_for_whoever_may_see_servers(db: None) -> None:

@@ -1,0 +1,41 @@
+"""What this room shows on hosting's pages, which know no money."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from billing.selectors import costs
+from billing.selectors.costs import Dear
+from billing.views import cost_charts
+from billing.views.money import say
+from hosting import hooks
+from hosting.hooks import Ranked, Ranking, UsageChart, UsagePanel
+from tenants.permissions import Permission
+
+MOST = 10
+LOOKED_BACK = timedelta(days=7)
+
+
+def register() -> None:
+    """When the app starts."""
+    seeing = Permission.VIEW_BILLING
+    hooks.register_usage_panel(UsagePanel("costs", "Costs", "costs", seeing))
+    for slug, title, read in cost_charts.CHARTS:
+        hooks.register_usage_chart(UsageChart(slug, title, read, seeing))
+    hooks.register_fleet_rankings(dearest, permission="billing.view_modelcost")
+
+
+def dearest(*, now: datetime) -> Sequence[Ranking]:
+    """Whose language models cost most in the last seven days, in each currency by itself."""
+    found: dict[str, list[Dear]] = defaultdict(list)
+    for each in costs.dearest(since=(now - LOOKED_BACK).date(), most=MOST):
+        found[each.currency].append(each)
+    return [
+        Ranking(
+            title=f"Cost of language models in 7 days, {currency}",
+            rows=[Ranked(each.instance, say(each.amount, currency)) for each in rows],
+        )
+        for currency, rows in found.items()
+    ] or [Ranking("Cost of language models in 7 days", [])]

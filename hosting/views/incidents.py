@@ -1,0 +1,80 @@
+"""When an instance was away: its incidents, and what happened to each of them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from hosting.models import Incident
+from hosting.selectors import incident_timelines
+from hosting.selectors.incident_timelines import Entry
+from hosting.views import instances
+from hosting.views.health import show
+from hosting.views.live import SLOW, render_live
+from hosting.views.presentation import Status
+from tenants.permissions import Permission
+from tenants.views.access import ClientRequest, client_view, render_page
+
+A_PAGE = 50
+_LINES: dict[str, Status] = {
+    "opened": Status("Opened", "broken", "broken"),
+    "noted": Status("Noted", "stopped", "pending"),
+    "cause": Status("Cause found", "attention", "attention"),
+    "closed": Status("Over", "running", "done"),
+    "failing": Status("Failed", "broken", "broken"),
+    "well": Status("Well", "running", "running"),
+    "told": Status("Told", "stopped", "done"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the timeline."""
+
+    entry: Entry
+    status: Status
+
+
+@require_safe
+@client_view(Permission.VIEW_INSTANCES)
+def index(request: ClientRequest, name: str) -> HttpResponse:
+    """All of them, newest first."""
+    instance = instances.get(request, name)
+    pages = Paginator(incident_timelines.of_instance(instance), A_PAGE)
+    page = pages.get_page(request.GET.get("page"))
+    context = {
+        "section": "instances",
+        "instance": instance,
+        "page": page,
+        "incidents": [show(each, timezone.now()) for each in page],
+    }
+    return render_page(request, "hosting/incidents.html", context)
+
+
+@require_safe
+@client_view(Permission.VIEW_INSTANCES)
+def page(request: ClientRequest, name: str, incident_id: uuid.UUID) -> HttpResponse:
+    """One with its timeline, live while it goes on."""
+    instance = instances.get(request, name)
+    now = timezone.now()
+    try:
+        incident = incident_timelines.of_instance(instance).get(pk=incident_id)
+    except Incident.DoesNotExist as error:
+        raise Http404("There is no such incident.") from error
+    shown = show(incident, now)
+    entries = incident_timelines.for_client(incident, client=request.client, now=now)
+    context = {
+        "section": "instances",
+        "instance": instance,
+        "shown": shown,
+        "incident": incident,
+        "lines": [Line(each, _LINES[each.kind]) for each in entries],
+        "every": SLOW,
+    }
+    state = (*shown.what_shows(), entries)
+    return render_live(request, "hosting/incident.html", context, state=state)
