@@ -119,7 +119,12 @@ def _server(use: ServerUse) -> SafeString:
 
 
 def _measured(use: ServerUse) -> SafeString:
-    return beside(f"{use.measured} of {use.instances}", moment(use.server.sampled_at))
+    return format_html(
+        '<span class="b-num">{} of {}</span><div class="b-dim">{}</div>',
+        use.measured,
+        use.instances,
+        moment(use.server.sampled_at, missing="never read"),
+    )
 
 
 _SERVERS = (

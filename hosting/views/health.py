@@ -29,12 +29,13 @@ class IncidentView:
     incident: Incident
     title: str
     sentence: str
+    cause: str
     status: Status
     lasted: timedelta
 
     def what_shows(self) -> tuple[object, ...]:
         """What can change about it on a page."""
-        return (self.incident.pk, self.incident.closed_at, self.sentence, self.incident.cause)
+        return (self.incident.pk, self.incident.closed_at, self.sentence, self.cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def show(incident: Incident, now: datetime) -> IncidentView:
         incident=incident,
         title=_TITLES[incident.kind],
         sentence=incident_timelines.summary_for_client(incident),
+        cause=incident.cause if incident.instance_id else "",  # a server's is not for clients
         status=GOES_ON if incident.is_open else OVER,
         lasted=(incident.closed_at or now) - incident.opened_at,
     )

@@ -154,7 +154,8 @@ def test_the_charts_show_each_span_by_model(
 ) -> None:
     enter(**OLD)
     enter("other", **OLD, currency="USD")
-    spend(), spend(), spend("other"), spend("new")
+    for model in ("gpt-4o", "gpt-4o", "other", "new"):
+        spend(model)
     cost = browser.get(f"{USAGE}cost?span={span}").content.decode()
     assert "gpt-4o <strong>EUR 4.60</strong>" in cost
     assert "What was spent in USD is in the costs, not in this chart." in cost
