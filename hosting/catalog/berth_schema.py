@@ -16,6 +16,7 @@ from hosting.catalog.fields import (
     MeterName,
     Name,
     Number,
+    PlainPath,
     SeriesName,
     SettingName,
     Tag,
@@ -160,11 +161,14 @@ class Counter(Strict):
 
 
 class Metrics(Strict):
-    """Where the app tells Prometheus what it did, and which of that is counted."""
+    """Where the app tells Prometheus what it did, and which of that is counted.
+
+    The edge closes that path where it is at the web service.
+    """
 
     service: Label
     port: Port
-    path: UrlPath = "/metrics"
+    path: PlainPath = "/metrics"
     counters: tuple[Counter, ...] = ()
 
 

@@ -21,6 +21,7 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 _USER = re.compile(r"[0-9]+(:[0-9]+)?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")  # RFC 6838, 4.2
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _ADDRESS = re.compile(r"https?://\S+")
 _METER = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SERIES = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,99}")
@@ -101,5 +102,8 @@ WebAddress = Annotated[
 ]
 MediaType = Annotated[
     Text, _matches(_MEDIA_TYPE, "must be a media type in lower case, such as application/json")
+]
+PlainPath = Annotated[
+    Text, _matches(_PLAIN_PATH, "must be a path of letters, digits and . _ ~ -, such as /metrics")
 ]
 AbsolutePath = Annotated[Text, AfterValidator(_absolute)]

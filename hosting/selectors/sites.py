@@ -54,6 +54,7 @@ def _site(instance: Instance, hostnames: tuple[str, ...]) -> Site | None:
             address=instance.web_address or _no_address(instance.server),
             port=instance.web_port or 1,
             state=_state(instance),
+            closed=_closed(instance),
         )
     except GiveUp as wrong:
         logger.error("the edge leaves out instance %s: %s", instance.pk, wrong)
@@ -64,6 +65,14 @@ def _state(instance: Instance) -> SiteState:
     if instance.is_routed:
         return "serving"
     return "holding" if instance.is_held else _PAGES.get(instance.state, "starting")
+
+
+def _closed(instance: Instance) -> str:
+    """Where its web service tells Prometheus what it did: for Berth alone, which asks it itself."""
+    berth = instance.definition["berth"]
+    metrics, web = berth.get("metrics"), berth["web"]
+    is_there = metrics and (metrics["service"], metrics["port"]) == (web["service"], web["port"])
+    return str(metrics.get("path", "/metrics")) if is_there else ""
 
 
 def _no_address(server: Server) -> str:

@@ -1,7 +1,7 @@
 """What is written into nginx's configuration, piece by piece.
 
 Most are format strings that ``render`` fills in, where a brace of nginx's own is doubled. ``MAPS``,
-``NO_LOG``, ``MISSED`` and ``AFTER_HOLD`` are used as they stand.
+``CLOSED``, ``NO_LOG``, ``MISSED`` and ``AFTER_HOLD`` are used as they stand.
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ MAPS = """
     map $request_uri $berth_path { default ""; "~^(?<berth_no_query>[^?]*)" $berth_no_query; }
     map $request $berth_method { default ""; "~^(?<berth_first_word>[A-Z]+) " $berth_first_word; }
     map $status $berth_retry_after { default ""; 429 1; 502 10; 503 30; 504 10; }
+"""
+
+# Express, on which n8n and Flowise stand, takes neither case nor a slash at the end to matter. What
+# is compared is the path as nginx understands it: decoded, with neither dots nor doubled slashes.
+CLOSED = """
+    map "$berth_closed $uri" $berth_is_closed { default ""; "~*^(/[^ ]+) \\1/*$" 1; }
 """
 
 # An error page's request is a GET by then, so method and path come from the request as it arrived.
@@ -120,6 +126,7 @@ SERVER = """
         error_page 503 /.berth/page/$berth_state.html;
         error_page 599 = @berth_hold;
         location / {{
+            if ($berth_is_closed) {{ return 404; }}
             if ($berth_state) {{ return 503; }}
             if (-f "{directory}/held/$berth_instance") {{ return 599; }}{limit}
             proxy_pass http://$berth_upstream;

@@ -105,10 +105,12 @@ def _site_maps(sites: tuple[Site, ...]) -> str:
         _map("$berth_upstream", sites, lambda site: f"{site.address}:{site.port}")
         + _map("$berth_instance", sites, lambda site: site.instance)
         + _map("$berth_state", closed, lambda site: site.state)
+        + _map("$berth_closed", (site for site in sites if site.closed), lambda site: site.closed)
+        + directives.CLOSED
     )
 
 
-def _map(variable: str, sites: tuple[Site, ...], value: Callable[[Site], str]) -> str:
+def _map(variable: str, sites: Iterable[Site], value: Callable[[Site], str]) -> str:
     lines = sorted(f"        {name} {value(site)};" for site in sites for name in site.hostnames)
     return "\n".join((f"\n    map $host {variable} {{", '        default "";', *lines, "    }\n"))
 

@@ -26,6 +26,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOSTNAME = re.compile(rf"(?:{_LABEL}\.)+(?=[0-9-]*[a-z]){_LABEL}")
 _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PATH = re.compile(r"/[A-Za-z0-9 /._+@,:=-]*")
+_CLOSED = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
 def hostname(value: str) -> str:
@@ -67,7 +68,8 @@ class Site:
 
     ``address`` and ``port`` are dialled only while the state is ``serving``. While it is
     ``holding``, requests wait for the end of a change; in any other state the edge answers with a
-    page of its own. ``max_body_bytes`` bounds one request's body.
+    page of its own. ``max_body_bytes`` bounds one request's body. ``closed`` is a path that is
+    nobody's business outside, such as that of the app's metrics.
     """
 
     instance: str
@@ -76,6 +78,7 @@ class Site:
     port: int
     state: SiteState
     max_body_bytes: int = 64 * MEBIBYTE
+    closed: str = ""
 
     def __post_init__(self) -> None:
         if not _INSTANCE.fullmatch(self.instance):
@@ -87,6 +90,8 @@ class Site:
         address(self.address)
         whole(self.port, "a port", 1, 65535)
         whole(self.max_body_bytes, "the largest body in bytes", 1, 2**40)
+        if self.closed and not _CLOSED.fullmatch(self.closed):
+            raise GiveUp(f"{self.closed!r} is not a path that can be closed")
         if self.state not in get_args(SiteState):
             raise GiveUp(f"{self.state!r} is none of {', '.join(get_args(SiteState))}")
 

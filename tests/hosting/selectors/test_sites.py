@@ -21,6 +21,25 @@ def test_one_wrong_row_keeps_nobody_else_from_the_edge(
     assert str(wrong.pk) in caplog.text
 
 
+def test_an_apps_metrics_are_closed_where_the_edge_would_reach_them(
+    order: Callable[..., Instance], memory_server: Server
+) -> None:
+    instance = order("book")
+    berth = instance.definition["berth"]
+    web = berth["web"]
+    for service, port, closed in (
+        (web["service"], web["port"], "/own/metrics"),
+        (web["service"], web["port"] + 1, ""),
+        ("other", web["port"], ""),
+    ):
+        berth["metrics"] = {"service": service, "port": port, "path": "/own/metrics"}
+        instance.save()
+        assert [site.closed for site in sites.all_sites()] == [closed]
+    berth["metrics"] = None
+    instance.save()
+    assert [site.closed for site in sites.all_sites()] == [""]
+
+
 def test_an_instance_that_is_not_routed_is_never_dialled(
     order: Callable[..., Instance], memory_server: Server
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,29 @@ def test_it_passes_the_path_as_it_came(edge, backend, site):
 
     path = "/a//b/%2e%2e/%2F?x=%20y&z=//"
     assert edge.get("n8n.acme.example", path).seen["path"] == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/metrics", "/metrics/", "/METRICS", "/metrics//?x=1", "//metrics", "/x/../metrics"),
+        *("/%6detrics", "/./metrics", "/metrics%2f", "/metrics?a=/b"),
+    ],
+)
+@pytest.mark.parametrize("state", ["serving", "holding"])
+def test_what_is_closed_stays_closed_however_it_is_written(edge, backend, site, path, state):
+    acme = replace(site("acme", backend("for acme"), state), closed="/metrics")
+    serve(edge, acme, site("bobs", backend("for bobs")))
+    assert edge.get("n8n.acme.example", path).status == 404
+    assert edge.get("n8n.bobs.example", path).seen["backend"] == "for bobs"
+
+
+def test_what_only_looks_like_it_stays_open(edge, backend, site):
+    serve(edge, replace(site("acme", backend("for acme")), closed="/api/v1/metrics"))
+    paths = ("/", "/metrics", "/api/v1/metrics-of-mine", "/api/v1", "/x?/api/v1/metrics")
+    for path in (*paths, "/api/v1/metrics/x"):
+        assert edge.get("n8n.acme.example", path).seen["path"] == path
+    assert edge.get("n8n.acme.example", "/Api/V1/Metrics").status == 404
 
 
 def test_it_answers_404_with_a_page_for_an_unknown_host(edge, backend, site):
