@@ -16,6 +16,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from tenants.admin import searching
 from tenants.admin.paging import PagesOfKeys
 from tenants.errors import Refused
 from tenants.models import User
@@ -78,6 +79,15 @@ class StaffAdmin(UnfoldModelAdmin[M]):
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         """Never: what can end, ends through a service."""
         return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[M], search_term: str
+    ) -> tuple[models.QuerySet[M], bool]:
+        """Those that have the words; none of them twice."""
+        fields = self.get_search_fields(request)
+        if not fields or not search_term:
+            return queryset, False
+        return searching.search(queryset, fields, search_term), False
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without “delete selected”, which would go past the services."""
