@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hosting.models import (
@@ -20,7 +21,8 @@ from hosting.models import (
     Trial,
 )
 from hosting.selectors import trials
-from tenants.display import Tone, badge
+from hosting.selectors.meters import Meter
+from tenants.display import Tone, badge, number
 
 INSTANCE: dict[str, Tone] = {
     Instance.State.NEW: "busy",
@@ -178,3 +180,21 @@ def rollout_item_state(item: RolloutItem) -> SafeString:
 def stray_state(stray: Stray) -> SafeString:
     """What became of it."""
     return badge(stray.get_state_display(), STRAY[stray.state])
+
+
+def bar(meter: Meter) -> SafeString:
+    """How full something is, in words and as a bar. Not a template: a page has 150 of them."""
+    said = format_html("<strong>{}</strong> of {}", number(meter.used), number(meter.capacity))
+    if meter.unit:
+        said = format_html("{} {}", said, meter.unit)
+    return format_html(
+        '<div class="b-meter"><span class="b-meter-text">{}</span>'
+        '<svg class="b-bar" role="img" aria-label="{}: {} %{}">'
+        '<rect class="b-fill-{}" width="{}%" height="6" rx="3" /></svg></div>',
+        meter.text or said,
+        meter.label,
+        meter.percent,
+        "" if meter.text else " given away",
+        meter.tone,
+        meter.width,
+    )

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from hosting.admin import rows, server_page
-from hosting.admin.tables import NUMBER, Column, Table, bar, beside, link
-from hosting.display import INSTANCE, instance_state
+from hosting.admin.tables import NUMBER, Column, Table, beside, link
+from hosting.display import INSTANCE, bar, instance_state
 from hosting.models import Instance, Server
 from hosting.selectors import overview
 from hosting.selectors.meters import meters

@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 
 from hosting.admin import waves
 from hosting.admin.fleet import title
-from hosting.admin.tables import bar, link
-from hosting.display import server_answer, server_availability
+from hosting.admin.tables import link
+from hosting.display import bar, server_answer, server_availability
 from hosting.models import Operation, Server
 from hosting.selectors import incidents
 from hosting.selectors import servers as reading

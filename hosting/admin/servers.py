@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from hosting.admin import acting, server_page, waves
-from hosting.admin.tables import bar
+from hosting.display import bar
 from hosting.models import Server
 from hosting.selectors.capacity import with_reserved
 from hosting.selectors.meters import meters

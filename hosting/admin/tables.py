@@ -6,12 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-
-from hosting.selectors.meters import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +55,3 @@ def with_note(first: object, note: str) -> SafeString:
     if not note:
         return format_html("{}", first)
     return format_html('{}<div class="b-dim b-reason">{}</div>', first, note)
-
-
-def bar(meter: Meter) -> SafeString:
-    """How full something is."""
-    return render_to_string("admin/hosting/meter.html", {"meter": meter})

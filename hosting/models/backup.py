@@ -118,6 +118,11 @@ class Backup(models.Model):
                 condition=models.Q(verified_at__isnull=False, removed_at=None),
                 name="backup_proven",
             ),
+            models.Index(
+                fields=("-taken_at", "instance"),
+                condition=models.Q(verified_at__isnull=False, removed_at=None),
+                name="backup_proven_lately",
+            ),
         )
 
     def __str__(self) -> str:

@@ -24,6 +24,13 @@ class RestoreTest(Trial):
 
     class Meta(Trial.Meta):
         constraints = result_constraints("restore_tests")
+        indexes = (
+            models.Index(
+                fields=("-ended_at", "backup"),
+                condition=models.Q(passed=True),
+                name="restore_test_passed_lately",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"restore test of {self.backup}"

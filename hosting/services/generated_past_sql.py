@@ -50,11 +50,13 @@ ON CONFLICT DO NOTHING
 _BACKUPS = """
 INSERT INTO hosting_backup (id, instance_id, operation_id, trigger, manifest, stored, secrets,
     taken_at, size_bytes, stored_bytes, verified_at, is_pinned, created_at)
-SELECT gen_random_uuid(), operation.instance_id, operation.id, 'nightly', '{"generated": true}',
-    '[]', '', operation.started_at, 80000000, 1500000,
+SELECT gen_random_uuid(), operation.instance_id, operation.id, 'nightly',
+    jsonb_build_object('app', instance.app, 'version', instance.version), '[]', '',
+    operation.started_at, 80000000, 1500000,
     CASE WHEN operation.state = 'succeeded' THEN operation.finished_at END, false,
     operation.requested_at
 FROM hosting_operation AS operation
+JOIN hosting_instance AS instance ON instance.id = operation.instance_id
 WHERE operation.worker = 'generated' AND operation.kind = 'backup'
     AND NOT EXISTS (SELECT FROM hosting_backup WHERE operation_id = operation.id)
 ORDER BY operation.requested_at
@@ -63,11 +65,12 @@ _SCRATCH = f"""
 INSERT INTO hosting_instance (id, client_id, name, app, version, definition, image_pins, plan_id,
     server_id, state, state_reason, is_routed, order_key, expected, generation, purpose,
     made_from_id, ring, changes_from, changes_until, repairs, created_at, first_running_at,
-    delete_requested_at, deleted_at)
+    delete_requested_at, deleted_at, suspended_for, starts_again)
 SELECT gen_random_uuid(), instance.client_id, 'test-' || substr(md5(backup.id::text), 1, 8),
     instance.app, instance.version, instance.definition, '{{}}', instance.plan_id,
     instance.server_id, 'deleted', '', false, '', '{{}}', 1, 'restore_test', backup.id, 'normal',
-    '01:00', '05:00', 0, ended - interval '5 min', ended - interval '1 min', ended, ended
+    '01:00', '05:00', 0, ended - interval '5 min', ended - interval '1 min', ended, ended,
+    '', false
 FROM {THEIRS} JOIN hosting_backup AS backup ON backup.instance_id = instance.id
     AND backup.verified_at IS NOT NULL AND {_TESTED}
 CROSS JOIN LATERAL (SELECT backup.verified_at + interval '2 h' AS ended) AS test

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from hosting import display as states
 from hosting.models import Instance, Operation, OperationStep
 from hosting.selectors import overview
+from hosting.selectors.meters import Meter
 from tenants import display
 from tenants.display import Tone
 
@@ -70,6 +71,12 @@ def instance_state(instance: Instance) -> SafeString:
 def operation_state(operation: Operation) -> SafeString:
     """An operation's state."""
     return states.operation_state(operation)
+
+
+@register.filter
+def bar(meter: Meter) -> SafeString:
+    """How full something is."""
+    return states.bar(meter)
 
 
 @register.filter
