@@ -1,4 +1,4 @@
-"""What is wrong with a document that is refused."""
+"""What is wrong with an invoice that can't be written so."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 
 class Faulty(Exception):
-    """A document that may not leave, with a sentence for each of its faults."""
+    """An invoice or credit note that a file can't hold, with a sentence for each reason."""
 
     def __init__(self, number: str, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        super().__init__(f"{number} can't be issued as a document: {' '.join(self.faults)}")
+        super().__init__(f"{number}: {' '.join(self.faults)}")

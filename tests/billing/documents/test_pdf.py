@@ -100,9 +100,7 @@ def test_a_document_that_is_off_by_a_cent_is_not_printed() -> None:
     with pytest.raises(Faulty) as refused:
         pdf.write(off)
 
-    assert str(refused.value) == (
-        "R-2026-0042 can't be issued as a document: The amount due is 141.26, not 141.27."
-    )
+    assert str(refused.value) == "R-2026-0042: The amount due is 141.26, not 141.27."
 
 
 def test_a_page_fetches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
