@@ -154,7 +154,7 @@ def _containers(instance: Instance) -> tuple[engine.Container, ...]:
 
 
 _HANDS: dict[str, Callable[[str], object]] = {
-    "docker rm -f": lambda name: engine.client().remove_container(name, force=True),
+    "docker rm -f": lambda name: engine.client().remove_container(name, force=True, v=True),
     "docker stop": lambda name: engine.client().stop(name, timeout=5),
     "docker kill": lambda name: engine.client().kill(name),
 }

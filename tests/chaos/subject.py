@@ -88,7 +88,7 @@ class Subject:
             return fleet.newest(self.instance)
         self.make_ready(kind)
         if kind == _Kind.REPAIR:  # there is something to repair then
-            engine.client().remove_container(f"{self.instance.project}-web", force=True)
+            engine.client().remove_container(f"{self.instance.project}-web", force=True, v=True)
         return Operation.objects.get(pk=fleet.ask(self.instance, kind).pk)
 
     def do(self, kind: str) -> None:

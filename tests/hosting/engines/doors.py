@@ -158,7 +158,7 @@ class DockerBackdoor:
         self.api.stop(f"{stack.project}-{service}", timeout=1)
 
     def remove_container(self, stack: Stack, service: str) -> None:
-        self.api.remove_container(f"{stack.project}-{service}", force=True)
+        self.api.remove_container(f"{stack.project}-{service}", force=True, v=True)
 
     def rename(self, stack: Stack, service: str, name: str) -> None:
         cli("rename", f"{stack.project}-{service}", name)
