@@ -23,7 +23,7 @@ def peppol_bis(document: Document) -> bytes:
 
     Raises ``Faulty`` as the other does, and for rules of Peppol's.
     """
-    _refuse(document, (*own_faults(document), *_currency(document), *peppol.faults(document)))
+    _refuse(document, (*own_faults(document), *why_not_peppol(document)))
     xml = ubl.write(document)
     is_invoice = document.kind is Kind.INVOICE
     _refuse(document, (rules.UBL_INVOICE if is_invoice else rules.UBL_CREDIT_NOTE).faults(xml))
@@ -33,6 +33,14 @@ def peppol_bis(document: Document) -> bytes:
 def own_faults(document: Document) -> tuple[str, ...]:
     """What is wrong with a document whatever becomes of it, its PDF included."""
     return (*sums.faults(document), *checks.faults(document))
+
+
+def why_not_peppol(document: Document) -> tuple[str, ...]:
+    """Why Peppol can't take a document that is otherwise right, a sentence each.
+
+    A consumer has no address there, for one: then there is no such file, and nothing is wrong.
+    """
+    return (*_currency(document), *peppol.faults(document))
 
 
 def can_be(document: Document) -> bool:

@@ -115,8 +115,9 @@ class Line:
     allowances and with its charges.
 
     Prices are not negative and have at most four decimals; what is smaller is priced by a larger
-    ``base_quantity``: 1.25 for 1,000,000 tokens. A part of a month is 17 ``DAY`` at the month's
-    price for a base quantity of 30. What is taken back has a negative quantity.
+    ``base_quantity`` (``numbers.in_four_decimals``): 1.25 for 1,000,000 tokens. A part of a month
+    is 17 ``DAY`` at the month's price for a base quantity of 30. What is taken back has a negative
+    quantity.
     """
 
     number: str

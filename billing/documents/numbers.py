@@ -14,6 +14,14 @@ def rounded(value: Fraction | Decimal, exponent: int) -> Decimal:
     return Decimal((int(exact < 0), digits, -exponent))  # no context cuts this one
 
 
+def in_four_decimals(price: Decimal, base: Decimal = Decimal(1)) -> tuple[Decimal, Decimal]:
+    """The same price for a larger base quantity, until four decimals hold it: 0.00125 for 1 is
+    0.0125 for 10.
+    """
+    by = Decimal(10) ** max(0, decimals(price) - 4)
+    return price * by, base * by
+
+
 def decimals(value: Decimal) -> int:
     """How many decimals it needs: 2 for 1.250."""
     exponent = value.normalize().as_tuple().exponent

@@ -12,7 +12,7 @@ import pytest
 
 from billing.documents import cii, einvoices, rules, sums, ubl
 from billing.documents.errors import Faulty
-from billing.documents.invoice import Document, Party, Period
+from billing.documents.invoice import Document, Party, Period, Vat, VatCategory
 from tests.billing.documents import samples
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -31,6 +31,32 @@ def test_it_writes_the_golden_peppol_invoice(name: str) -> None:
     made = einvoices.peppol_bis(samples.GOLDEN[name])
 
     assert made.decode() == (GOLDEN / f"{name}.ubl.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("category", "reason_code"),
+    [("S", ""), ("Z", ""), ("E", "VATEX-EU-132"), ("AE", "VATEX-EU-AE"), ("G", "VATEX-EU-G")],
+)
+def test_each_category_makes_both_e_invoices(category: str, reason_code: str) -> None:
+    vat = Vat(category=VatCategory(category), rate=Decimal(19 if category == "S" else 0))
+    made = samples.document([samples.line(1, "n8n Business", "1", "89.00", vat=vat)])
+    (total,) = made.vat
+    reason = "Why no VAT is charged." if reason_code else ""
+    document = replace(made, vat=(replace(total, reason=reason, reason_code=reason_code),))
+
+    assert einvoices.factur_x(document)
+    assert einvoices.peppol_bis(document)
+
+
+def test_a_consumer_s_invoice_is_right_and_not_for_peppol() -> None:
+    buyer = _without(samples.ACME, vat_number="", name="Alice Winter")
+    document = samples.document(buyer=buyer)
+
+    assert einvoices.factur_x(document)
+    assert einvoices.why_not_peppol(document) == (
+        "Peppol wants an electronic address of the buyer, or a VAT number that can be one.",
+    )
+    assert einvoices.why_not_peppol(samples.document()) == ()
 
 
 def _without(party: Party, **fields: Any) -> Party:

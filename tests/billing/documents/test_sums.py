@@ -207,6 +207,24 @@ def test_whatever_the_lines_are_their_sums_add_up(
     assert document.totals.gross == sum(each.basis + each.amount for each in document.vat)
 
 
+@pytest.mark.parametrize(
+    ("price", "base", "expected"),
+    [
+        ("89.00", "1", ("89.00", "1")),
+        ("0.0042", "1", ("0.0042", "1")),
+        ("0.00125", "1", ("0.0125", "10")),
+        ("0.0000025", "1000", ("0.0025", "1000000")),
+    ],
+)
+def test_a_fine_price_is_for_a_larger_quantity(
+    price: str, base: str, expected: tuple[str, str]
+) -> None:
+    scaled = numbers.in_four_decimals(Decimal(price), Decimal(base))
+
+    assert scaled == (Decimal(expected[0]), Decimal(expected[1]))
+    assert numbers.decimals(scaled[0]) <= 4
+
+
 @given(value=st.fractions(), exponent=st.sampled_from([0, 2, 3]))
 def test_rounding_is_never_off_by_more_than_a_half_and_mirrors(
     value: Fraction, exponent: int
