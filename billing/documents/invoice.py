@@ -45,7 +45,7 @@ class Vat:
     rate: Decimal
 
     def __str__(self) -> str:
-        return f"of category {self.category.value} at {self.rate} %"
+        return f"of category {self.category.value} at {self.rate.normalize():f} %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

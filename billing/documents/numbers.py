@@ -14,6 +14,11 @@ def rounded(value: Fraction | Decimal, exponent: int) -> Decimal:
     return Decimal((int(exact < 0), digits, -exponent))  # no context cuts this one
 
 
+def tidy(value: Decimal, least: int = 0) -> Decimal:
+    """The same number with no more decimals than it needs: 17 for 17.000000."""
+    return Decimal(plain(value, least))
+
+
 def in_four_decimals(price: Decimal, base: Decimal = Decimal(1)) -> tuple[Decimal, Decimal]:
     """The same price for a larger base quantity, until four decimals hold it: 0.00125 for 1 is
     0.0125 for 10.

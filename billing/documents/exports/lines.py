@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from billing.documents.invoice import Document, DocumentAllowance, Line, Vat
-from billing.documents.numbers import decimals, plain, rounded
+from billing.documents.numbers import decimals, plain, rounded, tidy
 
 MOST_DECIMALS = 4  # of a quantity or price, in Xero as in QuickBooks
 
@@ -47,26 +47,26 @@ def _tax(basis: Decimal, vat: Vat, document: Document) -> Decimal:
 
 def _untaxed(document: Document) -> Iterator[FlatLine]:
     for line in document.lines:
-        yield _flat(line)
+        yield _flat(line, document.exponent)
     for allowance in document.allowances:
         yield _of_allowance(allowance)
 
 
-def _flat(line: Line) -> FlatLine:
+def _flat(line: Line, exponent: int) -> FlatLine:
     """As it is where that is exact, and else one piece at its net; the text says how it came."""
     text = f"{line.name}: {line.description}" if line.description else line.name
-    quantity, price = line.quantity, line.price
+    quantity, price = tidy(line.quantity), tidy(line.price, exponent)
     if not _is_exact(line):
         text = f"{text} ({_made(line)})"
         # What is taken back keeps its sign at the quantity.
         quantity = Decimal(-1 if line.net < 0 else 1)
-        price = abs(line.net)
+        price = rounded(abs(line.net), exponent)
     return FlatLine(
         name=line.name,
         description=text,
         quantity=quantity,
         price=price,
-        amount=line.net,
+        amount=rounded(line.net, exponent),
         vat=line.vat,
     )
 

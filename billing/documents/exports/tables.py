@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from billing.documents.exports.cells import Row
 from billing.documents.invoice import Document, Kind
-from billing.documents.numbers import rounded
+from billing.documents.numbers import rounded, tidy
 
 DOCUMENTS: tuple[str, ...] = (
     "Number",
@@ -93,14 +93,14 @@ def line_rows(document: Document) -> Iterator[Row]:
             line.description,
             line.period.first_day if line.period else None,
             line.period.last_day if line.period else None,
-            _sign(document) * line.quantity,
+            tidy(_sign(document) * line.quantity),
             line.unit,
-            line.price,
-            line.base_quantity,
+            tidy(line.price, document.exponent),
+            tidy(line.base_quantity),
             document.currency,
             _amount(document, line.net),
             line.vat.category.value,
-            line.vat.rate,
+            tidy(line.vat.rate),
         )
 
 
@@ -110,7 +110,7 @@ def vat_rows(document: Document) -> Iterator[Row]:
         yield (
             document.number,
             total.vat.category.value,
-            total.vat.rate,
+            tidy(total.vat.rate),
             document.currency,
             _amount(document, total.basis),
             _amount(document, total.amount),

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 from lxml import etree
 
-from billing.documents.exports import csv_file, tables, xlsx
+from billing.documents.exports import csv_file, lines, tables, xlsx
 from billing.documents.invoice import Document
 from tests.billing.documents import samples
 
@@ -72,6 +72,19 @@ def test_csv_of_lines_has_a_row_for_each() -> None:
         "2.50",
         "1000000",
     )
+
+
+def test_numbers_have_no_decimals_that_say_nothing() -> None:
+    """A database's columns have more of them."""
+    vat = replace(samples.STANDARD, rate=Decimal("19.00"))
+    line = samples.line(1, "n8n", "17.000000", "29.0000", base_quantity=Decimal("30.0"), vat=vat)
+    line = replace(line, net=Decimal("16.430"))
+    (row,) = _rows(b"".join(csv_file.of_lines([samples.document([line])])))
+    (flat,) = lines.flat(samples.document([line]))
+
+    assert (row["Quantity"], row["Price"], row["Price is for"]) == ("17", "29.00", "30")
+    assert (row["Net"], row["VAT rate"]) == ("16.43", "19")
+    assert (str(flat.quantity), str(flat.amount)) == ("1", "16.43")
 
 
 def test_csv_is_known_as_utf_8_and_ends_its_lines_as_rfc_4180_wants() -> None:
