@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -11,13 +10,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import (
-    ChoicesDropdownFilter,
-    DropdownFilter,
-    RelatedDropdownFilter,
-)
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from hosting.admin import rows
+from hosting.admin.open_filter import OpenFilter
 from hosting.admin.tables import Column, Table
 from hosting.display import incident_state
 from hosting.models import Incident
@@ -94,23 +90,6 @@ ADVICE: dict[str, str] = {
         " compare it with a backup."
     ),
 }
-
-
-class OpenFilter(DropdownFilter):  # type: ignore[misc]  # unfold is untyped
-    """Those that go on, or those that are over."""
-
-    title = "state"
-    parameter_name = "is"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        """The two."""
-        return [("open", "Open"), ("over", "Over")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Incident]) -> QuerySet[Incident]:
-        """Those in that state; all where nothing is chosen."""
-        if self.value() in ("open", "over"):
-            return queryset.filter(closed_at__isnull=self.value() == "open")
-        return queryset
 
 
 @admin.register(Incident)

@@ -54,6 +54,12 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Incidents", "warning", "hosting_incident_changelist", "hosting.view_incident"),
             (
+                "Limit warnings",
+                "speed",
+                "hosting_limitwarning_changelist",
+                "hosting.view_limitwarning",
+            ),
+            (
                 "Maintenance",
                 "construction",
                 "hosting_maintenancewindow_changelist",

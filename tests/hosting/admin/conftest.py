@@ -19,6 +19,7 @@ from hosting.models import (
     Hostname,
     Incident,
     Instance,
+    LimitWarning,
     Operation,
     OperationStep,
     Plan,
@@ -117,6 +118,7 @@ def _reliability(tag: str, server: Server, failed: Instance) -> None:
     )
     Incident.objects.create(kind="disk_low", server=server, summary="Low.")
     Incident.objects.create(kind="instance_degraded", instance=failed, summary="Degraded.")
+    LimitWarning.objects.create(kind="disk", instance=running, summary="Full.", plan=running.plan)
     failed.drifts.create(kind="stopped", subject="web", found="web", operation=operation)
     Stray.objects.create(server=server, kind="volume", reference=tag, name=tag)
     Backup.objects.create(instance=failed, operation=operation, trigger="nightly")

@@ -44,6 +44,8 @@ PAGES: dict[str, frozenset[str]] = {
     "hosting_fleetaction_add": frozenset(),
     "hosting_incident_changelist": frozenset({OPERATIONS, SUPPORT}),
     "hosting_incident_add": frozenset(),
+    "hosting_limitwarning_changelist": frozenset({OPERATIONS, SUPPORT}),
+    "hosting_limitwarning_add": frozenset(),
     "hosting_channel_changelist": frozenset({OPERATIONS}),
     "hosting_channel_add": frozenset({OPERATIONS}),
     "hosting_delivery_changelist": frozenset({OPERATIONS, SUPPORT}),

@@ -29,6 +29,7 @@ PAGES = (
     "hosting_server_changelist",
     "hosting_fleetaction_changelist",
     "hosting_incident_changelist",
+    "hosting_limitwarning_changelist",
     "hosting_stray_changelist",
     "hosting_chore_changelist",
     "hosting_plan_changelist",

@@ -86,6 +86,27 @@ def test_longer_spans_are_put_together(
             assert known == pytest.approx([expected.get(measure, 0)] * len(known))
 
 
+@pytest.mark.parametrize("span", [DAY, 30 * DAY, 365 * DAY])
+def test_what_has_just_begun_is_shown_by_its_readings(
+    span: timedelta, order: Order, memory_server: Server
+) -> None:
+    book = order("young")
+    record(book, *steady(NOON, NOON + 2 * MINUTE, cores=0.5))
+    shown = _series(book, Measure.CPU, NOON + 3 * MINUTE - span, NOON + 3 * MINUTE)
+    assert shown.step == timedelta()
+    assert [each.value for each in shown.points] == pytest.approx([0.5] * 8)
+
+
+def test_what_is_known_for_longer_is_not(order: Order, memory_server: Server) -> None:
+    book = order("older")
+    record(book, *steady(NOON, NOON + 3 * HOUR, cores=0.5, every=30))
+    rollups.roll_up(now=NOON + 3 * HOUR)
+    shown = _series(book, Measure.CPU, NOON + 3 * HOUR - DAY, NOON + 3 * HOUR)
+    assert shown.step == 15 * MINUTE
+    two = _series(book, Measure.CPU, NOON + 105 * MINUTE - DAY, NOON + 105 * MINUTE)
+    assert two.step == timedelta()  # all of it lies in the last two hours
+
+
 def test_days_begin_at_the_clients_midnight(book: Instance) -> None:
     book.client.timezone = "Europe/Berlin"
     book.client.save()

@@ -20,6 +20,7 @@ from hosting.models import (
     HealthSlot,
     Instance,
     LimitWarning,
+    Probe,
     ResourceDay,
     ResourceQuarter,
     UsageSum,
@@ -27,6 +28,7 @@ from hosting.models import (
 from hosting.models.health import RESPONSE_BUCKETS_MS
 from hosting.views.usage_charts import CHARTS, SPANS
 from tenants.models import Role, User
+from tests.hosting.metered import record, steady
 
 PAGE = "/c/acme/instances/book/usage/"
 Login = Callable[[User | None], Browser]
@@ -143,10 +145,10 @@ def test_a_hole_breaks_the_line(measured: Instance, browser: Browser) -> None:
 
 
 def test_bars_are_told_apart_and_say_what_they_are(measured: Instance, browser: Browser) -> None:
-    chart = _chart(browser, "executions")
+    chart = _chart(browser, "executions", "hour")
     assert "<title>Success: 8</title>" in chart
     assert "<title>Failed: 2</title>" in chart
-    assert "Failed <strong>24</strong>" in chart
+    assert "Failed <strong>24</strong>" in _chart(browser, "executions")
 
 
 def test_uptime_is_never_rounded_up(measured: Instance, browser: Browser) -> None:
@@ -178,6 +180,43 @@ def test_a_warning_is_above_the_charts(book: Instance, browser: Browser) -> None
     page = browser.get(PAGE).content.decode()
     assert "The disk is full in 3 days." in page
     assert "Plan Small would be enough." in page
+
+
+@pytest.mark.parametrize("span", ["day", "week", "month", "year"])
+def test_what_has_just_begun_is_shown_by_its_readings(
+    span: str, book: Instance, browser: Browser
+) -> None:
+    now = timezone.now()
+    record(book, *steady(now - timedelta(minutes=2), now - timedelta(seconds=5), cores=0.5))
+    for number in range(4):
+        Probe.objects.create(
+            instance=book,
+            at=now - timedelta(seconds=15 * (number + 1)),
+            seconds=15,
+            is_up=True,
+            is_answering=True,
+            ms=40 + number,
+        )
+    chart = _chart(browser, "cpu", span)
+    assert "<strong>0.5 cores</strong>" in chart
+    assert "it is measured since then." in chart
+    assert chart.count('<tr data-x="') == 7
+    response = _chart(browser, "response", span)
+    assert "Each look <strong>40 ms</strong>" in response
+    assert response.count('<tr data-x="') == 4
+
+
+def test_a_year_is_told_by_weeks(measured: Instance, browser: Browser) -> None:
+    HealthDay.objects.filter(day=timezone.now().date()).update(down_seconds=900)
+    chart = _chart(browser, "uptime", "year")
+    assert "Week of " in chart
+    assert 2 <= chart.count("<tr data-x=") <= 3
+
+
+def test_values_stand_beside_the_plot(measured: Instance, browser: Browser) -> None:
+    assert "chart-margin-short" in _chart(browser, "memory")
+    assert "chart-margin-long" in _chart(browser, "cpu")
+    assert 'class="chart-mark chart-value" x="-8"' in _chart(browser, "executions")
 
 
 @pytest.mark.parametrize("path", ["", "cpu", "cpu.csv"])
