@@ -6,10 +6,12 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import close_old_connections, connection
 from django.test import override_settings
+from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -17,6 +19,7 @@ from hosting.flows import runner
 from hosting.models import Instance, Plan, Server
 from hosting.services import turns
 from tenants.models import User
+from tests.hosting.metered import record, steady
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PASSWORD = "correct horse battery"
@@ -223,3 +226,40 @@ def test_it_works_by_keyboard_alone(
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/c/acme/instances/book/$"))
     assert problems == []
+
+
+def test_a_chart_is_read_with_keys_keeps_its_place_and_fails_alone(
+    page: Page, alice: User, order: Callable[..., Instance], problems: list[str]
+) -> None:
+    now = timezone.now()
+    record(order(), *steady(now - timedelta(minutes=5), now, cores=0.5), now=now)
+    log_in(page, alice)
+    expect(page.get_by_role("link", name="book", exact=True)).to_be_visible()
+    page.goto("/c/acme/instances/book/usage/")
+    figure = page.locator("#chart-cpu [data-chart]")
+    tip = figure.locator(".chart-tip")
+    figure.focus()
+    page.keyboard.press("End")
+    expect(tip).to_have_text(re.compile(r"CPU: 0\.5 cores"))
+    expect(page.locator("#said")).to_have_text(re.compile(r"CPU: 0\.5 cores"))
+    page.keyboard.press("Home")
+    first = tip.inner_text()
+    with page.expect_response("**/usage/cpu?*"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(tip).to_have_text(first, use_inner_text=True)
+    expect(figure).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    figure.hover()
+    expect(tip).to_be_visible()
+    assert problems == []
+
+    page.route("**/usage/cpu?*", lambda route: route.fulfill(status=500))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#chart-cpu .part-stale")).to_contain_text("CPU: Berth could not read this")
+    expect(figure).to_be_visible()
+    page.reload()
+    said = "CPU: Berth could not read this (error 500). It is tried again by itself."
+    expect(page.locator("#chart-cpu")).to_have_text(said)
+    expect(page.locator("#chart-memory [data-chart]")).to_be_visible()
+    expect(page.locator("#offline")).to_be_hidden()
