@@ -21,6 +21,8 @@ AFTER = timedelta(minutes=1)  # and those that ended it are not newer
 MOST_LOOKS = 2000  # that are read: eight hours of them
 MOST_RUNS = 20  # of looks alike that are shown
 
+_NOT_ANSWERING = " does not answer since "  # as services.outages writes it
+
 # What a client is told of what carries its instance along with those of others.
 _FOR_CLIENTS: dict[str, tuple[str, str]] = {
     Incident.Kind.SERVER_DOWN: (
@@ -62,7 +64,7 @@ def for_client(incident: Incident, *, client: Client, now: datetime) -> list[Ent
 def summary_for_client(incident: Incident) -> str:
     """What is or was wrong, in a sentence."""
     words = _FOR_CLIENTS.get(incident.kind)
-    return words[0] if words else reasons.taken_apart(incident.summary).sentence
+    return words[0] if words else _own(reasons.taken_apart(incident.summary).sentence)
 
 
 def of_instance(instance: Instance) -> QuerySet[Incident]:
@@ -97,10 +99,16 @@ def _sentence(event: IncidentEvent) -> str:
 
 def _worded(event: IncidentEvent, words: tuple[str, str] | None) -> Entry | None:
     if words is None:
-        return Entry(event.at, _kind(event), _sentence(event))
+        return Entry(event.at, _kind(event), _own(_sentence(event)))
     if event.kind == IncidentEvent.Kind.OPENED:
         return Entry(event.at, "opened", words[0])
     return Entry(event.at, "closed", words[1]) if event.kind == event.Kind.CLOSED else None
+
+
+def _own(sentence: str) -> str:
+    """On the instance's own page, without its name and a moment that stands beside it."""
+    _, since, why = sentence.partition(" UTC: ")
+    return f"It does not answer: {why}" if since and _NOT_ANSWERING in sentence else sentence
 
 
 def _looks(incident: Incident, now: datetime) -> list[Entry]:

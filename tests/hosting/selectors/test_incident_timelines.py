@@ -45,14 +45,13 @@ def look(instance: Instance, number: int, error: str = "", excuse: str = "") -> 
     )
 
 
-def down(instance: Instance, **more: str) -> Incident:
+def down(instance: Instance) -> Incident:
     """It does not answer since the third look."""
     return incidents.open_for(
         kind=_Kind.INSTANCE_DOWN,
         instance=instance,
-        summary="book does not answer.",
+        summary="acme/book does not answer since 2026-03-10 12:00:00 UTC: answered 503.",
         now=NOW + 2 * LOOK,
-        **more,
     )
 
 
@@ -87,7 +86,7 @@ def test_looks_causes_and_the_end_stand_in_order(book: Instance) -> None:
     assert lines == [
         ("failing", "A look failed: no answer within 5 s."),
         ("failing", "3 looks in a row failed: answered 503."),
-        ("opened", "book does not answer."),
+        ("opened", incident.summary),
         ("cause", "It ran out of memory."),
         ("well", "4 looks in a row found it well."),
         ("closed", "It is over."),
@@ -122,7 +121,9 @@ def test_each_reads_who_of_theirs_was_told(
         "“Instance does not answer: acme/book” to operations: no channel is for it.",
         "“book can't be reached” to Acme, by mail Alice: being collected.",
     ]
-    theirs = [text for kind, text in told(incident, book.client) if kind == "told"]
+    lines = told(incident, book.client)
+    assert lines[0] == ("opened", "It does not answer: answered 503.")
+    theirs = [text for kind, text in lines if kind == "told"]
     assert theirs == ["“book can't be reached”, by mail Alice: being collected."]
 
 
