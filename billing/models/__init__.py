@@ -1,6 +1,32 @@
-"""Tables of what it costs: rates of language models, and what instances spent on them."""
+"""Tables of what it costs: prices, subscriptions, invoices and payments, and of language models."""
 
 from billing.models.cost import ModelCost
+from billing.models.discount import Coupon, CreditEntry, Discount
+from billing.models.invoice import BillingPeriod, BillingRun, Invoice, InvoiceLine
+from billing.models.party import BillingProfile, NumberSeries, Seller
+from billing.models.payment import Payment, Settlement
+from billing.models.price import Interval, Price
 from billing.models.rate import PlanBudget, Rate
+from billing.models.subscription import Span, Subscription
 
-__all__ = ["ModelCost", "PlanBudget", "Rate"]
+__all__ = [
+    "BillingPeriod",
+    "BillingProfile",
+    "BillingRun",
+    "Coupon",
+    "CreditEntry",
+    "Discount",
+    "Interval",
+    "Invoice",
+    "InvoiceLine",
+    "ModelCost",
+    "NumberSeries",
+    "Payment",
+    "PlanBudget",
+    "Price",
+    "Rate",
+    "Seller",
+    "Settlement",
+    "Span",
+    "Subscription",
+]

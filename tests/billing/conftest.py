@@ -12,9 +12,11 @@ import pytest
 
 from billing.models import Rate
 from billing.services import rates
-from hosting.models import Instance, Server
+from hosting.models import Instance, Plan, Server
 from hosting.services import usage_events, usage_sums
 from hosting.services.usage_checks import Usage
+from tenants.models import Client
+from tenants.services import clients
 from tenants.services.actors import Actor
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -77,3 +79,20 @@ def enter(actor: Actor) -> Enter:
         return rates.create(actor=actor, fields={**fields, **more})  # type: ignore[typeddict-item]
 
     return create
+
+
+@pytest.fixture
+def make_plan(db: None) -> Callable[[str], Plan]:
+    """A plan of that short name."""
+
+    def make(slug: str) -> Plan:
+        return Plan.objects.create(
+            slug=slug, name=slug.title(), cpus=Decimal(1), memory_mb=512, disk_gb=5, processes=256
+        )
+
+    return make
+
+
+@pytest.fixture
+def other_client(db: None, actor: Actor) -> Client:
+    return clients.create(name="Globex", slug="globex", timezone="Europe/Berlin", actor=actor)

@@ -1,0 +1,123 @@
+"""Opening a line of usage down to what it was computed from, and computing it once more."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+
+from billing import currencies
+from billing.models import InvoiceLine
+from billing.services import periods, pricing
+from hosting.models import UsageEvent, UsageSum
+from hosting.selectors import usage_stretches
+from tenants.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class DaySum:
+    """What was used on a day, of one label."""
+
+    on: date
+    label: str
+    total: Decimal
+    count: int
+    maximum: Decimal
+    computed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A line, what it was billed on, and what the same rules make of the sums as they are now.
+
+    ``again`` is the lines of the meter from the quantity that was billed: they are always as they
+    were. ``used_now`` differs from ``used`` where usage came in since, which the next invoice has.
+    """
+
+    line: InvoiceLine
+    used: Decimal
+    included: Decimal
+    used_now: Decimal
+    charge: pricing.Charge
+    again: Sequence[pricing.Rated]
+    days: Sequence[DaySum]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the line is what its quantity, charge and tier give."""
+        place = int(self.line.basis["tier"])
+        if place >= len(self.again):
+            return False
+        rated = self.again[place]
+        return (rated.quantity, rated.price, rated.base, rated.net) == (
+            self.line.quantity,
+            self.line.unit_price,
+            self.line.base,
+            self.line.net,
+        )
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no usage came in since."""
+        return self.used == self.used_now
+
+
+def explain(line: InvoiceLine) -> Explained:
+    """What a line of usage was computed from. ``Refused`` for a line of anything else."""
+    if line.kind != InvoiceLine.Kind.USAGE or line.subscription is None:
+        raise Refused("Only a line of usage can be opened.")
+    basis = line.basis
+    charge = pricing.charge_of(basis["charge"])
+    used, included = Decimal(basis["used"]), Decimal(basis["included"])
+    instance = line.subscription.instance_id
+    stretch = usage_stretches.Stretch(instance, spans_of(line))
+    now = usage_stretches.totals([stretch], meters=[line.meter])[0]
+    return Explained(
+        line=line,
+        used=used,
+        included=included,
+        used_now=now.get(line.meter, Decimal(0)),
+        charge=charge,
+        again=pricing.rate(
+            charge,
+            used=used,
+            included=included,
+            exponent=currencies.exponent(line.invoice.currency),
+        ),
+        days=list(_days(instance, line)),
+    )
+
+
+def spans_of(line: InvoiceLine) -> Sequence[tuple[date, date]]:
+    """The days that the line is of: each from a day on and before another."""
+    spans = line.basis["spans"]
+    return [(date.fromisoformat(first), date.fromisoformat(end)) for first, end in spans]
+
+
+def events(line: InvoiceLine, *, at_most: int = 1000) -> Sequence[Mapping[str, object]]:
+    """The events that the line's sums are of, in order; the first of them."""
+    if line.subscription is None:
+        raise Refused("Only a line of usage can be opened.")
+    zone = ZoneInfo(line.subscription.client.timezone)
+    inside = Q()
+    for first, end in spans_of(line):
+        inside |= Q(at__gte=periods.midnight(first, zone), at__lt=periods.midnight(end, zone))
+    kind = "llm" if line.meter.startswith("llm_") else line.meter
+    rows = UsageEvent.objects.filter(inside, instance=line.subscription.instance_id, meter=kind)
+    names = ("at", "label", "amount", "input", "output", "cached", "source", "event_id")
+    return list(rows.order_by("at", "digest").values(*names)[:at_most])
+
+
+def _days(instance: uuid.UUID, line: InvoiceLine) -> Iterator[DaySum]:
+    inside = Q()
+    for first, end in spans_of(line):
+        inside |= Q(on__gte=first, on__lt=end)
+    rows = UsageSum.objects.filter(inside, instance=instance, span="day", meter=line.meter)
+    names = ("on", "label", "total", "count", "maximum", "computed_at")
+    for row in rows.order_by("on", "label").values_list(*names):
+        yield DaySum(*row)

@@ -1,0 +1,107 @@
+"""Issuing drafts whose grace is over: rated a last time, taxed, numbered, never changed again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from billing.models import BillingPeriod, BillingProfile, Invoice, Seller
+from billing.services import vat
+from billing.services.finishing import NothingLeft, Work
+from tenants.errors import Refused
+
+AT_ONCE = 100
+
+
+@dataclass
+class Done:
+    """What a batch came to. Clients in ``refused`` have a draft that can't be issued yet."""
+
+    issued: list[Invoice] = field(default_factory=list)
+    clients: int = 0
+    refused: set[uuid.UUID] = field(default_factory=set)
+
+
+def issue_some(
+    *, now: datetime, seller: Seller, besides: Collection[uuid.UUID] = (), at_most: int = AT_ONCE
+) -> Done:
+    """Issue the drafts of some clients whose grace is over, in one transaction, the oldest first.
+
+    Clients that somebody else works on are left out. A draft that can't be issued yet says why,
+    and the client's later ones wait behind it.
+    """
+    try:
+        return _batch(_due(now).exclude(client__in=besides)[:at_most], now, seller)
+    except IntegrityError:
+        done = Done()
+        for pk in _due(now).exclude(client__in=besides).values_list("pk", flat=True)[:at_most]:
+            _alone(now, seller, pk, done)
+        return done
+
+
+def due_drafts(*, now: datetime) -> QuerySet[Invoice]:
+    """The drafts whose grace is over."""
+    return Invoice.objects.filter(
+        kind=Invoice.Kind.INVOICE, state=Invoice.State.DRAFT, issue_after__lte=now
+    )
+
+
+def _due(now: datetime) -> QuerySet[BillingProfile]:
+    due = due_drafts(now=now).filter(client=OuterRef("client"))
+    return BillingProfile.objects.filter(Exists(due)).order_by("pk")
+
+
+def _alone(now: datetime, seller: Seller, pk: uuid.UUID, done: Done) -> None:
+    """One client whose batch the database refused."""
+    try:
+        one = _batch(_due(now).filter(pk=pk), now, seller)
+    except IntegrityError as error:
+        client = BillingProfile.objects.values_list("client", flat=True).get(pk=pk)
+        problem = f"The database refused it: {str(error).splitlines()[0]}"
+        due_drafts(now=now).filter(client=client).update(problem=problem)
+        done.refused.add(client)
+        return
+    done.issued += one.issued
+    done.clients += one.clients
+    done.refused |= one.refused
+
+
+@transaction.atomic
+def _batch(profiles: QuerySet[BillingProfile], now: datetime, seller: Seller) -> Done:
+    rows = profiles.select_related("client").select_for_update(of=("self",), skip_locked=True)
+    clients = {each.client_id: each for each in rows}
+    drafts = list(
+        due_drafts(now=now)
+        .filter(client__in=clients)
+        .order_by("last_day", "drafted_at", "pk")
+        .select_for_update()
+    )
+    done = Done(clients=len(clients))
+    work = Work(clients, drafts, seller, now)
+    for draft in drafts:
+        if draft.client_id in done.refused:
+            continue
+        try:
+            work.prepare(draft)
+        except NothingLeft:
+            _discard(draft, now)
+            continue
+        except (Refused, vat.Undecided) as refused:
+            done.refused.add(draft.client_id)
+            Invoice.objects.filter(pk=draft.pk).update(problem=str(refused))
+            continue
+        done.issued.append(draft)
+    work.write(done.issued)
+    return done
+
+
+def _discard(draft: Invoice, now: datetime) -> None:
+    """Its periods have been billed, with nothing to charge."""
+    BillingPeriod.objects.filter(invoice=draft).update(invoice=None, rated_at=now)
+    draft.lines.all().delete()
+    draft.delete()

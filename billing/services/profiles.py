@@ -1,0 +1,171 @@
+"""The seller, clients' billing details, and whether their VAT numbers are confirmed."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, TypedDict
+
+from django.db import transaction
+
+from billing.models import BillingProfile, CreditEntry, Invoice, Seller
+from billing.services import vat, vat_numbers
+from tenants.errors import Refused
+from tenants.models import Client
+from tenants.services import audit
+from tenants.services.actors import Actor
+from tenants.services.validation import refuse_invalid
+
+_State = BillingProfile.VatState
+
+
+class AddressFields(TypedDict, total=False):
+    """Where somebody is."""
+
+    name: str
+    street: str
+    more: str
+    postcode: str
+    city: str
+    country: str
+    vat_number: str
+    email: str
+
+
+class ProfileFields(AddressFields, total=False):
+    """A client's billing details."""
+
+    currency: str
+    interval: str
+    anchor: str
+    reference: str
+
+
+class SellerFields(AddressFields, total=False):
+    """The seller, and by which rules it bills."""
+
+    tax_number: str
+    registration: str
+    contact: str
+    phone: str
+    iban: str
+    bic: str
+    bills_from: date
+    payment_days: int
+    grace_hours: int
+    charges_suspended: bool
+    invoice_series: str
+    credit_series: str
+
+
+@transaction.atomic
+def set_seller(*, actor: Actor, fields: SellerFields) -> Seller:
+    """Say who sends invoices. ``Refused`` with the field where a value is bad."""
+    known = Seller.objects.select_for_update().first()
+    seller = known or Seller()
+    before = _told(seller, fields) if known else {}
+    _set(seller, fields)
+    refuse_invalid(seller)
+    seller.vat_number = vat_numbers.clean(seller.vat_number, country=seller.country)
+    if _told(seller, fields) == before:
+        return seller
+    seller.save()
+    after = _told(seller, fields)
+    audit.record(action="seller.set", actor=actor, obj=seller, before=before, after=after)
+    return seller
+
+
+@transaction.atomic
+def set_profile(*, client: Client, actor: Actor, fields: ProfileFields) -> BillingProfile:
+    """Say where a client's invoices go. ``Refused`` with the field where a value is bad.
+
+    The currency stays once there is an invoice or credit in it. A VAT number of another EU country
+    has to be confirmed before an invoice without VAT goes out.
+    """
+    Client.objects.select_for_update(no_key=True).get(pk=client.pk)
+    known = BillingProfile.objects.select_for_update().filter(client=client).first()
+    profile = known or BillingProfile(client=client)
+    before = _told(profile, fields) if known else {}
+    number = profile.vat_number, profile.country
+    _set(profile, fields)
+    profile.currency = profile.currency.strip().upper()
+    if known and before.get("currency", profile.currency) != profile.currency:
+        _refuse_second_currency(client)
+    profile.vat_number = vat_numbers.clean(profile.vat_number, country=profile.country)
+    if (profile.vat_number, profile.country) != number:
+        _ask_again(profile)
+    refuse_invalid(profile)
+    if _told(profile, fields) == before:
+        return profile
+    profile.save()
+    after = _told(profile, fields)
+    audit.record(
+        action="billing.details_set",
+        actor=actor,
+        client=client,
+        obj=profile,
+        before=before,
+        after=after,
+    )
+    return profile
+
+
+@transaction.atomic
+def record_answer(
+    *,
+    profile: BillingProfile,
+    number: str,
+    is_valid: bool,
+    evidence: dict[str, Any],
+    actor: Actor,
+    now: datetime,
+) -> bool:
+    """Note what the register says of that number; False where the client has another one by now."""
+    locked = BillingProfile.objects.select_for_update().get(pk=profile.pk)
+    if locked.vat_number != number or not number:
+        return False
+    locked.vat_state = _State.VALID if is_valid else _State.INVALID
+    locked.vat_asked_at = now
+    locked.vat_evidence = evidence
+    locked.save(update_fields=["vat_state", "vat_asked_at", "vat_evidence"])
+    audit.record(
+        action="billing.vat_number_checked",
+        actor=actor,
+        client=locked.client,
+        obj=locked,
+        after={"vat_number": number, "is_valid": is_valid},
+    )
+    return True
+
+
+def _ask_again(profile: BillingProfile) -> None:
+    """Nothing is known of the number yet. Outside the EU nothing hangs on it."""
+    profile.vat_asked_at, profile.vat_evidence = None, {}
+    if not profile.vat_number:
+        profile.vat_state = _State.NONE
+    else:
+        profile.vat_state = _State.PENDING if profile.country in vat.EU else _State.INVALID
+
+
+def _refuse_second_currency(client: Client) -> None:
+    has_any = (
+        Invoice.objects.filter(client=client).exists()
+        or CreditEntry.objects.filter(client=client).exists()
+    )
+    if has_any:
+        raise Refused(
+            "The client has invoices or credit already, and one currency for good.",
+            field="currency",
+        )
+
+
+def _set(obj: BillingProfile | Seller, fields: ProfileFields | SellerFields) -> None:
+    for name, value in fields.items():
+        setattr(obj, name, value.strip() if isinstance(value, str) else value)
+
+
+def _told(obj: BillingProfile | Seller, fields: ProfileFields | SellerFields) -> dict[str, object]:
+    values = {name: getattr(obj, name) for name in fields}
+    return {
+        name: value if isinstance(value, str | int | bool) else str(value)
+        for name, value in values.items()
+    }

@@ -1,0 +1,98 @@
+"""What many instances used, each in a stretch of days of its own, in one query."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.db import connection
+
+from hosting.catalog.meters import BUILT_IN, Meter
+from hosting.models import Instance
+from hosting.selectors.usage_meters import with_own
+
+_SUMS = """
+SELECT wanted.place, used.meter, sum(used.total), sum(used.count), max(used.maximum)
+FROM unnest(%(places)s::int[], %(instances)s::uuid[], %(firsts)s::date[], %(ends)s::date[])
+    AS wanted (place, instance, first, after)
+JOIN hosting_usagesum AS used ON used.instance_id = wanted.instance AND used.span = 'day'
+    AND used.on >= wanted.first AND used.on < wanted.after
+WHERE used.meter = ANY(%(meters)s)
+GROUP BY wanted.place, used.meter
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Days of an instance by its client's clock: spans, each from a day on and before another."""
+
+    instance_id: uuid.UUID
+    spans: Sequence[tuple[date, date]]
+
+
+def totals(
+    stretches: Sequence[Stretch], *, meters: Collection[str]
+) -> Sequence[Mapping[str, Decimal]]:
+    """What was used in each stretch of those meters, all labels together, in the given order.
+
+    Only of meters that add up over days or have a largest value: ``sum``, ``count`` and ``max``.
+    ``ValueError`` with one sentence for any other.
+    """
+    found: list[dict[str, Decimal]] = [{} for _ in stretches]
+    if not stretches or not meters:
+        return found
+    own = _declared(stretches, meters)
+    for place, meter, total, count, maximum in _rows(stretches, meters):
+        known = own[stretches[place].instance_id].get(meter)
+        found[place][meter] = _value(meter, known, total, count, maximum)
+    return found
+
+
+def titles(instances: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Mapping[str, Meter]]:
+    """The meters of each of the instances. One query."""
+    rows = Instance.objects.filter(pk__in=instances)
+    declared = rows.values_list("pk", "definition__berth__meters")
+    return {pk: with_own(meters) for pk, meters in declared}
+
+
+def _declared(
+    stretches: Sequence[Stretch], meters: Collection[str]
+) -> Mapping[uuid.UUID, Mapping[str, Meter]]:
+    """Berth's own meters are the same for every instance, and need no query."""
+    if BUILT_IN.keys() >= set(meters):
+        return defaultdict(lambda: BUILT_IN)
+    return titles({each.instance_id for each in stretches})
+
+
+def _rows(
+    stretches: Sequence[Stretch], meters: Collection[str]
+) -> Sequence[tuple[int, str, Decimal, int, Decimal]]:
+    spans = [
+        (place, each.instance_id, first, end)
+        for place, each in enumerate(stretches)
+        for first, end in each.spans
+    ]
+    names = ("places", "instances", "firsts", "ends")
+    arrays = dict(zip(names, map(list, zip(*spans, strict=True)), strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS, {**arrays, "meters": list(meters)})
+        rows: Sequence[tuple[int, str, Decimal, int, Decimal]] = cursor.fetchall()
+    return rows
+
+
+def _value(name: str, meter: Meter | None, total: Decimal, count: int, maximum: Decimal) -> Decimal:
+    match meter.aggregation if meter else "sum":
+        case "sum":
+            return total
+        case "count":
+            return Decimal(count)
+        case "max":
+            return maximum
+        case other:
+            raise ValueError(
+                f"The meter {name} is “{other}” of its values, which can't be charged."
+            )
