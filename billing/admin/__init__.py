@@ -1,5 +1,5 @@
-"""The finance side of the admin: rates of language models, budgets, and what was spent."""
+"""The finance side of the admin: prices, subscriptions, invoices, payments, and language models."""
 
-from billing.admin import budgets, costs, rates
+from billing.admin import budgets, costs, invoices, parties, payments, prices, rates
 
-__all__ = ["budgets", "costs", "rates"]
+__all__ = ["budgets", "costs", "invoices", "parties", "payments", "prices", "rates"]

@@ -88,6 +88,7 @@ class BillingProfile(Address):
         PENDING = "pending", "Not confirmed yet"
         VALID = "valid", "Confirmed"
         INVALID = "invalid", "Not valid"
+        UNCHECKED = "unchecked", "Of no EU country"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.OneToOneField(Client, on_delete=models.PROTECT, related_name="+")
@@ -105,7 +106,7 @@ class BillingProfile(Address):
         "buyer's reference", max_length=80, blank=True, help_text="What the client finds it by."
     )
     vat_state = models.CharField(
-        "VAT number is", max_length=7, choices=VatState, default=VatState.NONE, editable=False
+        "VAT number is", max_length=9, choices=VatState, default=VatState.NONE, editable=False
     )
     vat_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     vat_evidence = models.JSONField(default=dict, blank=True, editable=False)

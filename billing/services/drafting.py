@@ -41,6 +41,7 @@ class Done:
     drafts: int = 0
     clients: int = 0
     refused: set[uuid.UUID] = field(default_factory=set)
+    last: uuid.UUID | None = None  # of the billing details: what the next batch comes after
 
 
 @dataclass
@@ -55,18 +56,28 @@ class _Group:
 
 
 def draft_some(
-    *, now: datetime, seller: Seller, besides: Collection[uuid.UUID] = (), at_most: int = AT_ONCE
+    *,
+    now: datetime,
+    seller: Seller,
+    after: uuid.UUID | None = None,
+    besides: Collection[uuid.UUID] = (),
+    at_most: int = AT_ONCE,
 ) -> Done:
     """Draft for some of the clients that something is due for, in one transaction.
 
+    Those whose billing details have an id above ``after``, and are not ``besides``, in order of it.
     Where the database refuses a batch, its clients are taken one by one, so that one keeps nobody
     from being billed. Clients that somebody else works on are left out.
     """
+    due = _due(now).exclude(client__in=besides)
+    if after is not None:
+        due = due.filter(pk__gt=after)
     try:
-        return _batch(now, seller, _due(now).exclude(client__in=besides)[:at_most])
+        return _batch(now, seller, due[:at_most])
     except IntegrityError:
         done = Done()
-        for pk in _due(now).exclude(client__in=besides).values_list("pk", flat=True)[:at_most]:
+        for pk in due.values_list("pk", flat=True)[:at_most]:
+            done.last = pk
             _alone(now, seller, pk, done)
         return done
 
@@ -100,7 +111,8 @@ def _batch(now: datetime, seller: Seller, profiles: QuerySet[BillingProfile]) ->
     locked = profiles.select_related("client").select_for_update(of=("self",), skip_locked=True)
     found_profiles = list(locked)
     groups = _groups(found_profiles, now)
-    done = Done(clients=len(found_profiles))
+    last = found_profiles[-1].pk if found_profiles else None
+    done = Done(clients=len(found_profiles), last=last)
     wanted = [each for group in groups for each in group.wanted]
     answers = iter(gathering.items(wanted, seller=seller))
     found = discounts.of({each.subscription.pk for each in wanted})

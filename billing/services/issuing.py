@@ -25,21 +25,32 @@ class Done:
     issued: list[Invoice] = field(default_factory=list)
     clients: int = 0
     refused: set[uuid.UUID] = field(default_factory=set)
+    last: uuid.UUID | None = None  # of the billing details: what the next batch comes after
 
 
 def issue_some(
-    *, now: datetime, seller: Seller, besides: Collection[uuid.UUID] = (), at_most: int = AT_ONCE
+    *,
+    now: datetime,
+    seller: Seller,
+    after: uuid.UUID | None = None,
+    besides: Collection[uuid.UUID] = (),
+    at_most: int = AT_ONCE,
 ) -> Done:
     """Issue the drafts of some clients whose grace is over, in one transaction, the oldest first.
 
-    Clients that somebody else works on are left out. A draft that can't be issued yet says why,
+    ``after`` and ``besides`` as in ``drafting.draft_some``. Clients that somebody else works on are
+    left out. A draft that can't be issued yet says why,
     and the client's later ones wait behind it.
     """
+    due = _due(now).exclude(client__in=besides)
+    if after is not None:
+        due = due.filter(pk__gt=after)
     try:
-        return _batch(_due(now).exclude(client__in=besides)[:at_most], now, seller)
+        return _batch(due[:at_most], now, seller)
     except IntegrityError:
         done = Done()
-        for pk in _due(now).exclude(client__in=besides).values_list("pk", flat=True)[:at_most]:
+        for pk in due.values_list("pk", flat=True)[:at_most]:
+            done.last = pk
             _alone(now, seller, pk, done)
         return done
 
@@ -81,7 +92,8 @@ def _batch(profiles: QuerySet[BillingProfile], now: datetime, seller: Seller) ->
         .order_by("last_day", "drafted_at", "pk")
         .select_for_update()
     )
-    done = Done(clients=len(clients))
+    last = max((each.pk for each in clients.values()), default=None)
+    done = Done(clients=len(clients), last=last)
     work = Work(clients, drafts, seller, now)
     for draft in drafts:
         if draft.client_id in done.refused:

@@ -143,7 +143,7 @@ def _ask_again(profile: BillingProfile) -> None:
     if not profile.vat_number:
         profile.vat_state = _State.NONE
     else:
-        profile.vat_state = _State.PENDING if profile.country in vat.EU else _State.INVALID
+        profile.vat_state = _State.PENDING if profile.country in vat.EU else _State.UNCHECKED
 
 
 def _refuse_second_currency(client: Client) -> None:

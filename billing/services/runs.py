@@ -41,25 +41,36 @@ def bill_due(*, now: datetime, at_once: int = drafting.AT_ONCE) -> BillingRun | 
 
 
 def _draft(run: BillingRun, seller: Seller, now: datetime, at_once: int) -> set[uuid.UUID]:
+    """All that is due, batch after batch, and again from the first client for what it missed."""
     refused: set[uuid.UUID] = set()
+    after: uuid.UUID | None = None
     while True:
-        done = drafting.draft_some(now=now, seller=seller, besides=refused, at_most=at_once)
-        if not done.clients and not done.refused:
+        done = drafting.draft_some(
+            now=now, seller=seller, after=after, besides=refused, at_most=at_once
+        )
+        if done.last is None and after is None:
             return refused
+        after = done.last
         refused |= done.refused
-        run.drafted += done.drafts
-        run.save(update_fields=["drafted"])
+        if done.drafts:
+            run.drafted += done.drafts
+            run.save(update_fields=["drafted"])
 
 
 def _issue(run: BillingRun, seller: Seller, now: datetime, at_once: int) -> set[uuid.UUID]:
+    """The same for the drafts whose grace is over."""
     refused: set[uuid.UUID] = set()
+    after: uuid.UUID | None = None
     while True:
         with transaction.atomic():
-            done = issuing.issue_some(now=now, seller=seller, besides=refused, at_most=at_once)
+            done = issuing.issue_some(
+                now=now, seller=seller, after=after, besides=refused, at_most=at_once
+            )
             if done.issued:
                 _record(run, done.issued)
-        if not done.clients and not done.refused:
+        if done.last is None and after is None:
             return refused
+        after = done.last
         refused |= done.refused
 
 

@@ -32,6 +32,7 @@ class Number(StrEnum):
     PENDING = "pending"
     VALID = "valid"
     INVALID = "invalid"
+    UNCHECKED = "unchecked"  # of a country outside the EU, where nothing hangs on it
 
 
 class Rule(StrEnum):

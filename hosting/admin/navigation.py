@@ -74,6 +74,31 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Finance",
         (
+            ("Invoices", "receipt_long", "billing_invoice_changelist", "billing.view_invoice"),
+            ("Payments", "account_balance", "billing_payment_changelist", "billing.view_payment"),
+            (
+                "Subscriptions",
+                "autorenew",
+                "billing_subscription_changelist",
+                "billing.view_subscription",
+            ),
+            (
+                "Billing runs",
+                "play_circle",
+                "billing_billingrun_changelist",
+                "billing.view_billingrun",
+            ),
+            ("Prices", "sell", "billing_price_changelist", "billing.view_price"),
+            (
+                "Billing details",
+                "contact_mail",
+                "billing_billingprofile_changelist",
+                "billing.view_billingprofile",
+            ),
+            ("Coupons", "local_offer", "billing_coupon_changelist", "billing.view_coupon"),
+            ("Discounts", "percent", "billing_discount_changelist", "billing.view_discount"),
+            ("Credit", "add_card", "billing_creditentry_changelist", "billing.view_creditentry"),
+            ("Seller", "store", "billing_seller_changelist", "billing.view_seller"),
             ("Rates", "price_change", "billing_rate_changelist", "billing.view_rate"),
             ("Budgets", "savings", "billing_planbudget_changelist", "billing.view_planbudget"),
             ("Model costs", "payments", "billing_modelcost_changelist", "billing.view_modelcost"),

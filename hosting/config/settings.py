@@ -296,6 +296,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "bill": {"task": "billing.tasks.bill", "schedule": 60.0, "options": {"expires": 60}},
+    "check-vat-numbers": {
+        "task": "billing.tasks.check_vat_numbers",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "chores": {
         "task": "hosting.tasks.do_chores",
         "schedule": 60.0,

@@ -23,7 +23,7 @@ ON = date(2026, 3, 31)
         ("DE", "FI", "none", "eu_consumer", "S", "25.5"),
         ("DE", "FR", "invalid", "eu_consumer", "S", "20"),
         ("DE", "CH", "none", "export", "G", "0"),
-        ("DE", "GB", "invalid", "export", "G", "0"),
+        ("DE", "GB", "unchecked", "export", "G", "0"),
         ("DE", "US", "none", "export", "G", "0"),
         ("CH", "DE", "valid", "export", "G", "0"),
     ],

@@ -107,7 +107,7 @@ DROP FUNCTION billing_refuse_truncate();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0002_prices_and_invoices")]  # noqa: RUF012  (Django's own form)
+    dependencies = [("billing", "0003_prices_and_invoices")]  # noqa: RUF012  (Django's own form)
 
     operations = [  # noqa: RUF012
         migrations.RunSQL(NO_OVERLAP, MAY_OVERLAP),

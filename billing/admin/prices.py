@@ -1,0 +1,107 @@
+"""Prices, coupons and discounts in the admin."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+
+from billing.models import Coupon, Discount, Price
+from billing.services import discounts, prices
+from tenants.admin.base import ServiceAdmin
+from tenants.display import number
+from tenants.services.actors import Actor
+
+FIELDS = (
+    *("plan", "currency", "interval", "valid_from", "amount"),
+    *("setup_fee", "trial_days", "charges"),
+)
+COUPON = ("code", "kind", "value", "currency", "periods", "valid_until")
+
+
+class OnceAdmin(ServiceAdmin[Any]):
+    """What is made and then only looked at."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: it stays as it was made."""
+        return False
+
+
+@admin.register(Price)
+class PriceAdmin(OnceAdmin):
+    """Versions of prices. One never changes: the next version begins after tomorrow or later."""
+
+    list_display = ("plan", "price", "interval", "valid_from", "setup", "trial_days", "meters")
+    list_select_related = ("plan",)
+    list_filter = (
+        ("plan", RelatedDropdownFilter),
+        ("interval", ChoicesDropdownFilter),
+        "currency",
+    )
+    fields = FIELDS
+
+    def create(self, *, form: forms.ModelForm[Price], actor: Actor) -> Price:
+        """Through the service."""
+        values: dict[str, Any] = {name: form.cleaned_data[name] for name in FIELDS}
+        values["charges"] = values["charges"] or []
+        return prices.create(
+            actor=actor, fields=cast("prices.PriceFields", values), now=timezone.now()
+        )
+
+    @admin.display(description="Price", ordering="amount")
+    def price(self, price: Price) -> str:
+        """With its currency."""
+        return f"{number(price.amount)} {price.currency}"
+
+    @admin.display(description="Setup", ordering="setup_fee")
+    def setup(self, price: Price) -> str:
+        """With its currency, where there is one."""
+        return f"{number(price.setup_fee)} {price.currency}" if price.setup_fee else "–"
+
+    @admin.display(description="Usage charged")
+    def meters(self, price: Price) -> str:
+        """The meters that have a charge."""
+        return ", ".join(str(each["meter"]) for each in price.charges) or "–"
+
+
+@admin.register(Coupon)
+class CouponAdmin(OnceAdmin):
+    """Codes for discounts."""
+
+    list_display = ("code", "kind", "value", "currency", "periods", "valid_until")
+    list_filter = (("kind", ChoicesDropdownFilter),)
+    search_fields = ("code",)
+    fields = COUPON
+
+    def create(self, *, form: forms.ModelForm[Coupon], actor: Actor) -> Coupon:
+        """Through the service."""
+        values: dict[str, Any] = {name: form.cleaned_data[name] for name in COUPON}
+        return discounts.create_coupon(actor=actor, fields=cast("discounts.CouponFields", values))
+
+
+@admin.register(Discount)
+class DiscountAdmin(OnceAdmin):
+    """Which subscription has which coupon, and for how many periods still."""
+
+    list_display = ("subscription", "coupon", "first_day", "periods_left")
+    list_select_related = ("subscription__instance__client", "coupon")
+    search_fields = ("coupon__code", "subscription__client__name")
+    autocomplete_fields = ("subscription", "coupon")
+
+    def get_fields(self, request: HttpRequest, obj: Discount | None = None) -> tuple[str, ...]:
+        """What is chosen; the rest follows from the coupon."""
+        chosen = ("subscription", "coupon")
+        return (*chosen, "first_day", "periods_left") if obj else chosen
+
+    def create(self, *, form: forms.ModelForm[Discount], actor: Actor) -> Discount:
+        """Through the service."""
+        return discounts.redeem(
+            subscription=form.cleaned_data["subscription"],
+            code=form.cleaned_data["coupon"].code,
+            actor=actor,
+            on=timezone.now().date(),
+        )

@@ -1,0 +1,34 @@
+"""What Celery is told: both ask the database what is due, so they may run twice, late or never."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from billing.services import runs, vat_checks
+from billing.vies import Vies
+from hosting.services import chores
+
+EVERY = timedelta(minutes=10)
+
+
+@shared_task(name="billing.tasks.bill")
+def bill() -> None:
+    """A round of billing, if nobody has just done one."""
+    chores.run_if_due(name="bill", every=EVERY, work=_bill)
+
+
+@shared_task(name="billing.tasks.check_vat_numbers")
+def check_vat_numbers() -> None:
+    """Have VAT numbers confirmed, if nobody has just done so."""
+    chores.run_if_due(name="check-vat-numbers", every=EVERY, work=_check_vat_numbers)
+
+
+def _bill() -> None:
+    runs.bill_due(now=timezone.now())
+
+
+def _check_vat_numbers() -> None:
+    vat_checks.check_pending(register=Vies(), now=timezone.now())

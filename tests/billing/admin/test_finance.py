@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client as Browser
+from django.urls import reverse
+
+from billing.models import (
+    BillingProfile,
+    Coupon,
+    CreditEntry,
+    Discount,
+    Invoice,
+    Payment,
+    Price,
+    Seller,
+    Subscription,
+)
+from billing.services import runs
+from hosting.models import Instance, Plan, Server
+from tenants.models import Client, User
+from tests.billing import money
+from tests.billing.money import at
+
+pytestmark = pytest.mark.django_db
+ADDRESS = {
+    "name": "Acme GmbH",
+    "street": "Lindenallee 2",
+    "more": "",
+    "postcode": "10115",
+    "city": "Berlin",
+    "country": "DE",
+    "vat_number": "",
+    "email": "",
+}
+
+
+@pytest.fixture
+def finance(db: None) -> Browser:
+    user = User.objects.create_user(
+        "finance@berth.example", "correct horse battery", name="Bob", is_staff=True
+    )
+    user.groups.add(Group.objects.get(name="finance"))
+    browser = Browser()
+    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return browser
+
+
+@pytest.fixture
+def invoice(
+    order: Callable[..., Instance], memory_server: Server, acme: Client, small: Plan
+) -> Invoice:
+    money.set_seller()
+    money.set_details(acme)
+    money.set_price(small)
+    money.run_since(order(), "2026-01-01")
+    runs.bill_due(now=at("2026-02-01"))
+    return Invoice.objects.get()
+
+
+def add(browser: Browser, page: str, **data: object) -> str:
+    """Send the form; what the page says where it was not taken."""
+    answer = browser.post(reverse(f"admin:billing_{page}_add"), data)
+    return "" if answer.status_code == 302 else answer.content.decode()
+
+
+def test_finance_sets_up_what_billing_needs(
+    finance: Browser,
+    acme: Client,
+    small: Plan,
+    order: Callable[..., Instance],
+    memory_server: Server,
+) -> None:
+    seller = {
+        **ADDRESS,
+        **dict.fromkeys(("tax_number", "registration", "contact", "phone", "bic"), ""),
+        "iban": "DE02120300000000202051",
+        "bills_from": "2026-01-01",
+        "payment_days": 14,
+        "grace_hours": 0,
+        "invoice_series": "INV",
+        "credit_series": "CN",
+    }
+    assert not add(finance, "seller", **seller)
+    terms = {"currency": "EUR", "interval": "month", "anchor": "calendar", "reference": ""}
+    assert not add(finance, "billingprofile", client=acme.pk, **ADDRESS, **terms)
+    price = {
+        "plan": small.pk,
+        "currency": "EUR",
+        "interval": "month",
+        "valid_from": "2026-01-01",
+        "amount": "30.00",
+        "setup_fee": "0",
+        "trial_days": "0",
+        "charges": '[{"meter": "executions", "tiers": [[null, "0.10"]]}]',
+    }
+    assert not add(finance, "price", **price)
+    money.run_since(order(), "2026-01-01")
+    runs.bill_due(now=at("2026-02-01"))
+    assert Invoice.objects.get().net == 30
+    coupon = {"code": "HALF", "kind": "percent", "value": "50", "currency": "", "periods": "1"}
+    assert not add(finance, "coupon", **coupon, valid_until="")
+    subscription = Subscription.objects.get()
+    chosen = {"subscription": subscription.pk, "coupon": Coupon.objects.get().pk}
+    assert not add(finance, "discount", **chosen)
+    assert Discount.objects.get().periods_left == 1
+    assert "It has that coupon already." in add(finance, "discount", **chosen)
+    assert (Seller.objects.count(), BillingProfile.objects.count()) == (1, 1)
+    price["valid_from"] = "2026-01-02"
+    assert "choose a day after tomorrow" in add(finance, "price", **price)
+    assert Price.objects.count() == 1
+
+
+def test_finance_records_payments_credit_and_credit_notes(
+    finance: Browser, invoice: Invoice
+) -> None:
+    payment = {
+        "invoice": invoice.pk,
+        "amount": "35.71",
+        "currency": "EUR",
+        "received_on": "2026-02-10",
+        "reference": "B-1",
+    }
+    assert "No more than 35.700 EUR is open." in add(finance, "payment", **payment)
+    assert not Payment.objects.exists()
+    assert not add(finance, "payment", **{**payment, "amount": "20.00"})
+    assert not add(finance, "creditentry", client=invoice.client_id, amount="5", reason="Sorry")
+    assert CreditEntry.objects.get().amount == 5
+    note = {"corrects": invoice.pk, "amount": "31", "reason": "Down"}
+    assert "No more than 30.000 EUR" in add(finance, "invoice", **note)
+    assert not add(finance, "invoice", **{**note, "amount": ""})
+    assert Invoice.objects.get(kind="credit_note").total == Decimal("35.70")
+
+
+@pytest.mark.parametrize("standing", ["", "draft", "open", "overdue", "paid", "void"])
+def test_the_list_says_how_they_stand_with_totals(
+    finance: Browser, invoice: Invoice, standing: str
+) -> None:
+    page = finance.get(reverse("admin:billing_invoice_changelist"), {"standing": standing})
+    text = page.content.decode()
+    shown = standing in ("", "open", "overdue")
+    assert (invoice.number in text) == shown
+    assert ("35.70 EUR" in text) == shown
+
+
+def test_an_invoice_can_only_be_looked_at(finance: Browser, invoice: Invoice) -> None:
+    address = reverse("admin:billing_invoice_change", args=[invoice.pk])
+    text = finance.get(address).content.decode()
+    assert "INV-000001" in text
+    assert "domestic, 19" in text
+    assert 'name="_save"' not in text
+    assert finance.post(address, {"total": "1"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("price", "coupon", "discount", "seller", "billingprofile", "subscription"),
+        *("billingrun", "payment", "creditentry"),
+    ],
+)
+def test_every_list_and_object_has_its_page(finance: Browser, invoice: Invoice, page: str) -> None:
+    assert finance.get(reverse(f"admin:billing_{page}_changelist")).status_code == 200
+    model = {each._meta.model_name: each for each in (Price, Seller, BillingProfile, Subscription)}
+    if page in model:
+        obj = model[page]._default_manager.get()
+        address = reverse(f"admin:billing_{page}_change", args=[obj.pk])
+        assert finance.get(address).status_code == 200
+
+
+def test_the_list_asks_as_often_for_many(
+    finance: Browser, invoice: Invoice, django_assert_max_num_queries: Callable[[int], object]
+) -> None:
+    runs.bill_due(now=at("2026-09-01"))
+    assert Invoice.objects.count() == 8
+    with django_assert_max_num_queries(12):  # type: ignore[attr-defined]
+        finance.get(reverse("admin:billing_invoice_changelist"))
