@@ -37,7 +37,7 @@ from hosting.admin.tables import link
 from hosting.display import instance_state
 from hosting.models import Instance, Journal, Operation
 from hosting.selectors import backups, drifts, incidents, journals, overview, reasons, resources
-from hosting.selectors.instances import detailed, hostname, public_url
+from hosting.selectors.instances import LARGE, detailed, hostname, public_url
 from hosting.services import instances
 from tenants.admin.base import PageAdmin, ServiceAdmin, actor, show_refused
 from tenants.admin.filters import DayFilter
@@ -71,7 +71,10 @@ class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Instance]:
         """With what the list shows, in a fixed number of queries."""
-        return detailed(super().get_queryset(request))
+        rows = detailed(super().get_queryset(request))
+        match = request.resolver_match
+        is_list = match is not None and match.url_name == "hosting_instance_changelist"
+        return rows.defer(*LARGE) if is_list and request.method == "GET" else rows
 
     def has_change_permission(self, request: HttpRequest, obj: Instance | None = None) -> bool:
         """Never: see the verbs."""

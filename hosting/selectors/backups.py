@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from hosting.models import Backup, Incident, Instance, Operation
 from hosting.selectors import restore_tests
+from hosting.selectors.instances import large
 from tenants.models import Client
 
 _PROVEN = Q(verified_at__isnull=False, removed_at=None)
@@ -72,7 +73,8 @@ def kept_until(instance: Instance) -> datetime | None:
 
 def for_staff() -> QuerySet[Backup]:
     """All there ever were, with what a list shows of them."""
-    return Backup.objects.select_related("instance__client", "operation").defer(*_UNSHOWN)
+    found = Backup.objects.select_related("instance__client", "operation")
+    return found.defer(*_UNSHOWN, *large("instance"))
 
 
 def newest_proven(instance: Instance) -> Backup | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from hosting.models import Incident, Instance, Server
+from hosting.selectors.instances import large
 
 
 def incidents() -> QuerySet[Incident]:
     """All of them with what they are about, in one query."""
-    return Incident.objects.select_related("server", "instance__client")
+    found = Incident.objects.select_related("server", "instance__client")
+    return found.defer(*large("instance"))
 
 
 def going_on() -> QuerySet[Incident]:

@@ -11,9 +11,17 @@ from hosting.models import ACTIVE_STATES, Hostname, Instance, Operation
 from hosting.selectors import maintenance
 from tenants.models import Client
 
+LARGE = ("definition", "expected", "image_pins")  # and on no list
+
+
+def large(path: str) -> tuple[str, ...]:
+    """What of the instances that rows refer to is not read with them: to be deferred."""
+    return tuple(f"{path}__{field}" for field in LARGE)
+
+
 _UNSHOWN = (  # large or secret, and on no page
     *(f"made_from__{field}" for field in ("manifest", "stored", "secrets")),
-    *(f"made_from__instance__{field}" for field in ("definition", "expected", "image_pins")),
+    *large("made_from__instance"),
 )
 
 

@@ -14,6 +14,7 @@ from django.db.models import Count, F, Prefetch, QuerySet
 from hosting.models import ACTIVE_STATES, Incident, Instance, Operation, OperationStep, Server
 from hosting.selectors import backups, incidents
 from hosting.selectors.capacity import with_reserved
+from hosting.selectors.instances import LARGE, large
 from hosting.selectors.servers import with_work
 
 SHOWN = 20  # rows of a list that only gives a first look
@@ -57,7 +58,9 @@ def overview(*, now: datetime) -> Overview:
         failed_count=failed.count(),
         incidents=list(incidents.going_on()[:SHOWN]),
         incident_count=incidents.going_on().count(),
-        unsaved=list(unsaved.order_by(F("proven_at").asc(nulls_first=True), "pk")[:SHOWN]),
+        unsaved=list(
+            unsaved.order_by(F("proven_at").asc(nulls_first=True), "pk").defer(*LARGE)[:SHOWN]
+        ),
         unsaved_count=unsaved.count(),
     )
 
@@ -65,9 +68,8 @@ def overview(*, now: datetime) -> Overview:
 def operations_with_steps() -> QuerySet[Operation]:
     """With instance, client and server, and the steps in order without their output."""
     steps = OperationStep.objects.order_by("position").defer("output")
-    return Operation.objects.select_related(
-        "instance__client", "instance__server"
-    ).prefetch_related(Prefetch("steps", queryset=steps))
+    found = Operation.objects.select_related("instance__client", "instance__server")
+    return found.defer(*large("instance")).prefetch_related(Prefetch("steps", queryset=steps))
 
 
 def current_step(operation: Operation) -> OperationStep | None:
