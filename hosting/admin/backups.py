@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
 )
 
-from hosting.admin import acting, clones, restore_tests, restores
+from hosting.admin import acting, clones, places, restore_tests, restores
 from hosting.admin.backup_filters import AppFilter, InstanceFilter, ProvenFilter, ThereFilter
 from hosting.admin.instance_verbs import BACKUP, OPERATE, RESTORE
 from hosting.admin.tables import NUMBER, Column, Table, beside, link
@@ -147,6 +147,8 @@ class BackupAdmin(ReadOnlyAdmin[Backup]):
     @admin.display(description="Copied", ordering="copied_at")
     def copied(self, backup: Backup) -> str:
         """How long ago the second place had all of it."""
+        if backup.is_good and not backup.is_in_second_place:
+            return "–"
         return moment(backup.copied_at)
 
     @admin.display(description="Kept", ordering="is_pinned")
@@ -228,7 +230,7 @@ def _facts(backup: Backup, request: HttpRequest) -> list[tuple[str, object]]:
         ("Taken", moment(backup.taken_at)),
         ("Proven", moment(backup.verified_at)),
         ("Saved and proven in", _time_to_prove(backup)),
-        ("Copied to the second place", moment(backup.copied_at)),
+        ("Lies", places.lies(backup)),
         ("Size", byte_size(backup.size_bytes) if is_there else "–"),
         ("Added to the store", byte_size(backup.stored_bytes) if is_there else "–"),
         ("Kept", kept),

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 
 from hosting.admin.asking import Question, ask
 from hosting.admin.instance_verbs import RESTORE
+from hosting.admin.places import PlaceForm
 from hosting.models import Backup, Instance, Plan, Server
 from hosting.selectors import backups, capacity
 from hosting.services import clones, placement
@@ -26,7 +27,7 @@ ORDER = "hosting.add_instance"
 _SELECT = forms.Select(attrs={"class": "b-input"})
 
 
-class CloneForm(forms.Form):
+class CloneForm(PlaceForm):
     """What a client's own form asks for, and the server, which no client sees."""
 
     name = forms.CharField(
@@ -51,6 +52,8 @@ class CloneForm(forms.Form):
         error_messages={"invalid_choice": "This server takes nothing new; choose another one."},
     )
 
+    field_order = ("name", "plan", "server", "place")
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choice = self.fields["server"]
@@ -68,7 +71,8 @@ def clone(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not may(request):
         raise PermissionDenied
     backup = get_object_or_404(backups.for_staff().select_related("instance__plan"), pk=pk)
-    form = CloneForm(request.POST or None, initial={"plan": backup.instance.plan.slug})
+    initial = {"plan": backup.instance.plan.slug}
+    form = CloneForm(request.POST or None, backup=backup, initial=initial)
     if request.method != "POST" or not form.is_valid():
         return _ask(request, backup, form)
     wanted = form.cleaned_data
@@ -80,6 +84,7 @@ def clone(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             server=Server.objects.filter(name=wanted["server"]).first(),
             actor=actor(request),
             order_key=request.POST.get("sent_as") or None,
+            is_from_copy=form.is_from_copy,
         )
     except Refused as refused:
         form.add_error(refused.field if refused.field in form.fields else None, refused.message)

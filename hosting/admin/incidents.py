@@ -64,7 +64,14 @@ ADVICE: dict[str, str] = {
     ),
     Incident.Kind.BACKUP_DAMAGED: (
         "What is stored can't be read, or is not what was written. Look after the place where the"
-        " backups are kept before anything else; nothing is deleted there meanwhile."
+        " backups are kept before anything else; nothing is deleted there meanwhile. Backups that"
+        " were copied are read from the second place. Where the first can't be brought back, the"
+        " instance's page has its store begun anew."
+    ),
+    Incident.Kind.BACKUP_NOT_COPIED: (
+        "Its backups are proven, but the second place has none of the last ones. Mostly that place"
+        " is away or full: Berth tries again every hour, and the incident ends once it has them."
+        " Where what it had is lost or damaged, the instance's page has its copy begun anew."
     ),
     Incident.Kind.RESTORE_TEST_FAILED: (
         "The backup was read, but the app did not come back from it as it was. See the test's steps"

@@ -19,10 +19,12 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
 
 from hosting.admin import (
+    beginning_anew,
     bulk,
     catalog,
     fleet_page,
     new_versions,
+    places,
     restore_tests,
     restores,
     rows,
@@ -156,6 +158,11 @@ class InstanceAdmin(bulk.BulkVerbs, PageAdmin[Instance], ServiceAdmin[Instance])
             ),
             path("<uuid:pk>/suspend/", view(suspending.suspend), name="hosting_instance_suspend"),
             path("<uuid:pk>/resume/", view(suspending.resume), name="hosting_instance_resume"),
+            path(
+                "<uuid:pk>/begin-anew/<slug:place>/",
+                view(beginning_anew.view),
+                name="hosting_instance_begin_anew",
+            ),
             path("catalog/", view(catalog.view), name="hosting_catalog"),
             path("fleet/", view(fleet_page.view), name="hosting_fleet"),
             *super().get_urls(),
@@ -269,6 +276,8 @@ def _saved(instance: Instance, request: HttpRequest) -> dict[str, Any]:
         "journals": [_journal(each) for each in journals.open_of(instance)],
         "waits_for_start": journals.waits_for_start(instance),
         "second_place": _second_place(instance),
+        "copies": places.copies_of(instance),
+        "beginnings": beginning_anew.offered(instance, request),
     }
 
 

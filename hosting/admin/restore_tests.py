@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from hosting.admin import acting, moving, rows, trying
+from hosting.admin import acting, moving, places, rows, trying
 from hosting.admin.instance_verbs import BACKUP
 from hosting.admin.tables import Table, with_note
 from hosting.display import trial_state
@@ -90,12 +90,15 @@ class RestoreTestAdmin(ReadOnlyPageAdmin[RestoreTest]):
 
 
 def test_now(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Have a backup tested."""
+    """Have a backup tested, from the second place where that was chosen."""
     backup = get_object_or_404(backups.for_staff(), pk=pk)
+    is_from_copy = request.POST.get("place") == places.SECOND
     return acting.post(
         request,
         allowed=request.user.has_perm(BACKUP),
-        change=lambda: restore_tests.request_now(backup=backup, actor=actor(request)),
+        change=lambda: restore_tests.request_now(
+            backup=backup, actor=actor(request), is_from_copy=is_from_copy
+        ),
         said=f"{backup.instance.name}: “Restore test” is asked for.",
         page=reverse("admin:hosting_backup_change", args=[backup.pk]),
     )

@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from hosting.admin import moving, rows
 from hosting.admin.asking import Question, ask
 from hosting.admin.instance_verbs import RESTORE
+from hosting.admin.places import PlaceForm
 from hosting.admin.tables import Table, with_note
 from hosting.display import move_state
 from hosting.models import Backup, Instance, Restore
@@ -117,10 +118,16 @@ def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         raise PermissionDenied
     backup = get_object_or_404(backups.for_staff(), pk=pk)
     page = reverse("admin:hosting_backup_change", args=[backup.pk])
-    if request.method != "POST":
-        return _ask(request, backup, back=page)
+    form = PlaceForm(request.POST if request.method == "POST" else None, backup=backup)
+    if request.method != "POST" or not form.is_valid():
+        return _ask(request, backup, form, back=page)
     try:
-        made = restores.request(instance=backup.instance, backup=backup, actor=actor(request))
+        made = restores.request(
+            instance=backup.instance,
+            backup=backup,
+            actor=actor(request),
+            is_from_copy=form.is_from_copy,
+        )
     except Refused as refused:
         show_refused(request, refused)
         return HttpResponseRedirect(page)
@@ -130,7 +137,7 @@ def restore(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:hosting_operation_change", args=[made.operation_id]))
 
 
-def _ask(request: HttpRequest, backup: Backup, *, back: str) -> HttpResponse:
+def _ask(request: HttpRequest, backup: Backup, form: PlaceForm, *, back: str) -> HttpResponse:
     instance, days = backup.instance, settings.BERTH_RESTORE_KEEP.days
     question = Question(
         title=f"Restore {instance.name} of {instance.client}?",
@@ -142,6 +149,7 @@ def _ask(request: HttpRequest, backup: Backup, *, back: str) -> HttpResponse:
         ),
         submit="Restore",
         back=back,
+        form=form,
     )
     return ask(request, question, opts=Backup._meta, original=backup)
 
@@ -179,6 +187,7 @@ def _facts(restore: Restore, request: HttpRequest) -> list[tuple[str, object]]:
         ("Asked for by", operation.requested_by_label),
         ("Asked for", moment(operation.requested_at)),
         *((("Databases brought to", moment(restore.target_at)),) if restore.target_at else ()),
+        *((("Read from", "The second place"),) if restore.is_from_copy else ()),
         ("Generation of the data", moving.generations(restore)),
         ("Away", moving.away(restore)),
         ("Data of before is kept until", moment(restore.kept_until)),

@@ -215,6 +215,7 @@ BERTH_BACKUP_TARGET_OPTIONS = env.list("BERTH_BACKUP_TARGET_OPTIONS", default=[]
 BERTH_BACKUP_COPY = env.str("BERTH_BACKUP_COPY", default="")  # a second place, off-site
 BERTH_BACKUP_COPY_ENVIRONMENT = env.dict("BERTH_BACKUP_COPY_ENVIRONMENT", default={})
 BERTH_BACKUP_COPY_OPTIONS = env.list("BERTH_BACKUP_COPY_OPTIONS", default=[])
+BERTH_BACKUP_COPY_READ_EVERY = timedelta(days=env.int("BERTH_BACKUP_COPY_READ_DAYS", default=7))
 BERTH_BACKUP_MAX_AGE = timedelta(hours=env.int("BERTH_BACKUP_MAX_AGE_HOURS", default=26))
 BERTH_BACKUPS_AFTER_DELETION = timedelta(days=env.int("BERTH_BACKUPS_KEPT_DAYS", default=30))
 # Backups are brought back for a test: how often each instance's, what is too long, how many at once

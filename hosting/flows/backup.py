@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -25,27 +24,29 @@ from hosting.engines.restic import Written
 from hosting.flows import (
     bases,
     chapters,
+    choosing,
+    copies,
     generations,
     parts,
     preflight,
     repositories,
     snapshots,
+    sources,
     stacks,
     upkeep,
 )
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Part
 from hosting.flows.stillness import held_still, is_at_rest
+from hosting.flows.watching import read_back, watched
 from hosting.models import Backup, Incident, Instance, InstanceSecret, Operation
 from hosting.models.backup import FORMAT
 from hosting.services import backups, incidents
 
 MANIFEST = "manifest.json"
 SECRETS = "secrets.json"
-CHECK_EVERY_SECONDS = 2.0
 CHECK_TIMEOUT = timedelta(minutes=2)
-MOST_OF_THE_PLAN = 4  # what a part may be, in sizes of the plan's disk: dumps can be larger
-_MB, _GB = 10**6, 10**9
+_MB = 10**6
 _NUMBER = re.compile(r"-?\d{1,30}")
 _A_WHILE = timedelta(minutes=5)
 
@@ -58,7 +59,8 @@ def telling_damage(step: Callable[[Work], None]) -> Callable[[Work], None]:
         try:
             step(work)
         except EngineError as error:
-            upkeep.tell_if_broken(_owner_of_store(work), error)
+            tell = upkeep.tell_if_copy_broken if choosing.is_second(work) else upkeep.tell_if_broken
+            tell(_owner_of_store(work), error)
             raise
 
     return told
@@ -75,7 +77,6 @@ def open_store(work: Work) -> None:
     """Reach the target. A repository is made once: one that was lost must not come back empty."""
     store = repositories.primary(work.instance)
     preflight.place(store.target)
-    second = repositories.copy(work.instance)
     # One at a time: a worker that was frozen while it made the repository must not go on beside its
     # successor. The database ends its session, and with that the lock, long after restic is done.
     with transaction.atomic():
@@ -83,8 +84,6 @@ def open_store(work: Work) -> None:
         if is_new:
             store.ensure()
             backups.record_made(instance=work.instance)
-        if second is not None:
-            second.ensure()
     if is_new:
         work.report("the repository was made")
     work.report("the repository is there")
@@ -113,7 +112,7 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
     if rests and not is_at_rest(work):
         raise TryLater("it was started while its files were saved")
     secrets = {each.name: each.reveal() for each in _needed_secrets(work)}
-    keys = snapshots.write(work, backup, SECRETS, [_json(secrets)])
+    keys = _store(work, backup, SECRETS, [_json(secrets)])
     manifest = _manifest(work, backup) | {
         "taken_at": taken_at.isoformat(),
         "at_rest": rests,
@@ -123,7 +122,7 @@ def save_into(work: Work, backup: Backup, *, rests: bool) -> None:
         "secrets": asdict(keys),
         "bases": [each.dump() for each in found],
     }
-    last = snapshots.write(work, backup, MANIFEST, [_json(manifest)])
+    last = _store(work, backup, MANIFEST, [_json(manifest)])
     stored = (*(written for _, written in saved), keys, last)
     copied = tuple(each.written for each in found)
     with work.writing():
@@ -147,36 +146,12 @@ def prove(work: Work) -> None:
 
 def prove_all(work: Work, backup: Backup) -> None:
     """Read all of that backup back, and write down that it is good."""
-    read_back(work, backup)
+    read_back(work, sources.first(backup))
     with work.writing():
         backups.record_proven(backup=backup)
     incidents.close(kind=Incident.Kind.BACKUP_DAMAGED, instance=work.instance)
     incidents.close(kind=Incident.Kind.BACKUP_OVERDUE, instance=work.instance)
     work.report("all of it is as it was written")
-
-
-def read_back(work: Work, backup: Backup, *, with_bases: bool = True) -> None:
-    """Raise ``Damaged`` where the store does not give what was written."""
-    store = repositories.primary(backup.instance)
-    for written in snapshots.written_of(backup):
-        if not with_bases and bases.is_base(written):
-            continue
-        work.report(f"reading back {written.path}")
-        store.verify(written, watch=partial(watched, work))
-
-
-@telling_damage
-def copy(work: Work) -> None:
-    """Bring it to the second place, where there is one."""
-    backup, second = _backup(work), repositories.copy(work.instance)
-    if second is None:
-        work.report("no second place is configured here")
-        return
-    work.report("copying to the second place")
-    copied = [each.snapshot for each in snapshots.written_of(backup)]
-    repositories.primary(work.instance).copy_to(second, copied)
-    with work.writing():
-        backups.record_copied(backup=backup)
 
 
 @telling_damage
@@ -194,12 +169,12 @@ def expire(work: Work) -> None:
             work.report(f"letting go of the backup of {at:%Y-%m-%d %H:%M} UTC")
     chapters.destroy(work.instance, report=work.report)
     gone = backups.lately_let_go(instance=work.instance)
-    if not gone:
-        work.report("nothing is old enough to be let go")
-        return
-    for store in repositories.everywhere(work.instance):
-        snapshots.sweep(store, gone)
-    work.report("nothing is left of what was let go")
+    if gone:
+        snapshots.sweep(repositories.primary(work.instance), gone)
+    copies.sweep(work)
+    work.report(
+        "nothing is left of what was let go" if gone else "nothing is old enough to be let go"
+    )
 
 
 def run_checks(work: Work) -> dict[str, str]:
@@ -236,7 +211,14 @@ def _backup(work: Work) -> Backup:
 
 
 def _write_watched(work: Work, backup: Backup, path: str, chunks: Iterator[bytes]) -> Written:
-    return snapshots.write(work, backup, path, watched(work, chunks))
+    return _store(work, backup, path, watched(work, chunks))
+
+
+def _store(work: Work, backup: Backup, path: str, chunks: Iterable[bytes]) -> Written:
+    """Store a stream of the backup, if the lease is good: nobody writes beside a successor."""
+    work.report("")
+    tags = snapshots.tags(backup, fence=work.lease.fence)
+    return repositories.primary(work.instance).write(path, chunks, tags=tags)
 
 
 def _parts(work: Work, rests: bool) -> Iterator[Part]:
@@ -251,23 +233,6 @@ def _save(work: Work, backup: Backup, part: Part) -> Written:
         written = _write_watched(work, backup, part.path, chunks)
     work.report(f"saved {part.title}: {written.size / _MB:.1f} MB")
     return written
-
-
-def watched(work: Work, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, with a look at the lease and the clock every two seconds.
-
-    Raises ``GiveUp`` where they never end: a sparse file can be larger than any place for backups.
-    """
-    looked_at, size = time.monotonic(), 0
-    for chunk in chunks:
-        if time.monotonic() - looked_at > CHECK_EVERY_SECONDS:
-            work.report("")
-            looked_at = time.monotonic()
-        size += len(chunk)
-        if size > MOST_OF_THE_PLAN * work.instance.plan.disk_gb * _GB:
-            raise GiveUp(f"it is more than {MOST_OF_THE_PLAN} times what the plan grants on disk")
-        if chunk:
-            yield chunk
 
 
 def _needed_secrets(work: Work) -> QuerySet[InstanceSecret]:
@@ -301,7 +266,8 @@ BACKUP = Flow(
         Step("store", "Open the backup store", open_store, timedelta(minutes=5)),
         Step("save", "Save databases and files", save, timedelta(hours=6)),
         Step("prove", "Read everything back", prove, timedelta(hours=6)),
-        Step("copy", "Copy to a second place", copy, timedelta(hours=6)),
+        Step("copy", "Copy to a second place", copies.copy, timedelta(hours=6)),
+        Step("read-copy", "Read the copy back", copies.prove, timedelta(hours=6)),
         Step("expire", "Let old backups go", expire, timedelta(hours=1)),
         Step("clear", "Let go of data kept from a restore", generations.clear, _A_WHILE),
     ),

@@ -7,10 +7,21 @@ own keys are the backup's, as nothing else reads its data.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from hosting.engines.errors import GiveUp
-from hosting.flows import backup as saving
-from hosting.flows import edge, filling, firewall, fitting, generations, preflight, stack, stacks
+from hosting.flows import (
+    choosing,
+    edge,
+    filling,
+    firewall,
+    fitting,
+    generations,
+    preflight,
+    stack,
+    stacks,
+    watching,
+)
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Work
 from hosting.models import Backup, Instance, Operation
@@ -30,14 +41,15 @@ SQL
 @telling_damage
 def check(work: Work) -> None:
     """See that the backup is there and that there is room for it."""
-    fitting.check(work, _source(work))
+    choosing.look(work, _source(work), partial(fitting.check, work))
     work.report("the backup is there")
 
 
 @telling_damage
 def read_back(work: Work) -> None:
     """Read all of the backup once: what is damaged is found before anything is made."""
-    saving.read_back(work, _source(work), with_bases=False)
+    through = partial(watching.read_back, work, with_bases=False)
+    choosing.look(work, _source(work), through)
     work.report("all of it is as it was written")
 
 
@@ -50,7 +62,7 @@ def fill(work: Work) -> None:
     generations.remove_containers(work)
     generations.empty(work, work.instance.generation)
     work.engine.prepare(work.stack, report=work.report)
-    filling.put(work, backup, work.instance.generation)
+    filling.put(work, choosing.of(work, backup), work.instance.generation)
     if backup.manifest["at_rest"]:
         _set_passwords(work)
 

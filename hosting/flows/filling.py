@@ -14,10 +14,10 @@ from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
 from hosting.engines.observed import RunResult
 from hosting.engines.restic import Damaged, Written
 from hosting.engines.wanted import Service, Stack
-from hosting.flows import repositories
-from hosting.flows.backup import watched
 from hosting.flows.base import Work
 from hosting.flows.parts import Kind, Part
+from hosting.flows.sources import Source
+from hosting.flows.watching import watched
 from hosting.models import Backup
 
 SILENCE = timedelta(hours=1)  # an index over a big table says nothing while it is built
@@ -37,24 +37,23 @@ def parts_of(backup: Backup) -> tuple[tuple[Part, Written], ...]:
     return tuple((_part(each), Written(**each["written"])) for each in backup.manifest["parts"])
 
 
-def put(work: Work, backup: Backup, generation: int) -> None:
+def put(work: Work, source: Source, generation: int) -> None:
     """Put all parts into the empty volumes of that generation, which ``work.stack`` has.
 
     Raises ``Damaged`` for a part that is not what was written.
     """
-    if databases(work, backup):
-        bring_up_databases(work, backup)
-    put_parts(work, backup, generation, kinds=tuple(Kind))
+    if databases(work, source.backup):
+        bring_up_databases(work, source.backup)
+    put_parts(work, source, generation, kinds=tuple(Kind))
 
 
-def put_parts(work: Work, backup: Backup, generation: int, *, kinds: Collection[Kind]) -> None:
+def put_parts(work: Work, source: Source, generation: int, *, kinds: Collection[Kind]) -> None:
     """Put the parts of those kinds there; dumps need their databases up."""
-    store = repositories.primary(backup.instance)
-    for part, written in parts_of(backup):
+    for part, written in parts_of(source.backup):
         if part.kind not in kinds:
             continue
         work.report(f"putting back {part.title}: {written.size / _MB:.1f} MB")
-        with closing(store.read_as_written(written)) as chunks:
+        with closing(source.read(written)) as chunks:
             _put(work, part, written, watched(work, chunks), generation)
 
 

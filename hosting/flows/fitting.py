@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from hosting.engines.errors import GiveUp
-from hosting.engines.restic import Damaged
 from hosting.flows import backup as saving
-from hosting.flows import filling, repositories, snapshots, stacks
+from hosting.flows import filling, stacks
 from hosting.flows.base import Work
 from hosting.flows.parts import Kind
+from hosting.flows.sources import Source
 from hosting.models import Backup
 from hosting.selectors import disk
 
@@ -19,14 +19,14 @@ ROOM = Decimal("1.2")  # of the data's size: a database takes more than its dump
 GB = 10**9
 
 
-def check(work: Work, backup: Backup) -> None:
+def check(work: Work, source: Source) -> None:
     """See that it is there, that the app has a place for all of it, and that there is room.
 
     Raises ``GiveUp``, and ``Damaged`` for what is not in the store.
     """
-    _check_parts(work, backup)
-    _check_snapshots(backup)
-    check_room(work, backup.size_bytes)
+    _check_parts(work, source.backup)
+    source.check()
+    check_room(work, source.backup.size_bytes)
 
 
 def answers(work: Work, backup: Backup) -> dict[str, dict[str, Any]]:
@@ -74,16 +74,6 @@ def _check_parts(work: Work, backup: Backup) -> None:
             app.volumes if is_volume else app.services
         ):
             raise GiveUp(f"the backup holds {part.title}, for which the app has no place")
-
-
-def _check_snapshots(backup: Backup) -> None:
-    """Raise ``Damaged`` where something of it is not in the store, or of another size."""
-    store = repositories.primary(backup.instance)
-    listed = {each.id: each for each in store.snapshots(tags=[snapshots.tag(backup)])}
-    for written in snapshots.written_of(backup):
-        found = listed.get(written.snapshot)
-        if found is None or found.size not in (None, written.size):
-            raise Damaged(f"{written.path} of this backup is not in its store any more")
 
 
 def check_room(work: Work, size_bytes: int) -> None:

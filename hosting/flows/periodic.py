@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from hosting import hooks
 from hosting.flows import (
+    copies,
     delivering,
     edge,
     merging,
@@ -207,6 +208,7 @@ CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "forget-old-drifts": (NIGHTLY, repairs.forget_old_drifts),
     "destroy-backups-of-deleted": (NIGHTLY, upkeep.destroy),
     "copy-journals": (off_site.EVERY, off_site.copy_due),
+    "copy-backups": (copies.EVERY, copies.copy_due),  # takes its time, as what follows
     "merge-journals": (timedelta(minutes=10), merging.merge_due),
-    "prune-backups": (timedelta(minutes=10), upkeep.prune),  # the last: it takes its time
+    "prune-backups": (timedelta(minutes=10), upkeep.prune),
 }

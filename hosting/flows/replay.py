@@ -22,8 +22,8 @@ from hosting.engines.restic import Damaged, Written
 from hosting.engines.tar_moving import END, file, folder, moved
 from hosting.engines.wanted import Service, Stack
 from hosting.flows import filling, repositories, segments, shipping, stacks
-from hosting.flows.backup import watched
 from hosting.flows.base import Work
+from hosting.flows.watching import watched
 from hosting.models import Backup, JournalBase, JournalPiece, Restore
 from hosting.selectors import journals as reading
 

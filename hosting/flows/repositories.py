@@ -11,19 +11,28 @@ from hosting.services import backups
 
 def primary(instance: Instance) -> Repository:
     """The instance's repository."""
-    return _repository(_primary_target(), instance)
+    store = backups.store_of(instance=instance)
+    return _primary_target().repository(store.path, str(store.password))
 
 
 def copy(instance: Instance) -> Repository | None:
     """Its copy at the second place; None where there is no such setting."""
     target = _second_target()
-    return _repository(target, instance) if target else None
+    if target is None:
+        return None
+    store = backups.store_of(instance=instance)
+    return target.repository(store.copy_path, str(store.password))
 
 
-def everywhere(instance: Instance) -> tuple[Repository, ...]:
-    """Both, or the one that there is."""
-    second = copy(instance)
-    return (primary(instance), second) if second else (primary(instance),)
+def ever(instance: Instance) -> tuple[Repository, ...]:
+    """All there ever were in either place, those too that others were begun for."""
+    store, second = backups.store_of(instance=instance), _second_target()
+    places = [(_primary_target(), store.number), *([(second, store.copy_number)] if second else [])]
+    return tuple(
+        target.repository(store.path_of(number), str(store.password))
+        for target, last in places
+        for number in range(1, last + 1)
+    )
 
 
 def of_chapter(chapter: JournalChapter) -> Repository:
@@ -64,8 +73,3 @@ def _second_target() -> Target | None:
 def _of_chapter(target: Target, chapter: JournalChapter) -> Repository:
     password = str(backups.store_of(instance=chapter.instance).password)
     return target.repository(chapter.path, password)
-
-
-def _repository(target: Target, instance: Instance) -> Repository:
-    store = backups.store_of(instance=instance)
-    return target.repository(store.path, str(store.password))

@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 
 from hosting.engines.errors import GiveUp
-from hosting.flows import backup as saving
-from hosting.flows import edge, filling, firewall, fitting, generations, replay, safety, stack
+from hosting.flows import (
+    choosing,
+    edge,
+    filling,
+    firewall,
+    fitting,
+    generations,
+    replay,
+    safety,
+    stack,
+    watching,
+)
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Kind
@@ -24,7 +35,7 @@ def check(work: Work) -> None:
     """See that the backup is there, that it fits, and that there is room for it."""
     restore = _restore(work)
     backup = restore.backup
-    fitting.check(work, backup)
+    choosing.look(work, backup, partial(fitting.check, work))
     if restore.target_at is not None:
         found = replay.courses(restore)
         fitting.check_room(work, backup.size_bytes + sum(each.size_bytes for each in found))
@@ -37,7 +48,8 @@ def read_back(work: Work) -> None:
     """Read all of the backup once: what is damaged is found before anything is touched."""
     restore = _restore(work)
     to_a_minute = restore.target_at is not None
-    saving.read_back(work, restore.backup, with_bases=to_a_minute)
+    through = partial(watching.read_back, work, with_bases=to_a_minute)
+    choosing.look(work, restore.backup, through)
     if to_a_minute:
         replay.read_back(work, restore)
     work.report("all of it is as it was written")
@@ -52,11 +64,12 @@ def fill(work: Work) -> None:
     generations.empty(work, goal.generation)
     work.engine.prepare(work.stack, report=work.report)
     restore = _restore(work)
+    source = choosing.of(work, restore.backup)
     if restore.target_at is None:
-        filling.put(work, restore.backup, goal.generation)
+        filling.put(work, source, goal.generation)
     else:
         others = (Kind.REDIS, Kind.VOLUME)
-        filling.put_parts(work, restore.backup, goal.generation, kinds=others)
+        filling.put_parts(work, source, goal.generation, kinds=others)
         replay.put(work, restore, goal.generation)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hosting.engines.errors import EngineError
+from hosting.engines.restic import BROKEN
 from hosting.flows import backup as saving
-from hosting.flows import generations
+from hosting.flows import choosing, generations, upkeep
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Work
 from hosting.flows.stillness import is_at_rest
@@ -32,6 +34,8 @@ def save_stopped(work: Work) -> None:
         work.report("saved already")
     elif _missing_volumes(work):
         work.report("nothing is saved: part of its data is gone; what is left stays where it is")
+    elif work.instance.state in _WELL and choosing.is_second(work):
+        work.report("nothing is saved: the first place took nothing before either")
     else:
         _save_safety(work, rests=True)
 
@@ -42,6 +46,18 @@ def _missing_volumes(work: Work) -> bool:
 
 
 def _save_safety(work: Work, *, rests: bool) -> None:
+    """Save it. Where the second place is read, the first may be what was lost."""
+    try:
+        _save_at_first(work, rests=rests)
+    except EngineError as error:
+        is_lost = isinstance(error, BROKEN) or choosing.is_done_without(work, error)
+        if not (is_lost and choosing.is_second(work)):
+            raise
+        upkeep.tell_if_broken(work.instance, error)
+        work.report(f"nothing is saved: {error}; its data stays on the server as it is")
+
+
+def _save_at_first(work: Work, *, rests: bool) -> None:
     move = generations.way_of(work).move
     saving.open_store(work)
     with work.writing():

@@ -6,14 +6,17 @@ written: so that of several attempts the latest wins, however late a frozen work
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from hosting.engines.restic import Repository, Snapshot, Written
-from hosting.flows import repositories
-from hosting.flows.base import Work
 from hosting.models import Backup
 
 _FENCE = "fence:"  # of a snapshot: under which fencing token of the operation it was written
+
+
+def tags(backup: Backup, *, fence: int) -> tuple[str, str]:
+    """What those carry that are written of it under that fencing token."""
+    return tag(backup), f"{_FENCE}{fence}"
 
 
 def tag(backup: Backup) -> str:
@@ -24,13 +27,6 @@ def tag(backup: Backup) -> str:
 def written_of(backup: Backup) -> tuple[Written, ...]:
     """Every stream that was written for it, the manifest last."""
     return tuple(Written(**each) for each in backup.stored)
-
-
-def write(work: Work, backup: Backup, path: str, chunks: Iterable[bytes]) -> Written:
-    """Store a stream of the backup, if the lease is good: nobody writes beside a successor."""
-    work.report("")
-    tags = (tag(backup), f"{_FENCE}{work.lease.fence}")
-    return repositories.primary(work.instance).write(path, chunks, tags=tags)
 
 
 def forget_earlier(store: Repository, backup: Backup, *, fence: int) -> None:

@@ -22,8 +22,8 @@ from hosting.flows import (
     stack,
     stacks,
 )
-from hosting.flows.backup import watched
 from hosting.flows.base import Flow, Step, Work
+from hosting.flows.watching import watched
 from hosting.models import Operation, Upgrade
 from hosting.selectors import disk
 from hosting.services import secrets, upgrades

@@ -6,7 +6,9 @@ import uuid
 from datetime import datetime
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from hosting.models.instance import Instance
@@ -17,10 +19,11 @@ FORMAT = 1  # of the manifest; what a newer Berth wrote is not read
 
 
 class BackupStore(models.Model):
-    """The repository of one instance, under a password of its own.
+    """The repository of one instance, under a password of its own, and its copy.
 
     The password is sealed under the client's data key: without the row nobody can read the
-    repository again, wherever its files are.
+    repository again, wherever its files are. One that was lost is never made anew unasked; where a
+    person has it begun anew it has the next number, and what lies under those before stays there.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -31,6 +34,29 @@ class BackupStore(models.Model):
         null=True,
         blank=True,
         help_text="When the repository was first there. One that is lost is never made anew.",
+    )
+    number = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="Of the repository: how often it was begun anew, and 1."
+    )
+    copied_to = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The second place where its copy was made. One that is lost is never made anew.",
+    )
+    copy_number = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="The same of its copy."
+    )
+    copy_trouble = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why nothing can be kept in the copy: it is lost, damaged or another's.",
+    )
+    copy_at = models.DateTimeField(
+        default=timezone.now,
+        db_default=Now(),
+        help_text="When what the copy lacks is brought there next.",
     )
     prune_at = models.DateTimeField(
         default=timezone.now, help_text="When the space of backups let go is given back next."
@@ -44,8 +70,23 @@ class BackupStore(models.Model):
 
     @property
     def path(self) -> str:
-        """Where it is, below the target. Ids, for names change hands."""
-        return f"{self.instance.client_id}/{self.instance_id}"
+        """Where it is, below the target."""
+        return self.path_of(self.number)
+
+    @property
+    def copy_path(self) -> str:
+        """Where its copy is, below the second place."""
+        return self.path_of(self.copy_number)
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether its copy was made in the second place that is set now."""
+        return bool(settings.BERTH_BACKUP_COPY) and self.copied_to == settings.BERTH_BACKUP_COPY
+
+    def path_of(self, number: int) -> str:
+        """Where the repository of that number is. Ids, for names change hands."""
+        first = f"{self.instance.client_id}/{self.instance_id}"
+        return first if number == 1 else f"{first}.{number}"
 
     @property
     def encryption_client_id(self) -> uuid.UUID:
@@ -92,6 +133,17 @@ class Backup(models.Model):
     copied_at = models.DateTimeField(
         null=True, blank=True, help_text="When the second place had all of it too."
     )
+    copied_to = models.TextField(
+        blank=True, default="", db_default="", help_text="Which second place that was."
+    )
+    copy_read_at = models.DateTimeField(
+        null=True, blank=True, help_text="When all of it had been read back from there."
+    )
+    lost_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="From then on the second place alone has it: the first was begun anew.",
+    )
     is_pinned = models.BooleanField(
         "pinned", default=False, help_text="Kept until it is let go by hand."
     )
@@ -133,6 +185,19 @@ class Backup(models.Model):
     def is_good(self) -> bool:
         """Whether it was read back whole and is still there."""
         return self.verified_at is not None and self.removed_at is None
+
+    @property
+    def is_in_first_place(self) -> bool:
+        """Whether the place where it was written has it, as far as is known."""
+        return self.is_good and self.lost_at is None
+
+    @property
+    def is_in_second_place(self) -> bool:
+        """Whether the second place that is set now has all of it."""
+        place = settings.BERTH_BACKUP_COPY
+        return (
+            self.is_good and self.copied_at is not None and bool(place) and self.copied_to == place
+        )
 
     @property
     def encryption_client_id(self) -> uuid.UUID:

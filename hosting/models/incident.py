@@ -27,6 +27,7 @@ class Incident(models.Model):
         FIREWALL_OPEN = "firewall_open", "Firewall rules missing"
         BACKUP_OVERDUE = "backup_overdue", "No proven backup"
         BACKUP_DAMAGED = "backup_damaged", "Backup store damaged"
+        BACKUP_NOT_COPIED = "backup_not_copied", "Backup in one place only"
         RESTORE_TEST_FAILED = "restore_test_failed", "Backup could not be brought back"
         RESTORE_TEST_OVERDUE = "restore_test_overdue", "No backup brought back for long"
         JOURNAL_BEHIND = "journal_behind", "Can't be restored to every minute"

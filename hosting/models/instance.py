@@ -104,6 +104,12 @@ class Instance(models.Model):
         editable=False,
         help_text="The backup, of another instance, that its first data came from.",
     )
+    is_made_from_copy = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Whether that was read from the second place.",
+    )
     ring = models.CharField(
         "new versions",
         max_length=8,

@@ -19,6 +19,9 @@ class Restore(Move):
         blank=True,
         help_text="The moment that its databases were to be brought to; none: that of the backup.",
     )
+    is_from_copy = models.BooleanField(
+        "from the second place", default=False, db_default=False, help_text="Which place was read."
+    )
     checks = models.JSONField(
         default=dict, help_text="By name: what was wanted, and what the restored data said."
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 
-from hosting.models import Backup, Incident, Instance, Operation
+from hosting.models import ACTIVE_STATES, Backup, BackupStore, Incident, Instance, Operation
 from hosting.selectors import restore_tests
 from hosting.selectors.instances import large
 from tenants.models import Client
@@ -100,10 +100,55 @@ def incident_of(instance: Instance) -> Incident | None:
     return next((found[kind] for kind in _KINDS if kind in found), None)
 
 
+def is_damaged(instance: Instance) -> bool:
+    """Whether what the first place has of its backups can't be relied upon."""
+    kind = Incident.Kind.BACKUP_DAMAGED
+    return Incident.objects.filter(instance=instance, kind=kind, closed_at=None).exists()
+
+
 def overdue(*, now: datetime) -> QuerySet[Instance]:
     """Instances with data whose last proven backup is older than it may be, as ``proven_at``."""
+    return _without_recent(Q(), now)
+
+
+def overdue_copies(*, now: datetime) -> QuerySet[Instance]:
+    """The same of the last proven backup that the second place has too."""
+    copied = Q(copied_at__isnull=False, copied_to=settings.BERTH_BACKUP_COPY)
+    return _without_recent(copied, now)
+
+
+def said_since(instance: Instance) -> str:
+    """Since when, of one of these, in UTC."""
+    proven_at: datetime | None = instance.proven_at  # type: ignore[attr-defined]
+    return f"since {proven_at:%Y-%m-%d %H:%M} UTC" if proven_at else "at all"
+
+
+def uncopied() -> QuerySet[Backup]:
+    """Good ones that the second place that is set now has not; those made before a change stay out.
+
+    Of them a copy is not worth its way: they are let go some days later.
+    """
+    there = Q(copied_at__isnull=False, copied_to=settings.BERTH_BACKUP_COPY)
+    mine = Backup.objects.filter(_PROVEN, lost_at=None, instance__delete_requested_at=None)
+    is_active = Q(operation__state__in=ACTIVE_STATES)
+    return mine.exclude(there).exclude(is_active).exclude(trigger=Backup.Trigger.SAFETY)
+
+
+def is_copy_broken(instance: Instance) -> bool:
+    """Whether its copy in the second place is lost, damaged or another's."""
+    known = broken_copies() if settings.BERTH_BACKUP_COPY else BackupStore.objects.none()
+    return known.filter(instance=instance).exists()
+
+
+def broken_copies() -> QuerySet[BackupStore]:
+    """The stores whose copies in the second place are lost, damaged or another's."""
+    known = BackupStore.objects.filter(destroyed_at=None).exclude(copy_trouble="")
+    return known.filter(instance__delete_requested_at=None).select_related("instance__client")
+
+
+def _without_recent(counting: Q, now: datetime) -> QuerySet[Instance]:
     latest = now - settings.BERTH_BACKUP_MAX_AGE
-    proven = Backup.objects.filter(_PROVEN, instance=OuterRef("pk"))
+    proven = Backup.objects.filter(_PROVEN, counting, instance=OuterRef("pk"))
     newest = proven.order_by("-taken_at").values("taken_at")
     return (
         Instance.objects.filter(first_running_at__lt=latest, delete_requested_at=None)

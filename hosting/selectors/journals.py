@@ -68,7 +68,7 @@ def waits_for_start(instance: Instance) -> bool:
 
 def has_base(journal: Journal) -> bool:
     """Whether there is a good one to follow it from."""
-    return journal.bases.filter(_GOOD).exists()
+    return journal.bases.filter(_GOOD, backup__lost_at=None).exists()
 
 
 def baseless_since(instance: Instance) -> datetime | None:
@@ -108,7 +108,7 @@ def spans(instance: Instance) -> list[Span]:
     found: list[Span] = []
     for bases in _bases_by_backup(instance):
         span = _span(bases)
-        if span is None:
+        if span is None or _is_lost(bases):
             continue
         last = found[-1] if found else None
         if last is not None and span.start <= last.end:
@@ -122,7 +122,7 @@ def backup_for(instance: Instance, at: datetime) -> Backup | None:
     """The newest backup from which the instance can be brought to that moment."""
     for bases in reversed(_bases_by_backup(instance)):
         span = _span(bases)
-        if span is not None and span.start <= at <= span.end:
+        if span is not None and not _is_lost(bases) and span.start <= at <= span.end:
             return bases[0].backup
     return None
 
@@ -176,6 +176,11 @@ def _bases_by_backup(instance: Instance) -> list[list[JournalBase]]:
     for base in found:
         by_backup.setdefault(base.backup_id, []).append(base)
     return sorted(by_backup.values(), key=lambda bases: max(each.ended_at for each in bases))
+
+
+def _is_lost(bases: Iterable[JournalBase]) -> bool:
+    """Whether the second place alone has them: journals are followed from the first."""
+    return any(each.backup.lost_at is not None for each in bases)
 
 
 def _span(bases: Iterable[JournalBase]) -> Span | None:

@@ -19,6 +19,7 @@ _Kind = Incident.Kind
 _TOPICS: dict[str, Topic] = {
     _Kind.BACKUP_OVERDUE: Topic.BACKUPS,
     _Kind.BACKUP_DAMAGED: Topic.BACKUPS,
+    _Kind.BACKUP_NOT_COPIED: Topic.BACKUPS,
     _Kind.RESTORE_TEST_FAILED: Topic.BACKUPS,
     _Kind.RESTORE_TEST_OVERDUE: Topic.BACKUPS,
     _Kind.JOURNAL_BEHIND: Topic.BACKUPS,

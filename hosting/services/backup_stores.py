@@ -10,15 +10,21 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from hosting.models import BackupStore, Incident
+from hosting.models import ACTIVE_STATES, Backup, BackupStore, Incident, Instance
 from hosting.selectors import backups
-from hosting.services import incidents
+from hosting.services import incidents, journals
+from tenants.errors import Refused
 from tenants.services import audit
 from tenants.services.actors import Actor
 
 PRUNE_HOURS = range(5, 8)  # in the client's zone: after the night's backups
 PRUNE_EVERY = timedelta(days=7)
 PRUNE_RETRY = timedelta(days=1)
+_ABOUT_BACKUPS = (
+    Incident.Kind.BACKUP_DAMAGED,
+    Incident.Kind.BACKUP_OVERDUE,
+    Incident.Kind.BACKUP_NOT_COPIED,
+)
 
 
 def take_prunable(*, now: datetime) -> Iterator[BackupStore]:
@@ -56,7 +62,7 @@ def record_destroyed(*, store: BackupStore) -> None:
     for backup in store.instance.backups.filter(removed_at=None):
         backup.removed_at, backup.secrets = timezone.now(), ""
         backup.save(update_fields=["removed_at", "secrets"])
-    for kind in (Incident.Kind.BACKUP_DAMAGED, Incident.Kind.BACKUP_OVERDUE):
+    for kind in _ABOUT_BACKUPS:
         incidents.close(kind=kind, instance=store.instance)
     store.destroyed_at, store.password = timezone.now(), ""
     store.save(update_fields=["destroyed_at", "password"])
@@ -76,11 +82,85 @@ def watch_ages(*, now: datetime) -> int:
     kind = Incident.Kind.BACKUP_OVERDUE
     late = {each.pk: each for each in backups.overdue(now=now)}
     for instance in late.values():
-        proven_at: datetime | None = instance.proven_at  # type: ignore[attr-defined]
-        since = f"since {proven_at:%Y-%m-%d %H:%M} UTC" if proven_at else "at all"
-        summary = f"{instance} has no proven backup {since}"
+        summary = f"{instance} has no proven backup {backups.said_since(instance)}"
         incidents.open_for(kind=kind, instance=instance, summary=summary)
     for incident in Incident.objects.filter(kind=kind, closed_at=None).select_related("instance"):
         if incident.instance_id not in late:
             incidents.close(kind=kind, instance=incident.instance)
     return len(late)
+
+
+@transaction.atomic
+def begin_anew(*, instance: Instance, confirmation: str, actor: Actor) -> BackupStore:
+    """Have another repository begun in the first place, since the one there is lost or damaged.
+
+    What lies there of the old one is left alone, and read no more. Backups that the second place
+    has are read from there; all others are gone. Raises ``Refused`` where nothing is known to be
+    wrong, the instance is busy, or ``confirmation`` is not its name.
+    """
+    store = _locked(instance, confirmation)
+    if not backups.is_damaged(instance):
+        raise Refused(f"Nothing is known to be wrong with the backup store of {instance.name}.")
+    left, store.number, store.made_at = store.path, store.number + 1, None
+    store.save(update_fields=["number", "made_at"])
+    only_there = gone = 0
+    for backup in instance.backups.filter(removed_at=None, lost_at=None):
+        if backup.is_in_second_place:
+            backup.lost_at = timezone.now()
+            backup.save(update_fields=["lost_at"])
+            only_there += 1
+        else:
+            gone += _is_gone(backup)
+    journals.begin_elsewhere(instance=instance)
+    _tell(store, actor, place="first", left=left, gone=gone, only_in_the_other=only_there)
+    return store
+
+
+@transaction.atomic
+def begin_copy_anew(*, instance: Instance, confirmation: str, actor: Actor) -> BackupStore:
+    """The same of its copy in the second place: all that the first place has is copied again.
+
+    What only the copy had is gone.
+    """
+    store = _locked(instance, confirmation)
+    if not (store.is_copied and store.copy_trouble):
+        raise Refused(f"Nothing is known to be wrong with the copy of {instance.name}'s backups.")
+    left, store.copy_number = store.copy_path, store.copy_number + 1
+    store.copied_to, store.copy_trouble, store.copy_at = "", "", timezone.now()
+    store.save(update_fields=["copy_number", "copied_to", "copy_trouble", "copy_at"])
+    there = instance.backups.filter(removed_at=None, copied_to=settings.BERTH_BACKUP_COPY)
+    gone = sum(_is_gone(each) for each in there.exclude(lost_at=None))
+    there.filter(lost_at=None).update(copied_at=None, copied_to="", copy_read_at=None)
+    _tell(store, actor, place="second", left=left, gone=gone)
+    return store
+
+
+def _locked(instance: Instance, confirmation: str) -> BackupStore:
+    """Its store, while nothing else is going on with the instance."""
+    held = Instance.objects.select_for_update(no_key=True).get(pk=instance.pk)
+    if confirmation.strip() != held.name:
+        raise Refused(f"Type {held.name} to confirm.", field="confirmation")
+    if held.operations.filter(state__in=ACTIVE_STATES).exists():
+        raise Refused(f"{held.name} is busy: wait until what is going on has ended.")
+    store = BackupStore.objects.select_for_update(no_key=True).filter(instance=held).first()
+    if store is None or store.destroyed_at is not None:
+        raise Refused(f"{held.name} has no backup store.")
+    return store
+
+
+def _is_gone(backup: Backup) -> bool:
+    """Write down that nothing has it any more; whether it was good until now."""
+    was_good = backup.is_good
+    backup.removed_at, backup.secrets, backup.is_pinned = timezone.now(), "", False
+    backup.save(update_fields=["removed_at", "secrets", "is_pinned"])
+    return was_good
+
+
+def _tell(store: BackupStore, actor: Actor, **what: object) -> None:
+    audit.record(
+        action="backup_store.begun_anew",
+        actor=actor,
+        client=store.instance.client,
+        obj=store.instance,
+        after=what,
+    )

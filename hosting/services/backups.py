@@ -185,12 +185,6 @@ def record_proven(*, backup: Backup) -> None:
     backup.save(update_fields=["verified_at"])
 
 
-def record_copied(*, backup: Backup) -> None:
-    """The second place has all of it too."""
-    backup.copied_at = timezone.now()
-    backup.save(update_fields=["copied_at"])
-
-
 def dispensable(*, instance: Instance) -> list[Backup]:
     """What need not stay in the store: what retention lets go, and what was never proven.
 
@@ -262,6 +256,11 @@ def lately_let_go(*, instance: Instance) -> list[Backup]:
     return list(instance.backups.filter(removed_at__gt=since))
 
 
+def ever_let_go(*, instance: Instance) -> list[Backup]:
+    """All of them: some may lie in a second place that was away for long."""
+    return list(instance.backups.filter(removed_at__isnull=False).only("pk"))
+
+
 @transaction.atomic
 def set_pinned(*, backup: Backup, is_pinned: bool, actor: Actor) -> None:
     """Keep a backup until it is let go by hand. Raises ``Refused`` for one that is gone."""
@@ -288,16 +287,20 @@ def refuse_download(*, backup: Backup) -> None:
     """Raise ``Refused`` for one that is not whole, or not there any more."""
     if backup.removed_at is not None:
         raise Refused("This backup was let go, so it can't be downloaded any more.")
-    if backup.is_good:
+    if backup.is_in_first_place or backup.is_in_second_place:
         return
+    if backup.is_good:
+        raise Refused("This backup lies in a second place that is not configured here any more.")
     if backup.operation is not None and backup.operation.state in ACTIVE_STATES:
         raise Refused("This backup is still being made; it can be downloaded once it is proven.")
     raise Refused("This backup failed, so there is nothing whole to download.")
 
 
 @transaction.atomic
-def record_downloaded(*, backup: Backup, actor: Actor) -> None:
+def record_downloaded(*, backup: Backup, actor: Actor, read_from: str = "") -> None:
     """Someone takes it out, with every secret in it: to be called before the first byte.
+
+    ``read_from`` names the place where that is not the usual one.
 
     Raises ``Refused`` as ``refuse_download`` does.
     """
@@ -307,5 +310,6 @@ def record_downloaded(*, backup: Backup, actor: Actor) -> None:
         actor=actor,
         client=backup.instance.client,
         obj=backup.instance,
-        after={"backup": str(backup.pk), "taken_at": str(backup.taken_at)},
+        after={"backup": str(backup.pk), "taken_at": str(backup.taken_at)}
+        | ({"read_from": read_from} if read_from else {}),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from django.db import IntegrityError, transaction
 from pydantic import ValidationError
@@ -24,14 +25,15 @@ def request(
     actor: Actor,
     order_key: str | None = None,
     server: Server | None = None,
+    is_from_copy: bool = False,
 ) -> Instance:
     """Order an instance with the data of that backup, at the same client.
 
     It has the app at the backup's version, the app's own keys, without which the data is worth
     nothing, and passwords and an address of its own. The instance that was saved is not touched;
-    it may be gone. Staff may choose the ``server``, otherwise Berth does. The same ``order_key``
-    twice gives the instance of the first time. Raises ``Refused`` with the field's name, and then
-    nothing is written.
+    it may be gone. Staff may choose the ``server``, otherwise Berth does, and may have the backup
+    read from the second place. The same ``order_key`` twice gives the instance of the first time.
+    Raises ``Refused`` with the field's name, and then nothing is written.
     """
     try:
         with transaction.atomic():
@@ -41,6 +43,9 @@ def request(
             order = order_from(
                 chosen, client, plan=plan, name=name, key=order_key or "", server=server
             )
+            if is_from_copy:
+                restores.refuse_uncopied(backup=chosen)
+                order = replace(order, is_from_copy=True)
             return ordering.place(order, actor=actor)
     except IntegrityError as error:
         raise Refused(offers.taken(name), field="name") from error
@@ -70,9 +75,19 @@ def order_from(
         images=backup.manifest["images"],
         keys=json.loads(str(backup.secrets) or "{}"),
         made_from=backup,
+        is_from_copy=backup.lost_at is not None,
         purpose=purpose,
         server=server,
     )
+
+
+def record_change_over(*, instance: Instance) -> None:
+    """Its backup is read from the second place from now on, as the first is broken.
+
+    The caller is in a transaction that holds the operation's lease.
+    """
+    instance.is_made_from_copy = True
+    instance.save(update_fields=["is_made_from_copy"])
 
 
 def _app(backup: Backup) -> App:

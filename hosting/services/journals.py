@@ -235,6 +235,16 @@ def drop_base(*, base: JournalBase) -> None:
     base.delete()
 
 
+def begin_elsewhere(*, instance: Instance) -> None:
+    """What comes goes into another chapter, from a journal of its own: the bases so far are lost.
+
+    Chapters stay as they are: what they hold may be all that there is in the second place.
+    """
+    for each in reading.open_of(instance):
+        end(journal=each, why="The repository of its bases was begun anew.")
+    JournalChapter.objects.filter(instance=instance, is_closed=False).update(is_closed=True)
+
+
 def end_all(*, instance: Instance) -> None:
     """Nothing of it is kept any more: no journal goes on, and no base leads anywhere."""
     for each in reading.open_of(instance):

@@ -28,8 +28,8 @@ class Order:
     """What is wanted. ``key`` is what the sender calls it, so that the same order comes once.
 
     ``images`` pins what the images' names mean, ``keys`` are secrets that the app brings along;
-    all others are generated. ``made_from`` is the backup that its data is to come from. Without a
-    ``server`` Berth chooses one.
+    all others are generated. ``made_from`` is the backup that its data is to come from,
+    ``is_from_copy`` says whether from the second place. Without a ``server`` Berth chooses one.
     """
 
     client: Client
@@ -41,6 +41,7 @@ class Order:
     images: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     made_from: Backup | None = None
+    is_from_copy: bool = False
     purpose: Instance.Purpose = Instance.Purpose.CLIENT
     server: Server | None = None
 
@@ -69,6 +70,7 @@ def place(order: Order, *, actor: Actor) -> Instance:
         definition=order.app.model_dump(mode="json"),
         image_pins=dict(order.images),
         made_from=order.made_from,
+        is_made_from_copy=order.is_from_copy,
         purpose=order.purpose,
         plan=plan,
         server=placement.choose_server(plan=plan, wanted=order.server),
@@ -153,7 +155,8 @@ def _told(order: Order) -> dict[str, str]:
     if order.made_from is None:
         return told
     source = order.made_from
-    return told | {"backup": str(source.pk), "taken_at": str(source.taken_at)}
+    told |= {"backup": str(source.pk), "taken_at": str(source.taken_at)}
+    return told | ({"read_from": "the second place"} if order.is_from_copy else {})
 
 
 def _check_count(client: Client) -> None:

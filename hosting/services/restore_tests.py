@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 from hosting.models import Backup, Incident, Instance, RestoreTest
 from hosting.selectors import backups
 from hosting.selectors import restore_tests as reading
-from hosting.services import clones, incidents, ordering, trials
+from hosting.services import clones, incidents, ordering, restores, trials
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services.actors import Actor
@@ -50,11 +51,12 @@ def due(*, now: datetime) -> QuerySet[Instance]:
     return reading.due(now=now).filter(tried).order_by(*order)
 
 
-def request_now(*, backup: Backup, actor: Actor) -> RestoreTest:
+def request_now(*, backup: Backup, actor: Actor, is_from_copy: bool = False) -> RestoreTest:
     """Begin a test of an instance's newest proven backup because somebody wants to know.
 
-    Raises ``Refused`` where there is a newer one, one of its backups is just being tested, it is
-    not to be tested any more, or no server has room.
+    ``is_from_copy`` has it read from the second place. Raises ``Refused`` where there is a newer
+    one, one of its backups is just being tested, it is not to be tested any more, it is not in that
+    place, or no server has room.
     """
     with transaction.atomic():
         instance = backup.instance
@@ -63,14 +65,18 @@ def request_now(*, backup: Backup, actor: Actor) -> RestoreTest:
             raise Refused("Only the newest proven backup of an instance is tested.")
         if reading.is_going_on(instance):
             raise Refused(f"A backup of {instance.name} is being tested already.")
-        test = request(instance=instance, actor=actor)
+        if is_from_copy:
+            restores.refuse_uncopied(backup=backup)
+        test = request(instance=instance, actor=actor, is_from_copy=is_from_copy)
         if test is None:  # it was let go in the same moment
             raise Refused(f"{instance.name} has no proven backup.")
         return test
 
 
 @transaction.atomic
-def request(*, instance: Instance, actor: Actor = TESTER) -> RestoreTest | None:
+def request(
+    *, instance: Instance, actor: Actor = TESTER, is_from_copy: bool = False
+) -> RestoreTest | None:
     """Begin a test of the instance's newest proven backup; ``None`` where there is none.
 
     Raises ``Refused`` where it can't be read, its client is inactive, the instance is to be
@@ -90,6 +96,8 @@ def request(*, instance: Instance, actor: Actor = TESTER) -> RestoreTest | None:
         name=f"test-{uuid.uuid4().hex[:12]}",
         purpose=Instance.Purpose.RESTORE_TEST,
     )
+    if is_from_copy:
+        order = replace(order, is_from_copy=True)
     scratch = ordering.place(order, actor=actor)
     return RestoreTest.objects.create(backup=chosen, scratch=scratch)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import transaction
 
 from hosting.models import Backup, Instance, InstanceSecret, Operation, Restore
@@ -19,21 +20,27 @@ from tenants.services.actors import Actor
 
 
 @transaction.atomic
-def request(*, instance: Instance, backup: Backup, actor: Actor) -> Restore:
-    """Ask for the backup to be put back into its instance.
+def request(
+    *, instance: Instance, backup: Backup, actor: Actor, is_from_copy: bool = False
+) -> Restore:
+    """Ask for the backup to be put back into its instance, read from the second place if so wanted.
 
     Raises ``Refused`` where the backup can't be put back there, or the instance is busy.
     """
-    told = {"backup": str(backup.pk), "taken_at": str(backup.taken_at)}
+    told = {"backup": str(backup.pk), "taken_at": str(backup.taken_at)} | place_told(is_from_copy)
     operation = moves.request(
         instance=instance, kind=Operation.Kind.RESTORE, actor=actor, told=told
     )
     locked = operation.instance
     chosen = Backup.objects.select_related("instance").get(pk=backup.pk)
     refuse_unfit(instance=locked, backup=chosen)
+    if is_from_copy:
+        refuse_uncopied(backup=chosen)
+    is_from_copy = is_from_copy or chosen.lost_at is not None
     return Restore.objects.create(
         operation=operation,
         backup=chosen,
+        is_from_copy=is_from_copy,
         from_generation=locked.generation,
         to_generation=reading.unused_generation(locked),
     )
@@ -113,6 +120,8 @@ def refuse_unreadable(*, backup: Backup) -> None:
         raise Refused("This backup has been let go; its data is not there any more.")
     if not backup.is_good:
         raise Refused("This backup was never read back whole: only a proven one is put back.")
+    if not backup.is_in_first_place and not backup.is_in_second_place:
+        raise Refused("This backup lies in a second place that is not configured here any more.")
     written_in = backup.manifest["format"]
     if written_in > FORMAT:
         raise Refused(
@@ -121,11 +130,30 @@ def refuse_unreadable(*, backup: Backup) -> None:
         )
 
 
-def record_secrets(*, instance: Instance, secrets: Mapping[str, str]) -> None:
-    """Keys of the app that the instance had lost.
+def refuse_uncopied(*, backup: Backup) -> None:
+    """Raise ``Refused`` for a backup that the second place has not, or not whole."""
+    if not settings.BERTH_BACKUP_COPY:
+        raise Refused("No second place for backups is configured here.", field="place")
+    if not backup.is_in_second_place:
+        raise Refused("This backup was not copied to the second place.", field="place")
+
+
+def place_told(is_from_copy: bool) -> dict[str, str]:
+    """For the audit log: from where it is read, where that was chosen."""
+    return {"read_from": "the second place"} if is_from_copy else {}
+
+
+def record_change_over(*, restore: Restore) -> None:
+    """It is read from the second place from now on, as the first is broken.
 
     The caller is in a transaction that holds the operation's lease, as for what is below.
     """
+    restore.is_from_copy = True
+    restore.save(update_fields=["is_from_copy"])
+
+
+def record_secrets(*, instance: Instance, secrets: Mapping[str, str]) -> None:
+    """Keys of the app that the instance had lost."""
     for name, value in secrets.items():
         InstanceSecret.objects.create(instance=instance, name=name, value=value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
@@ -40,6 +41,7 @@ def index(request: ClientRequest, name: str) -> HttpResponse:
         "may_download": request.may(Permission.DOWNLOAD_BACKUP),
         "may_restore": request.may(Permission.RESTORE_BACKUP),
         "may_operate": request.may(Permission.OPERATE_INSTANCE),
+        "has_second_place": bool(settings.BERTH_BACKUP_COPY),
         "line": line_of(instance, now=timezone.now()),
     }
     return render_page(request, "hosting/backups.html", context)

@@ -32,7 +32,8 @@ def backup(request: ClientRequest, name: str, backup_id: uuid.UUID) -> HttpRespo
     backup = _get(request, name, backup_id)
     try:
         archive = portable.archive(backup)
-        backups.record_downloaded(backup=backup, actor=request.actor)
+        place = "the second place" if archive.source.is_second else ""
+        backups.record_downloaded(backup=backup, actor=request.actor, read_from=place)
     except Refused as refusal:
         return _none(request, backup, refusal.message, status=409)
     except EngineError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+
 from hosting.models import Backup, Incident, Instance, Operation, RestoreTest
 from hosting.selectors import backups as reading
 from hosting.selectors import journals, restore_tests
@@ -29,7 +31,12 @@ class BackupView:
         backup = self.backup
         tested = self.test.pk if self.test else None
         said = (backup.pk, self.status.word, backup.is_pinned, backup.taken_at, backup.size_bytes)
-        return (*said, tested)
+        return (*said, tested, self.places)
+
+    @property
+    def places(self) -> str:
+        """In how many places it lies; empty where one is all there is meant to be."""
+        return places_of(self.backup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,11 @@ class Proof:
         return self.incident is not None and self.incident.kind == Incident.Kind.BACKUP_DAMAGED
 
     @property
+    def places(self) -> str:
+        """In how many places the newest lies; empty where one is all there is meant to be."""
+        return places_of(self.newest) if self.newest else ""
+
+    @property
     def why(self) -> str:
         """Why the last attempt failed, in a sentence."""
         operation = self.failed.operation if self.failed else None
@@ -66,7 +78,15 @@ class Proof:
         rows = (self.newest, self.test, self.incident, self.failed)
         keys = [row.pk if row else None for row in rows]
         said = (self.next_at, self.is_soon, self.is_made_now, self.never_ran, self.waits_for_start)
-        return (*keys, *said)
+        return (*keys, *said, self.places)
+
+
+def places_of(backup: Backup) -> str:
+    """As the property says."""
+    if not settings.BERTH_BACKUP_COPY or not backup.is_good:
+        return ""
+    is_in_both = backup.is_in_first_place and backup.is_in_second_place
+    return "in two places" if is_in_both else "in one place"
 
 
 def proof_of(shown: InstanceView, *, now: datetime) -> Proof:

@@ -17,6 +17,7 @@ from hosting.selectors import catalog, offers
 from hosting.services import clones, restores
 from hosting.views import instances
 from hosting.views.presentation import show_instance
+from hosting.views.proof import places_of
 from tenants.errors import Refused
 from tenants.permissions import Permission, require
 from tenants.views.access import ClientRequest, client_view, render_page
@@ -93,6 +94,7 @@ def _page(
         "shown": shown,
         "backup": backup,
         "version": backup.manifest.get("version", ""),
+        "places": places_of(backup),
         "refused": refused or _unfit(instance, backup) or instances.why_not(shown),
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
         "held": spoken(settings.BERTH_EDGE_HOLD_SECONDS),

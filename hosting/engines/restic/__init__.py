@@ -4,6 +4,8 @@ The rest of Berth imports these names from here.
 """
 
 from hosting.engines.restic.errors import (
+    AWAY,
+    BROKEN,
     Damaged,
     Locked,
     RepositoryMissing,
@@ -18,6 +20,8 @@ from hosting.engines.restic.target import Target
 from hosting.engines.restic.values import Snapshot, Written
 
 __all__ = [
+    "AWAY",
+    "BROKEN",
     "MINIMUM",
     "Damaged",
     "Locked",

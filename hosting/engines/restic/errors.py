@@ -40,6 +40,11 @@ class Locked(TryLater):
     """Another process that is alive works on the repository."""
 
 
+# The repository itself is the trouble, not the way to it.
+BROKEN = (Damaged, RepositoryMissing, WrongPassword)
+# Nothing can be done with its place at present.
+AWAY = (TargetUnavailable, TargetRefused, TargetFull)
+
 _SECRET_MASK = "•••"  # noqa: S105  # what is shown instead of one
 _LONGEST_REASON = 300
 _DAMAGED_PART = re.compile(r"\b(pack|blob|tree|id|want|prefix) \"?([0-9a-f]{8})", re.IGNORECASE)

@@ -7,6 +7,7 @@ the repository as it is sent: nothing is written to a disk here, and memory stay
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,17 +20,19 @@ from hosting.catalog.errors import BuildError
 from hosting.catalog.portable import Origin, compose_files
 from hosting.catalog.schema import App
 from hosting.engines.errors import EngineError, GiveUp
-from hosting.engines.restic import Damaged, Repository, Written
-from hosting.flows import repositories, stacks, upkeep
+from hosting.engines.restic import Damaged, Written
+from hosting.flows import sources, stacks, upkeep
 from hosting.flows.parts import Kind, Part
 from hosting.flows.portable import tar, texts
 from hosting.flows.portable.tar import File, NotWhole
-from hosting.models import Backup, Instance
+from hosting.flows.sources import Source
+from hosting.models import Backup
+from hosting.selectors import backups as reading
 from hosting.services import backups
 
 FORMAT = 1  # of the manifest, that this can read
 SUMS = "SHA256SUMS"
-_ID_LENGTH = 8
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Archive:
     """An archive that is ready to be sent."""
 
     name: str
-    instance: Instance
+    source: Source
     files: Sequence[File]
     mtime: int
 
@@ -56,10 +59,10 @@ class Archive:
             yield from tar.stream(self.name, self.files, mtime=self.mtime)
         except NotWhole as error:
             damage = Damaged(f"the backup holds other data than was saved: {error}")
-            upkeep.tell_if_broken(self.instance, damage)
+            _tell(self.source, damage)
             raise damage from error
         except EngineError as error:
-            upkeep.tell_if_broken(self.instance, error)
+            _tell(self.source, error)
             raise
 
 
@@ -73,8 +76,7 @@ def archive(backup: Backup) -> Archive:
     manifest, taken_at = backup.manifest, backup.taken_at
     if manifest.get("format") != FORMAT or taken_at is None:
         raise GiveUp("the backup was written by another version of Berth, which has to read it")
-    store = repositories.primary(backup.instance)
-    _require_all(backup, store)
+    source = _source(backup)
     app = stacks.read_definition(manifest["definition"])
     origin = _origin(backup, app)
     name = f"{origin.name}-{taken_at:%Y%m%d-%H%M}"
@@ -94,20 +96,45 @@ def archive(backup: Backup) -> Archive:
             mode=0o755,
         ),
         File.of_text("manifest.json", json.dumps(manifest, indent=2, sort_keys=True) + "\n"),
-        *(_file(store, part, written) for part, written in saved),
+        *(_file(source, part, written) for part, written in saved),
     ]
     files.append(_sums(files))
-    return Archive(name, backup.instance, files, mtime=int(taken_at.timestamp()))
+    return Archive(name, source, files, mtime=int(taken_at.timestamp()))
 
 
-def _require_all(backup: Backup, store: Repository) -> None:
-    """Raise ``Damaged`` where the repository has lost a snapshot of it."""
-    there = {each.id for each in store.snapshots()}
-    for each in backup.stored:
-        if each["snapshot"][:_ID_LENGTH] not in there:
-            error = Damaged(f"the backup repository {store.name} has lost {each['path']}")
-            upkeep.tell_if_broken(backup.instance, error)
-            raise error
+def _source(backup: Backup) -> Source:
+    """Where all of it is: the second place where the first is away, or not to be relied upon."""
+    if not backup.is_in_second_place:
+        return _checked(sources.first(backup))
+    if not backup.is_in_first_place or reading.is_damaged(backup.instance):
+        return _checked_second(backup)
+    try:
+        return _checked(sources.first(backup))
+    except EngineError as error:
+        logger.warning("the backup %s is read from the second place: %s", backup.pk, error)
+        return _checked_second(backup)
+
+
+def _checked(source: Source) -> Source:
+    try:
+        source.check()
+    except EngineError as error:
+        _tell(source, error)
+        raise
+    return source
+
+
+def _checked_second(backup: Backup) -> Source:
+    try:
+        return _checked(sources.second(backup))
+    except EngineError as error:
+        upkeep.tell_if_copy_broken(backup.instance, error)
+        raise
+
+
+def _tell(source: Source, error: EngineError) -> None:
+    tell = upkeep.tell_if_copy_broken if source.is_second else upkeep.tell_if_broken
+    tell(source.backup.instance, error)
 
 
 def _origin(backup: Backup, app: App) -> Origin:
@@ -152,8 +179,8 @@ def _part(saved: Mapping[str, Any]) -> Part:
     return Part(Kind(saved["kind"]), saved["name"], service=saved["service"], user=saved["user"])
 
 
-def _file(store: Repository, part: Part, written: Written) -> File:
-    read = partial(store.read, written.snapshot, written.path)
+def _file(source: Source, part: Part, written: Written) -> File:
+    read = partial(source.read_uncompared, written)
     return File(part.path, written.size, written.sha256, read)
 
 

@@ -13,6 +13,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from hosting.models import Backup, Instance, Operation, Server
 from tenants.models import AuditEvent
@@ -61,6 +62,21 @@ def test_berth_chooses_where_nobody_does(root: Browser, backup: Backup, other: S
     assert Instance.objects.get(name="copy").server == backup.instance.server != other
     event = AuditEvent.objects.get(action="instance.ordered", after__name="copy")
     assert "server" not in event.after
+
+
+def test_staff_choose_the_place_where_there_are_two(
+    root: Browser, backup: Backup, settings: Settings
+) -> None:
+    settings.BERTH_BACKUP_COPY = "/somewhere/else"
+    assert "The second place" not in _plain(root.get(_act(backup)))
+    answer = root.post(_act(backup), _wanted(backup, place="second"))
+    assert answer.status_code == 422
+    assert "This backup was not copied to the second place." in _plain(answer)
+    assert Instance.objects.count() == 1
+    Backup.objects.update(copied_at=timezone.now(), copied_to="/somewhere/else")
+    assert "The second place" in _plain(root.get(_act(backup)))
+    root.post(_act(backup), _wanted(backup, place="second"))
+    assert Instance.objects.get(name="copy").is_made_from_copy
 
 
 def test_a_server_without_room_is_refused_in_a_sentence(

@@ -14,6 +14,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from hosting.models import Backup, Instance, Operation, Restore, Server
 from hosting.models.backup import FORMAT
@@ -136,6 +137,28 @@ def test_a_backup_is_restored_after_a_question(root: Browser, book: Instance) ->
     assert "book: “Restore” is asked for." in _said(answer)
     event = AuditEvent.objects.get(action="instance.restore_requested")
     assert event.actor_label == "Root <root@berth.example>"
+
+
+def test_staff_choose_the_place_where_there_are_two(
+    root: Browser, book: Instance, settings: Settings
+) -> None:
+    backup = _proven(book, copied_at=timezone.now(), copied_to="/somewhere/else")
+    assert "The second place" not in _text(root, _act(backup))
+    answer = root.post(_act(backup), {"place": "second"})
+    assert "No second place for backups is configured here." in _said(answer)
+    settings.BERTH_BACKUP_COPY = "/somewhere/else"
+    elsewhere = _proven(book)
+    assert "The second place" not in _text(root, _act(elsewhere))
+    answer = root.post(_act(elsewhere), {"place": "second"})
+    assert "This backup was not copied to the second place." in _said(answer)
+    assert "The second place" in _text(root, _act(backup))
+    answer = root.post(_act(backup), {"place": "third"})
+    assert (answer.status_code, Restore.objects.exists()) == (422, False)
+    assert "Choose one of these places." in answer.content.decode()
+    root.post(_act(backup), {"place": "second"})
+    restore = Restore.objects.get()
+    assert restore.is_from_copy
+    assert "Read from The second place" in _text(root, _change(restore))
 
 
 def test_what_does_not_fit_is_refused_in_words(root: Browser, book: Instance, acme: Client) -> None:

@@ -289,7 +289,7 @@ def test_old_ones_are_let_go_everywhere_and_the_space_is_given_back(
     old.refresh_from_db()
     assert new.operation is not None
     assert (old.is_good, old.secrets, new.is_good) == (False, "", True)
-    for store in repositories.everywhere(book):
+    for store in repositories.ever(book):
         tags = frozenset({snapshots.tag(new), f"fence:{new.operation.fence}"})
         assert {each.tags for each in store.snapshots()} == {tags}
     assert read(book, new, "postgres/db/guestbook.dump") == DUMP

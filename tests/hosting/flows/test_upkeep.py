@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.flows import upkeep
-from hosting.models import Incident, Instance
+from hosting.models import Backup, Incident, Instance
 from hosting.services import incidents
 from tests.hosting.services.test_backups import Order, made, settled
 
@@ -82,15 +82,22 @@ def test_it_falls_silent_when_a_backup_is_late(book: Instance, outside: Outside)
         Incident.Kind.RESTORE_TEST_OVERDUE,
         Incident.Kind.JOURNAL_BEHIND,
         Incident.Kind.JOURNAL_NOT_COPIED,
+        Incident.Kind.BACKUP_NOT_COPIED,
     ],
 )
 def test_it_falls_silent_while_saved_data_is_in_doubt(
-    book: Instance, outside: Outside, kind: Incident.Kind
+    book: Instance, outside: Outside, kind: Incident.Kind, settings: Settings
 ) -> None:
-    made(book, timezone.now())
+    settings.BERTH_BACKUP_COPY = "/somewhere/else"  # else nothing has to be there
+    fresh = made(book, timezone.now())
+    is_there = kind != Incident.Kind.BACKUP_NOT_COPIED
+    fresh.copied_at = timezone.now() if is_there else None
+    fresh.copied_to = "/somewhere/else"
+    fresh.save()
     incidents.open_for(kind=kind, instance=book, summary="A byte was changed.")
     upkeep.watch()
     assert outside.asked == []
+    Backup.objects.update(copied_at=timezone.now())
     incidents.close(kind=kind, instance=book)
     upkeep.watch()
     assert outside.asked == ["/berth"]

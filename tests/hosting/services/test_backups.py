@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation
-from hosting.services import backup_stores, backups, instances
+from hosting.services import backup_copies, backup_stores, backups, instances
 from tenants.errors import Refused
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor
@@ -206,6 +206,28 @@ def test_the_alarm_is_on_the_age_of_the_last_proven_one(book: Instance, settings
     gone.update(removed_at=now)
     made(book, now - timedelta(hours=1), removed_at=now)  # and one that was let go is none
     assert backup_stores.watch_ages(now=now) == 1
+
+
+def test_the_second_place_has_an_alarm_of_its_own(book: Instance, settings: Settings) -> None:
+    settings.BERTH_BACKUP_MAX_AGE = timedelta(hours=26)
+    now = timezone.now()
+    open_ones = Incident.objects.filter(kind=Incident.Kind.BACKUP_NOT_COPIED, closed_at=None)
+    made(book, now)
+    assert backup_copies.watch(now=now) == 0  # there is no second place
+    settings.BERTH_BACKUP_COPY = "/somewhere/else"
+    assert backup_copies.watch(now=now) == 1
+    assert open_ones.get().summary == "acme/book has no backup in the second place at all"
+    assert backup_stores.watch_ages(now=now) == 0
+    Backup.objects.update(copied_at=now, copied_to=settings.BERTH_BACKUP_COPY)
+    assert backup_copies.watch(now=now) == 0
+    assert not open_ones.exists()
+    later = now + timedelta(hours=27)
+    made(book, later)
+    assert backup_copies.watch(now=later) == 1
+    assert "has no backup in the second place since" in open_ones.get().summary
+    settings.BERTH_BACKUP_COPY = ""
+    assert backup_copies.watch(now=later) == 0
+    assert not open_ones.exists()
 
 
 def test_a_young_instance_is_given_its_first_night(book: Instance, settings: Settings) -> None:

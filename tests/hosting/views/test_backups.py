@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client as Browser
 from django.utils import timezone
+from pytest_django import Settings
 
 from hosting.models import Incident, Instance, Operation
 from hosting.services import backups, incidents
@@ -65,6 +66,27 @@ def test_a_proven_backup_says_since_when_and_how_large(book: Instance, browser: 
         assert words in page
     assert "98.3 kB" in text(browser, ALL)
     assert "attempt" not in page
+
+
+def test_it_says_in_how_many_places_one_lies(
+    book: Instance, browser: Browser, settings: Settings
+) -> None:
+    backup = proven(book, timezone.now() - timedelta(hours=6))
+    restore = f"{PAGE}backups/{backup.pk}/restore"
+    assert "in one place" not in text(browser), "where one is all there is meant to be"
+    settings.BERTH_BACKUP_COPY = "/somewhere/else"
+    assert "It lies in one place." in text(browser)
+    assert "Nightly, in one place" in text(browser, ALL)
+    assert "A second place, apart from the first, gets each of them" in text(browser, ALL)
+    assert "In one place" in text(browser, restore)
+    backup.copied_at, backup.copied_to = timezone.now(), "/another/one"
+    backup.save()
+    assert "It lies in one place." in text(browser), "that place is not configured any more"
+    backup.copied_to = "/somewhere/else"
+    backup.save()
+    assert "It lies in two places, apart from each other." in text(browser)
+    assert "Nightly, in two places" in text(browser, ALL)
+    assert "In two places" in text(browser, restore)
 
 
 def test_a_failed_backup_says_why_and_when_it_is_tried_again(
@@ -173,7 +195,7 @@ def test_the_number_of_queries_does_not_grow(path: str, book: Instance, browser:
     for number in range(1, 30):
         proven(book, now - timedelta(days=number))
         failed(book, now - timedelta(days=number, hours=1))
-    assert count(browser, path) == one <= 24
+    assert count(browser, path) == one <= 26
 
 
 def test_no_page_shows_a_key_or_the_stores_password(book: Instance, browser: Browser) -> None:
