@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from billing.views import costs
+from billing.views import client_costs, costs
 
 urlpatterns = [
+    path("costs/", client_costs.page, name="client_costs"),
+    path("costs.csv", client_costs.as_csv, name="client_costs_csv"),
     path("instances/<slug:name>/costs/", costs.page, name="costs"),
     path("instances/<slug:name>/costs.csv", costs.as_csv, name="costs_csv"),
 ]

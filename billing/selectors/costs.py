@@ -25,6 +25,7 @@ from django.db.models.functions import Coalesce, RowNumber, TruncMonth
 
 from billing.models import ModelCost
 from hosting.models import Instance
+from tenants.models import Client
 
 MILLION = Decimal(1_000_000)
 
@@ -107,6 +108,37 @@ def parts(instance: Instance, *, since: date, until: date) -> Sequence[Part]:
     names = ("model", "currency", "requests_", "input_", "cached_", "output_")
     amounts = ("of_input", "of_cached", "of_output", "amount_")
     return [Part(*row) for row in found.order_by(*order).values_list(*names, *amounts)]
+
+
+@dataclass(frozen=True, slots=True)
+class OfInstance:
+    """What one instance cost in a time, by currency. ``unpriced`` of its requests have no rate."""
+
+    instance: Instance
+    requests: int
+    unpriced: int
+    amounts: Mapping[str, Decimal]
+
+
+def by_instance(client: Client, *, since: date, until: date) -> Sequence[OfInstance]:
+    """Each of the client's instances that cost anything, deleted ones too, by name. Two queries."""
+    of_client = ModelCost.objects.filter(instance__client=client, on__gte=since, on__lt=until)
+    rows = of_client.order_by().values_list("instance", "currency")
+    found: dict[uuid.UUID, list[tuple[str, int, Decimal | None]]] = defaultdict(list)
+    for pk, *row in rows.annotate(Sum("requests"), Sum("amount")):
+        found[pk].append(tuple(row))
+    instances = Instance.objects.filter(pk__in=found).defer("definition", "expected")
+    return [
+        OfInstance(
+            instance=each,
+            requests=sum(number for _, number, _ in found[each.pk]),
+            unpriced=sum(number for currency, number, _ in found[each.pk] if not currency),
+            amounts={
+                currency: amount for currency, _, amount in found[each.pk] if amount is not None
+            },
+        )
+        for each in instances.order_by("name", "created_at")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from django.http import Http404, HttpResponse
-from django.utils import timezone
+from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from billing.models import PlanBudget
@@ -20,6 +19,7 @@ from billing.selectors import costs, forecasts
 from billing.selectors.costs import Part, Spent, next_month
 from billing.views import cost_charts
 from billing.views.money import say
+from billing.views.months import month_asked_for, today_of
 from hosting.catalog.meters import LLM_METERS
 from hosting.charts.table import harmless
 from hosting.models import Instance
@@ -84,8 +84,8 @@ class Month:
 def page(request: ClientRequest, name: str) -> HttpResponse:
     """The page of a month; for a question of the usage page's own, its part about this month."""
     instance = instances.get(request, name)
-    today = _today(instance)
-    month = _month(request, today)
+    today = today_of(request.client)
+    month = month_asked_for(request, today)
     context = {
         "section": "instances",
         "instance": instance,
@@ -108,12 +108,12 @@ def page(request: ClientRequest, name: str) -> HttpResponse:
 def as_csv(request: ClientRequest, name: str) -> HttpResponse:
     """A month's days, or the months of a year, by model, with exact amounts."""
     instance = instances.get(request, name)
-    today = _today(instance)
+    today = today_of(request.client)
     if request.GET.get("by") == "month":
         since, until = _first_of_months(today), next_month(today.replace(day=1))
         rows, about = costs.by_month(instance, since=since, until=until), "months"
     else:
-        month = _month(request, today)
+        month = month_asked_for(request, today)
         rows = costs.by_day(instance, since=month, until=next_month(month))
         about = f"{month:%Y-%m}"
     return HttpResponse(
@@ -134,25 +134,6 @@ def _written(rows: Sequence[Spent]) -> str:
             exact = "" if amount is None else f"{amount.normalize():f}"
             writer.writerow([each.begin, harmless(each.model), *used, currency, exact])
     return written.getvalue()
-
-
-def _today(instance: Instance) -> date:
-    zone = zoneinfo.ZoneInfo(instance.client.timezone)
-    return timezone.now().astimezone(zone).date()
-
-
-def _month(request: ClientRequest, today: date) -> date:
-    """The month that the address names, the present one where it names none; else a 404."""
-    asked = request.GET.get("month", "")
-    if not asked:
-        return today.replace(day=1)
-    try:
-        month = date.fromisoformat(f"{asked}-01")
-    except ValueError as error:
-        raise Http404("There is no such month.") from error
-    if not date(2000, 1, 1) <= month <= today:
-        raise Http404("There is nothing of that month.")
-    return month
 
 
 def _amounts(instance: Instance, month: date, today: date) -> list[Amount]:
