@@ -1,4 +1,4 @@
-"""What Celery is told: both ask the database what is due, so they may run twice, late or never."""
+"""What Celery is told: all ask the database what is due, so they may run twice, late or never."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import runs, vat_checks
+from billing.services import invoice_files, runs, vat_checks
 from billing.vies import Vies
 from hosting.services import chores
 
 EVERY = timedelta(minutes=10)
+MAKE_FILES = timedelta(minutes=1)
 
 
 @shared_task(name="billing.tasks.bill")
@@ -26,9 +27,19 @@ def check_vat_numbers() -> None:
     chores.run_if_due(name="check-vat-numbers", every=EVERY, work=_check_vat_numbers)
 
 
+@shared_task(name="billing.tasks.make_files")
+def make_files() -> None:
+    """Make the files of what was issued, if nobody has just done so."""
+    chores.run_if_due(name="make-invoice-files", every=MAKE_FILES, work=_make_files)
+
+
 def _bill() -> None:
     runs.bill_due(now=timezone.now())
 
 
 def _check_vat_numbers() -> None:
     vat_checks.check_pending(register=Vies(), now=timezone.now())
+
+
+def _make_files() -> None:
+    invoice_files.make_missing(now=timezone.now())

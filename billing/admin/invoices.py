@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from billing import currencies
+from billing.admin.invoice_files import WithFiles
 from billing.models import BillingRun, Invoice, InvoiceLine, Settlement, Subscription
 from billing.services import credit_notes
 from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin, TabularInline
@@ -89,7 +90,7 @@ class CreditNoteForm(ModelForm[Invoice]):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ServiceAdmin[Invoice]):
+class InvoiceAdmin(WithFiles, ServiceAdmin[Invoice]):
     """Nothing is changed here, and nothing can be: what was wrong is credited."""
 
     list_display = ("number", "client", "kind", "issued_on", "due_on", "amount", "standing")
@@ -107,7 +108,7 @@ class InvoiceAdmin(ServiceAdmin[Invoice]):
     fields = (
         *("number", "client", "kind", "standing", "problem", "corrects", "reason"),
         *("first_day", "last_day", "issued_on", "due_on"),
-        *("net_", "vat_", "amount", "open_", "vat_rule"),
+        *("net_", "vat_", "amount", "open_", "vat_rule", "files_"),
     )
 
     def get_fields(self, request: HttpRequest, obj: Invoice | None = None) -> Any:

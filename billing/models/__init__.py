@@ -2,6 +2,7 @@
 
 from billing.models.cost import ModelCost
 from billing.models.discount import Coupon, CreditEntry, Discount
+from billing.models.file import InvoiceFile
 from billing.models.invoice import BillingPeriod, BillingRun, Invoice, InvoiceLine
 from billing.models.party import BillingProfile, NumberSeries, Seller
 from billing.models.payment import Payment, Settlement
@@ -18,6 +19,7 @@ __all__ = [
     "Discount",
     "Interval",
     "Invoice",
+    "InvoiceFile",
     "InvoiceLine",
     "ModelCost",
     "NumberSeries",
