@@ -15,7 +15,8 @@ from hosting.hooks import Ranked, Ranking, UsageChart, UsagePanel
 from tenants.permissions import Permission
 
 MOST = 10
-LOOKED_BACK = timedelta(days=7)
+LOOKED_BACK = timedelta(days=1)  # of more days a fleet's page would take too long
+TITLE = "Cost of language models since yesterday"
 
 
 def register() -> None:
@@ -28,14 +29,14 @@ def register() -> None:
 
 
 def dearest(*, now: datetime) -> Sequence[Ranking]:
-    """Whose language models cost most in the last seven days, in each currency by itself."""
+    """Whose language models cost most since yesterday, in each currency by itself."""
     found: dict[str, list[Dear]] = defaultdict(list)
     for each in costs.dearest(since=(now - LOOKED_BACK).date(), most=MOST):
         found[each.currency].append(each)
     return [
         Ranking(
-            title=f"Cost of language models in 7 days, {currency}",
+            title=f"{TITLE}, {currency}",
             rows=[Ranked(each.instance, say(each.amount, currency)) for each in rows],
         )
         for currency, rows in found.items()
-    ] or [Ranking("Cost of language models in 7 days", [])]
+    ] or [Ranking(TITLE, [])]

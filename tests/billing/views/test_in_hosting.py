@@ -47,12 +47,12 @@ def test_the_ten_that_cost_most_lately_stand_first(
     for number, each in enumerate(many):
         _spent(each, rate, str(number))
     _spent(book, rate, "5")
-    _spent(book, rate, "5.555", ago=2)
-    _spent(many[0], rate, "1000", ago=8)
+    _spent(book, rate, "5.555", ago=0)
+    _spent(many[0], rate, "1000", ago=2)
     _spent(many[1], other, "3")
     with django_assert_num_queries(2):
         euros, dollars = dearest(now=NOW)
-    assert euros.title == "Cost of language models in 7 days, EUR"
+    assert euros.title == "Cost of language models since yesterday, EUR"
     assert [each.said for each in euros.rows[:2]] == ["EUR 10.56", "EUR 10.00"]
     assert [each.instance for each in euros.rows[:2]] == [book, many[10]]
     assert len(euros.rows) == 10
@@ -62,10 +62,10 @@ def test_the_ten_that_cost_most_lately_stand_first(
 def test_where_nothing_was_spent_the_table_is_empty(db: None) -> None:
     (ranking,) = dearest(now=NOW)
     assert not ranking.rows
-    assert ranking.title == "Cost of language models in 7 days"
+    assert ranking.title == "Cost of language models since yesterday"
 
 
 def test_it_is_on_the_fleets_page(root: Browser) -> None:  # noqa: F811
     assert ("billing.view_modelcost", dearest) in hooks.fleet_readings()
     page = root.get("/admin/hosting/instance/fleet/").content.decode()
-    assert "Most: Cost of language models in 7 days" in page
+    assert "Most: Cost of language models since yesterday" in page
