@@ -7,18 +7,25 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import invoice_files, runs, vat_checks
+from billing.services import dunning, dunning_letters, invoice_files, runs, vat_checks
 from billing.vies import Vies
 from hosting.services import chores
 
 EVERY = timedelta(minutes=10)
 MAKE_FILES = timedelta(minutes=1)
+DUN = timedelta(minutes=5)
 
 
 @shared_task(name="billing.tasks.bill")
 def bill() -> None:
     """A round of billing, if nobody has just done one."""
     chores.run_if_due(name="bill", every=EVERY, work=_bill)
+
+
+@shared_task(name="billing.tasks.dun")
+def dun() -> None:
+    """Remind of what is overdue, suspend for it and give back, if nobody has just done so."""
+    chores.run_if_due(name="dun", every=DUN, work=_dun)
 
 
 @shared_task(name="billing.tasks.check_vat_numbers")
@@ -35,6 +42,12 @@ def make_files() -> None:
 
 def _bill() -> None:
     runs.bill_due(now=timezone.now())
+
+
+def _dun() -> None:
+    now = timezone.now()
+    dunning.advance(now=now)
+    dunning_letters.send_due(now=now)
 
 
 def _check_vat_numbers() -> None:

@@ -1,5 +1,5 @@
-"""The finance side of the admin: prices, subscriptions, invoices, payments, and language models."""
+"""The finance side of the admin: prices, invoices, payments, dunning, and language models."""
 
-from billing.admin import budgets, costs, invoices, parties, payments, prices, rates
+from billing.admin import budgets, costs, dunning, invoices, parties, payments, prices, rates
 
-__all__ = ["budgets", "costs", "invoices", "parties", "payments", "prices", "rates"]
+__all__ = ["budgets", "costs", "dunning", "invoices", "parties", "payments", "prices", "rates"]

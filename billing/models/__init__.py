@@ -2,6 +2,12 @@
 
 from billing.models.cost import ModelCost
 from billing.models.discount import Coupon, CreditEntry, Discount
+from billing.models.dunning import (
+    DunningGrace,
+    DunningPolicy,
+    DunningStep,
+    DunningSuspension,
+)
 from billing.models.file import InvoiceFile
 from billing.models.invoice import BillingPeriod, BillingRun, Invoice, InvoiceLine
 from billing.models.party import BillingProfile, NumberSeries, Seller
@@ -17,6 +23,10 @@ __all__ = [
     "Coupon",
     "CreditEntry",
     "Discount",
+    "DunningGrace",
+    "DunningPolicy",
+    "DunningStep",
+    "DunningSuspension",
     "Interval",
     "Invoice",
     "InvoiceFile",

@@ -14,9 +14,6 @@ from billing.services import periods
 from billing.services.periods import Anchor, Days, Interval
 from hosting.selectors import lifetimes
 from hosting.selectors.lifetimes import Lifetime
-from tenants.errors import Refused
-from tenants.services import audit
-from tenants.services.actors import Actor
 
 LOCK = 0x42657274680B01  # pg_try_advisory_xact_lock: one that follows at a time
 _DAY = timedelta(days=1)
@@ -35,11 +32,15 @@ def follow(*, now: datetime) -> None:
     _begin(seller, now)
     going_on = Subscription.objects.filter(end_day=None)
     lives = {life.instance_id: life for life in lifetimes.of(going_on.values("instance"))}
-    spans = dict(Span.objects.filter(end_day=None).values_list("subscription__instance", "plan"))
+    rows = Span.objects.filter(end_day=None)
+    spans = {
+        instance: known
+        for instance, *known in rows.values_list("subscription__instance", "plan", "is_suspended")
+    }
     changed = [
         instance
         for instance, life in lives.items()
-        if spans[instance] != life.plan_id or _has_ended(life, now)
+        if spans[instance] != [life.plan_id, life.is_suspended] or _has_ended(life, now)
     ]
     if changed:
         _follow_changes({instance: lives[instance] for instance in changed}, now)
@@ -52,6 +53,7 @@ def _follow_changes(lives: Mapping[uuid.UUID, Lifetime], now: datetime) -> None:
     known = {each.instance_id: each for each in rows.select_related("client").order_by("pk")}
     still = {instance: life for instance, life in lives.items() if instance in known}
     _change_plans(known, still, now)
+    _change_suspensions(known, still, now)
     for instance, life in still.items():
         if life.ended_at is not None and _has_ended(life, now):
             _end(known[instance], life.ended_at)
@@ -90,32 +92,6 @@ def schedule(subscription: Subscription) -> None:
 def zone_of(subscription: Subscription) -> ZoneInfo:
     """Whose clock counts its days."""
     return ZoneInfo(subscription.client.timezone)
-
-
-@transaction.atomic
-def suspend(*, subscription: Subscription, actor: Actor, now: datetime) -> None:
-    """Note that the instance is suspended: from tomorrow on, as today has been used."""
-    locked = _locked(subscription)
-    span = _open_span(locked)
-    if span.is_suspended:
-        raise Refused("It is suspended already.")
-    _switch(locked, span, _today(locked, now) + _DAY, plan=span.plan_id, is_suspended=True)
-    audit.record(
-        action="subscription.suspended", actor=actor, client=locked.client, obj=locked.instance
-    )
-
-
-@transaction.atomic
-def resume(*, subscription: Subscription, actor: Actor, now: datetime) -> None:
-    """Note that the instance is there again, from today on."""
-    locked = _locked(subscription)
-    span = _open_span(locked)
-    if not span.is_suspended:
-        raise Refused("It is not suspended.")
-    _switch(locked, span, _today(locked, now), plan=span.plan_id, is_suspended=False)
-    audit.record(
-        action="subscription.resumed", actor=actor, client=locked.client, obj=locked.instance
-    )
 
 
 def _alone() -> bool:
@@ -185,6 +161,26 @@ def _change_plans(
         _switch(subscription, span, day, plan=life.plan_id, is_suspended=span.is_suspended)
 
 
+def _change_suspensions(
+    known: Mapping[uuid.UUID, Subscription], lives: Mapping[uuid.UUID, Lifetime], now: datetime
+) -> None:
+    """A span without use from the day after it was suspended, as that day has been used."""
+    spans = {
+        span.subscription_id: span
+        for span in Span.objects.filter(subscription__in=known.values(), end_day=None)
+    }
+    for life in lives.values():
+        subscription = known[life.instance_id]
+        span = spans[subscription.pk]
+        if life.is_suspended == span.is_suspended:
+            continue
+        if life.suspended_at is None:
+            day = _today(subscription, now)
+        else:
+            day = periods.day_at(min(life.suspended_at, now), zone_of(subscription)) + _DAY
+        _switch(subscription, span, day, plan=span.plan_id, is_suspended=life.is_suspended)
+
+
 def _switch(
     subscription: Subscription, span: Span, day: date, *, plan: uuid.UUID, is_suspended: bool
 ) -> None:
@@ -221,20 +217,6 @@ def _drop_last(subscription: Subscription, span: Span) -> None:
     Span.objects.filter(subscription=subscription, end_day__gt=subscription.end_day).update(
         end_day=subscription.end_day
     )
-
-
-def _locked(subscription: Subscription) -> Subscription:
-    locked = Subscription.objects.select_for_update(of=("self",)).select_related(
-        "client", "instance__client"
-    )
-    return locked.get(pk=subscription.pk)
-
-
-def _open_span(subscription: Subscription) -> Span:
-    span = Span.objects.filter(subscription=subscription, end_day=None).first()
-    if span is None:
-        raise Refused("It has ended.")
-    return span
 
 
 def _today(subscription: Subscription, now: datetime) -> date:

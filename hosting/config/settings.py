@@ -303,6 +303,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "dun": {"task": "billing.tasks.dun", "schedule": 60.0, "options": {"expires": 60}},
     "check-vat-numbers": {
         "task": "billing.tasks.check_vat_numbers",
         "schedule": 60.0,

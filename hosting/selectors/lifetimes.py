@@ -13,7 +13,10 @@ from django.db.models import Max, QuerySet
 from hosting.models import Instance, Operation
 
 _CHANGES_PLAN = (Operation.Kind.UPGRADE, Operation.Kind.REVERT)
-_COLUMNS = ("pk", "client_id", "plan_id", "first_running_at", "delete_requested_at", "deleted_at")
+_COLUMNS = (
+    *("pk", "client_id", "plan_id", "first_running_at", "delete_requested_at", "deleted_at"),
+    "suspended_at",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class Lifetime:
     plan_id: uuid.UUID
     began_at: datetime
     ended_at: datetime | None
+    suspended_at: datetime | None
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it is out of use now."""
+        return self.suspended_at is not None
 
 
 def started(*, clients: QuerySet[Any, Any], besides: QuerySet[Any, Any]) -> Iterable[Lifetime]:
@@ -47,5 +56,7 @@ def plan_changes(instances: Collection[uuid.UUID]) -> Mapping[uuid.UUID, datetim
 
 def _of(instances: QuerySet[Instance]) -> Iterable[Lifetime]:
     ran = instances.filter(first_running_at__isnull=False, purpose=Instance.Purpose.CLIENT)
-    for pk, client, plan, began_at, asked_at, deleted_at in ran.values_list(*_COLUMNS):
-        yield Lifetime(pk, client, plan, began_at, asked_at or deleted_at)
+    for pk, client, plan, began_at, asked_at, deleted_at, suspended_at in ran.values_list(
+        *_COLUMNS
+    ):
+        yield Lifetime(pk, client, plan, began_at, asked_at or deleted_at, suspended_at)

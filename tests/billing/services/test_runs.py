@@ -180,9 +180,13 @@ def test_suspended_days_cost_nothing_unless_the_seller_wants_it(
 ) -> None:
     money.set_seller(charges_suspended=charges)
     bill("2026-04-01")
-    subscription = Subscription.objects.get()
-    subscriptions.suspend(subscription=subscription, actor=ACTOR, now=at("2026-04-10 12:00"))
-    subscriptions.resume(subscription=subscription, actor=ACTOR, now=at("2026-04-26 12:00"))
+    for moment, since, why in (
+        ("2026-04-10 18:00", at("2026-04-10 12:00"), "Not paid."),
+        ("2026-04-26 12:00", None, ""),
+    ):
+        Instance.objects.filter(pk=book.pk).update(suspended_at=since, suspended_for=why)
+        for _ in range(2):
+            subscriptions.follow(now=at(moment))
     bill("2026-05-01")
     assert issued()[-1].net == Decimal(net)  # the 11th to the 25th of 30 days
 
