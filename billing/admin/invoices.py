@@ -10,23 +10,20 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from billing import currencies
+from billing.admin import preview
 from billing.admin.invoice_files import WithFiles
+from billing.admin.preview import money
 from billing.models import BillingRun, Invoice, InvoiceLine, Settlement, Subscription
 from billing.services import credit_notes
 from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin, TabularInline
 from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment
 from tenants.services.actors import Actor
-
-
-def money(amount: Decimal, currency: str) -> str:
-    """With the currency's decimals: 1,234.50 EUR."""
-    return f"{currencies.rounded(amount, currencies.exponent(currency)):,f} {currency}"
 
 
 class StandingFilter(admin.SimpleListFilter):
@@ -267,6 +264,12 @@ class BillingRunAdmin(ReadOnlyAdmin[BillingRun]):
 
     list_display = ("began", "ended", "drafted", "issued", "refused")
     fields = ("began_at", "ended_at", "drafted", "issued", "refused")
+
+    def get_urls(self) -> list[URLPattern]:
+        """With what the next one would come to."""
+        view = self.admin_site.admin_view(preview.view)
+        own = path("preview/", view, name="billing_billingrun_preview")
+        return [own, *super().get_urls()]
 
     @admin.display(description="Begun", ordering="began_at")
     def began(self, run: BillingRun) -> str:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from billing.admin.invoices import money
+from billing.admin.preview import money
 from billing.admin.prices import OnceAdmin
 from billing.models import CreditEntry, Payment
 from billing.services import settlements

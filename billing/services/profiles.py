@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from django.db import transaction
 
+from billing.documents.checks import is_iban
 from billing.models import BillingProfile, CreditEntry, Invoice, Seller
 from billing.services import vat, vat_numbers
 from tenants.errors import Refused
@@ -65,6 +66,8 @@ def set_seller(*, actor: Actor, fields: SellerFields) -> Seller:
     before = _told(seller, fields) if known else {}
     _set(seller, fields)
     refuse_invalid(seller)
+    if not is_iban(seller.iban):
+        raise Refused(f"“{seller.iban}” is not an IBAN: its check digits don't fit.", field="iban")
     seller.vat_number = vat_numbers.clean(seller.vat_number, country=seller.country)
     if _told(seller, fields) == before:
         return seller

@@ -83,6 +83,12 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "billing.view_subscription",
             ),
             (
+                "Next billing run",
+                "preview",
+                "billing_billingrun_preview",
+                "billing.view_billingrun",
+            ),
+            (
                 "Billing runs",
                 "play_circle",
                 "billing_billingrun_changelist",

@@ -171,6 +171,24 @@ def test_every_list_and_object_has_its_page(finance: Browser, invoice: Invoice, 
         assert finance.get(address).status_code == 200
 
 
+def test_the_next_run_can_be_seen_before(
+    finance: Browser,
+    invoice: Invoice,
+    order: Callable[..., Instance],
+    make_plan: Callable[..., Plan],
+) -> None:
+    money.run_since(order("half"), "2026-02-15")
+    money.run_since(order("free", plan=make_plan("free").slug), "2026-02-01")
+    runs.bill_due(now=at("2026-02-20"))
+    before = Subscription.objects.values_list("pk", "unbilled_from", "problem")
+    known = list(before)
+    text = finance.get(reverse("admin:billing_billingrun_preview")).content.decode()
+    assert "45.00 EUR" in text  # 30 and half of it
+    assert "The plan Free has no price in EUR a month on 2026-02-01." in text
+    assert list(before.all()) == known
+    assert Invoice.objects.count() == 1
+
+
 def test_the_list_asks_as_often_for_many(
     finance: Browser, invoice: Invoice, django_assert_max_num_queries: Callable[[int], object]
 ) -> None:

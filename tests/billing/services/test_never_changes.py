@@ -76,7 +76,7 @@ def test_no_setting_of_a_session_gets_round_it(db: None) -> None:
             " WHERE tgrelid::regclass::text LIKE 'billing_%' AND NOT tgisinternal"
         )
         found = dict(cursor.fetchall())
-    assert len(found) == 7
+    assert len(found) >= 7
     assert set(found.values()) == {"A"}  # enabled always
 
 

@@ -177,3 +177,5 @@ def test_there_is_one_seller() -> None:
     assert Seller.objects.get().payment_days == 30
     with pytest.raises(Refused, match="series of their own"):
         money.set_seller(credit_series="INV")
+    with pytest.raises(Refused, match="not an IBAN"):
+        money.set_seller(iban="DE02120300000000202052")

@@ -53,6 +53,7 @@ PAGES: dict[str, frozenset[str]] = {
     "billing_subscription_changelist": frozenset({FINANCE}),
     "billing_subscription_add": frozenset(),
     "billing_billingrun_changelist": frozenset({FINANCE}),
+    "billing_billingrun_preview": frozenset({FINANCE}),
     "billing_billingrun_add": frozenset(),
     "billing_invoice_changelist": frozenset({FINANCE}),
     "billing_invoice_add": frozenset({FINANCE}),

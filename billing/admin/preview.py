@@ -1,0 +1,63 @@
+"""What the next round of billing would come to, in the admin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+
+from billing import currencies
+from billing.services import previews
+from billing.services.previews import Expected
+from hosting.admin.tables import NUMBER, Column, Table, link
+from tenants.display import badge, moment
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """With the currency's decimals: 1,234.50 EUR."""
+    return f"{currencies.rounded(amount, currencies.exponent(currency)):,f} {currency}"
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    """For whoever may see billing runs."""
+    if not request.user.has_perm("billing.view_billingrun"):
+        raise PermissionDenied
+    found = previews.next_run()
+    context: dict[str, Any] = {
+        **admin.site.each_context(request),
+        "title": "Next billing run",
+        "table": Table(_COLUMNS, found.rows, empty="Nothing will be due."),
+        "preview": found,
+        "due": moment(found.first_at),
+        "totals": [money(amount, currency) for currency, amount in sorted(found.totals.items())],
+    }
+    return TemplateResponse(request, "admin/billing/preview.html", context)
+
+
+def _instance(row: Expected) -> SafeString:
+    return link(row.subscription.instance.name, *_PAGE, row.subscription.pk)
+
+
+def _amount(row: Expected) -> str:
+    return "–" if row.problem else money(row.net, row.currency)
+
+
+def _problem(row: Expected) -> SafeString | str:
+    return badge(row.problem, "warn") if row.problem else ""
+
+
+_PAGE = ("billing_subscription_change",)
+_COLUMNS = (
+    Column("Client", lambda row: row.subscription.client.name),
+    Column("Instance", _instance),
+    Column("From", lambda row: row.days.first),
+    Column("To", lambda row: row.days.end - timedelta(days=1)),
+    Column("Net so far", _amount, NUMBER),
+    Column("Problem", _problem),
+)
