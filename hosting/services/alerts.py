@@ -109,7 +109,7 @@ def _tell_client(
         now=now,
         client=concern.client,
         instance=only,
-        path=_path(concern.client, only),
+        path=_path(incident, concern.client, only),
         data={
             "incident": str(incident.pk),
             "kind": incident.kind,
@@ -121,9 +121,10 @@ def _tell_client(
     )
 
 
-def _path(client: Client, only: Instance | None) -> str:
+def _path(incident: Incident, client: Client, only: Instance | None) -> str:
+    """The page of the incident; where it is about many instances, the list of them."""
     if only is not None:
-        return reverse("instance", args=[client.slug, only.name])
+        return reverse("incident", args=[client.slug, only.name, incident.pk])
     return reverse("instances", args=[client.slug])
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from hosting.models import Health, HealthDay, Incident, Instance
+from hosting.models import Health, HealthDay, Incident, Instance, Notification
 from hosting.services import incidents
 from tenants.models import Role, User
 from tests.hosting.views.reading import PAGE, PART, count, plain, text
@@ -104,6 +104,17 @@ def test_the_page_tells_what_happened_and_is_live_while_it_goes_on(
     assert "data-live" not in over
     assert "lasted 4 min 0 s" in plain(over)
     assert "It is over." in plain(over)
+
+
+def test_the_message_about_it_leads_to_its_page(
+    book: Instance, down: Incident, order: Callable[..., Instance], browser: Browser
+) -> None:
+    told = Notification.objects.get(client=book.client)
+    assert told.path == _one(down)
+    assert browser.get(told.path).status_code == 200
+    Instance.objects.filter(pk=order("other").pk).update(state="running")
+    incidents.open_for(kind=_Kind.SERVER_DOWN, server=book.server, summary="x")
+    assert Notification.objects.filter(client=book.client, path="/c/acme/").exists()
 
 
 def test_a_servers_incident_names_neither_the_server_nor_its_cause(
