@@ -76,6 +76,21 @@ def test_only_a_good_backup_is_followed_from(book: Instance, changes: dict[str, 
     assert reading.spans(book) == []
 
 
+def test_one_that_only_the_second_place_has_is_kept_and_not_followed_from(book: Instance) -> None:
+    kept = journal(book, NOW)
+    chapter = JournalChapter.objects.create(instance=book, number=1)
+    piece(kept, chapter, 2)
+    found = base(kept, NOW - DAY, lost_at=NOW)
+    assert (reading.spans(book), reading.backup_for(book, NOW)) == ([], None)
+    assert not reading.has_base(kept)
+    journals.begin_elsewhere(instance=book)
+    journal_chapters.let_go_of_chapters(instance=book, now=NOW)
+    kept.refresh_from_db()
+    chapter.refresh_from_db()
+    assert (kept.ended_at is not None, chapter.is_closed, chapter.let_go_at) == (True, True, None)
+    assert reading.needed_bases(book, now=NOW) == {found}
+
+
 def test_a_base_that_nothing_was_stored_after_leads_nowhere(book: Instance) -> None:
     base(journal(book, NOW - DAY), NOW)
     base(journal(book, None, service="other"), NOW)

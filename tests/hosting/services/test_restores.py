@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from pytest_django import Settings
 
 from hosting.models import Backup, Footing, Instance, Operation, Restore, Server
 from hosting.models.backup import FORMAT
@@ -90,11 +91,25 @@ def test_it_refuses_a_backup_that_does_not_fit(
     assert before == (Operation.objects.count(), AuditEvent.objects.count())
 
 
+@pytest.mark.parametrize("is_from_copy", [False, True])
 def test_it_refuses_the_backup_of_another_instance(
-    book: Instance, order: Order, actor: Actor
+    book: Instance, order: Order, actor: Actor, settings: Settings, is_from_copy: bool
 ) -> None:
+    settings.BERTH_BACKUP_COPY = "/somewhere/else"
+    others = _backup(order("other"), copied_at=timezone.now(), copied_to="/somewhere/else")
     with pytest.raises(Refused, match="a backup of other, not of book"):
-        restores.request(instance=book, backup=_backup(order("other")), actor=actor)
+        restores.request(instance=book, backup=others, actor=actor, is_from_copy=is_from_copy)
+
+
+def test_one_that_the_second_place_alone_has_is_read_from_there(
+    book: Instance, actor: Actor, settings: Settings
+) -> None:
+    now = timezone.now()
+    backup = _backup(book, copied_at=now, copied_to="/somewhere/else", lost_at=now)
+    with pytest.raises(Refused, match="lies in a second place that is not configured here any"):
+        restores.request(instance=book, backup=backup, actor=actor)
+    settings.BERTH_BACKUP_COPY = "/somewhere/else"
+    assert restores.request(instance=book, backup=backup, actor=actor).is_from_copy
 
 
 def test_it_refuses_a_busy_instance_and_an_inactive_client(
