@@ -103,6 +103,30 @@ def test_a_rollouts_page_costs_the_same_with_many_waves(
     assert _count(root, pages[1]) == _count(root, pages[0])
 
 
+@pytest.mark.parametrize(
+    ("page", "lookup"),
+    [
+        ("hosting_instance", "client__id__exact"),
+        ("hosting_operation", "instance__client__id__exact"),
+        ("hosting_backup", "instance__client__id__exact"),
+        ("hosting_restoretest", "backup__instance__client__id__exact"),
+        ("hosting_hostname", "instance__client__id__exact"),
+        ("tenants_member", "client__id__exact"),
+        ("tenants_auditevent", "client"),
+    ],
+)
+def test_clients_are_searched_for_in_filters_and_not_listed(
+    root: Browser, fill: Callable[[int], None], page: str, lookup: str
+) -> None:
+    fill(2)
+    chosen, other = Client.objects.order_by("pk")
+    query = {lookup: str(chosen.pk), "q": "nothing"}  # of the list itself, nothing is shown
+    content = root.get(reverse(f"admin:{page}_changelist"), query).content.decode()
+    assert "unfold-filter-autocomplete" in content
+    assert chosen.name in content
+    assert other.name not in content
+
+
 def _queries(browser: Browser, page: str) -> int:
     return _count(browser, reverse(f"admin:{page}"))
 
