@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from billing.admin import preview
+from billing.admin.invoice_exports import WithExports
 from billing.admin.invoice_files import WithFiles
 from billing.admin.preview import money
 from billing.models import BillingRun, Invoice, InvoiceLine, Settlement, Subscription
@@ -87,7 +88,7 @@ class CreditNoteForm(ModelForm[Invoice]):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(WithFiles, ServiceAdmin[Invoice]):
+class InvoiceAdmin(WithFiles, WithExports, ServiceAdmin[Invoice]):
     """Nothing is changed here, and nothing can be: what was wrong is credited."""
 
     list_display = ("number", "client", "kind", "issued_on", "due_on", "amount", "standing")

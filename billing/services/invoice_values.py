@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
+
+from django.db.models import QuerySet
 
 from billing import currencies
 from billing.documents.invoice import (
@@ -27,6 +29,13 @@ from billing.models import Invoice, InvoiceLine
 from billing.models import Payment as Received
 
 
+def documents(invoices: QuerySet[Invoice]) -> Iterator[Document]:
+    """Those of many issued invoices, in their order, some hundreds read at a time."""
+    whole = invoices.select_related("corrects").prefetch_related("lines", "payments")
+    for invoice in whole.iterator(chunk_size=500):
+        yield document(invoice)
+
+
 def document(invoice: Invoice) -> Document:
     """All that stands on it, from its own rows alone: who it is from is what it was at the issue.
 
@@ -36,7 +45,7 @@ def document(invoice: Invoice) -> Document:
     issued_on = invoice.issued_on
     if issued_on is None:
         raise ValueError("A draft is no document.")
-    lines = tuple(invoice.lines.order_by("position"))
+    lines = tuple(sorted(invoice.lines.all(), key=lambda line: line.position))
     exponent = currencies.exponent(invoice.currency)
     first_day = min((line.first_day for line in lines), default=invoice.first_day)
     last_day = max((line.last_day for line in lines), default=invoice.last_day)
@@ -110,12 +119,12 @@ def _totals(invoice: Invoice, lines: tuple[InvoiceLine, ...], exponent: int) -> 
 
 def _credit_at_the_issue(invoice: Invoice) -> Decimal:
     """What the client's credit paid of it as it was issued; what is paid later changes nothing."""
-    if invoice.issued_at is None:
-        return Decimal(0)
-    paid = invoice.payments.filter(
-        method=Received.Method.CREDIT, recorded_at=invoice.issued_at, amount__gt=0
+    paid = (
+        each.amount
+        for each in invoice.payments.all()
+        if each.method == Received.Method.CREDIT and each.recorded_at == invoice.issued_at
     )
-    return sum(paid.values_list("amount", flat=True), Decimal(0))
+    return sum(paid, Decimal(0))
 
 
 def _payment(invoice: Invoice) -> Payment:
