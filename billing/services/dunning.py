@@ -238,7 +238,7 @@ def _give_back(profile: BillingProfile, now: datetime) -> None:
         each.save(update_fields=["lifted_at"])
         invoices[each.invoice_id] = each.invoice
     for invoice in invoices.values():
-        count = invoice.dunning_steps.filter(kind=_Kind.RESUMPTION).count()
+        count = DunningStep.objects.filter(invoice=invoice, kind=_Kind.RESUMPTION).count()
         _step(profile, invoice, _Kind.RESUMPTION, count + 1, _today(profile, now), now)
 
 
