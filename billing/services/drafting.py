@@ -21,7 +21,6 @@ from billing.models import (
     BillingPeriod,
     BillingProfile,
     Invoice,
-    InvoiceLine,
     Seller,
     Subscription,
 )
@@ -209,7 +208,7 @@ def _write(groups: Sequence[_Group], now: datetime, seller: Seller) -> int:
         [period for group in groups for period in group.periods], batch_size=500
     )
     Invoice.objects.bulk_create(drafts, batch_size=500)
-    InvoiceLine.objects.bulk_create(lines, batch_size=1000)
+    line_rows.write(lines)
     subscriptions.advance(each for group in groups for each in group.subscriptions)
     return len(drafts)
 

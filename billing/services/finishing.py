@@ -184,9 +184,7 @@ class Work:
                 old.category, old.rate = new.category, new.rate
             taxed += before
         InvoiceLine.objects.filter(invoice__in=anew).delete()
-        InvoiceLine.objects.bulk_create(
-            [line for draft in anew for line in self.lines[draft.pk]], batch_size=1000
-        )
+        line_rows.write([line for draft in anew for line in self.lines[draft.pk]])
         line_rows.write_taxes(taxed)
 
     def _subscriptions(self) -> set[Subscription]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -231,9 +231,29 @@ def advance(subscriptions: Iterable[Subscription]) -> None:
         subscription.unbilled_from = days.end
         assert subscription.next_billing_at is not None  # noqa: S101  (it was due)
         subscription.unbilled_at = subscription.next_billing_at
-        subscription.problem = ""
         schedule(subscription)
         moved.append(subscription)
-    Subscription.objects.bulk_update(
-        moved, ["unbilled_from", "unbilled_at", "next_billing_at", "problem"], batch_size=500
-    )
+    _write_moved(moved)
+
+
+_MOVE = """
+UPDATE billing_subscription AS subscription SET problem = '', unbilled_from = told.unbilled_from,
+    unbilled_at = told.unbilled_at, next_billing_at = told.next_billing_at
+FROM unnest(%s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[])
+    AS told (id, unbilled_from, unbilled_at, next_billing_at)
+WHERE subscription.id = told.id
+"""
+
+
+def _write_moved(moved: Sequence[Subscription]) -> None:
+    """All of them in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MOVE,
+            [
+                [each.pk for each in moved],
+                [each.unbilled_from for each in moved],
+                [each.unbilled_at for each in moved],
+                [each.next_billing_at for each in moved],
+            ],
+        )
