@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, cast
@@ -14,6 +15,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from billing.admin import preview
 from billing.admin.invoice_exports import WithExports
@@ -24,7 +26,10 @@ from billing.services import credit_notes
 from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin, TabularInline
 from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment
+from tenants.errors import Refused
 from tenants.services.actors import Actor
+
+_SERIES = re.compile(r"^[A-Za-z][A-Za-z0-9-]*-0*(?=\d+$)")
 
 
 class StandingFilter(admin.SimpleListFilter):
@@ -74,13 +79,17 @@ class LineInline(TabularInline[InvoiceLine, Invoice]):
 class CreditNoteForm(ModelForm[Invoice]):
     """Which invoice is credited, how much of it, and why."""
 
-    corrects = forms.ModelChoiceField(
-        Invoice.objects.filter(kind="invoice", state="issued"), label="Invoice"
-    )
     amount = forms.DecimalField(
-        required=False, label="Without VAT", help_text="Empty: all that is left of it."
+        required=False,
+        label="Without VAT",
+        help_text="Empty: all that is left of it.",
+        widget=UnfoldAdminDecimalFieldWidget(),
     )
-    reason = forms.CharField(max_length=200, help_text="It stands on the credit note.")
+    reason = forms.CharField(
+        max_length=200,
+        help_text="It stands on the credit note.",
+        widget=UnfoldAdminTextInputWidget(),
+    )
 
     class Meta:
         model = Invoice
@@ -102,6 +111,7 @@ class InvoiceAdmin(WithFiles, WithExports, ServiceAdmin[Invoice]):
     list_before_template = "admin/billing/invoice_totals.html"
     search_fields = ("client__name", "client__slug", "sequence")
     ordering = ("-drafted_at", "-sequence")
+    autocomplete_fields = ("corrects",)
     inlines = (LineInline,)
     fields = (
         *("number", "client", "kind", "standing", "problem", "corrects", "reason"),
@@ -132,6 +142,8 @@ class InvoiceAdmin(WithFiles, WithExports, ServiceAdmin[Invoice]):
     def create(self, *, form: forms.ModelForm[Invoice], actor: Actor) -> Invoice:
         """A credit note, through the service."""
         data = form.cleaned_data
+        if data["corrects"] is None:
+            raise Refused("Choose the invoice that is credited.", field="corrects")
         return credit_notes.issue(
             invoice=data["corrects"],
             reason=data["reason"],
@@ -139,6 +151,12 @@ class InvoiceAdmin(WithFiles, WithExports, ServiceAdmin[Invoice]):
             actor=actor,
             now=timezone.now(),
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Invoice], search_term: str
+    ) -> tuple[QuerySet[Invoice], bool]:
+        """A number may be written as it stands on the invoice, its series and zeros included."""
+        return super().get_search_results(request, queryset, _SERIES.sub("", search_term.strip()))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

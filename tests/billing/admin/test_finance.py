@@ -131,6 +131,8 @@ def test_finance_records_payments_credit_and_credit_notes(
     assert CreditEntry.objects.get().amount == 5
     note = {"corrects": invoice.pk, "amount": "31", "reason": "Down"}
     assert "No more than 30.000 EUR" in add(finance, "invoice", **note)
+    missing = add(finance, "invoice", **{**note, "corrects": ""})
+    assert "Choose the invoice that is credited." in missing
     assert not add(finance, "invoice", **{**note, "amount": ""})
     assert Invoice.objects.get(kind="credit_note").total == Decimal("35.70")
 
@@ -144,6 +146,16 @@ def test_the_list_says_how_they_stand_with_totals(
     shown = standing in ("", "open", "overdue")
     assert (invoice.number in text) == shown
     assert ("35.70 EUR" in text) == shown
+
+
+@pytest.mark.parametrize(
+    ("term", "found"), [("INV-000001", True), ("1", True), ("acme", True), ("INV-000002", False)]
+)
+def test_an_invoice_is_found_by_its_number(
+    finance: Browser, invoice: Invoice, term: str, found: bool
+) -> None:
+    page = finance.get(reverse("admin:billing_invoice_changelist"), {"q": term})
+    assert ("INV-000001</a>" in page.content.decode()) == found
 
 
 def test_an_invoice_can_only_be_looked_at(finance: Browser, invoice: Invoice) -> None:
