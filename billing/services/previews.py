@@ -16,6 +16,7 @@ from billing.services import discounts, gathering, subscriptions
 from billing.services.gathering import Wanted
 from billing.services.periods import Days
 from tenants.errors import Refused
+from tenants.models import Client
 
 TOGETHER = timedelta(days=1)  # one run for all time zones
 AT_MOST = 500
@@ -56,6 +57,16 @@ def next_run(*, at_most: int = AT_MOST) -> Preview:
     for row in rows:
         totals[row.currency] += row.net
     return Preview(first_at, rows, due.count(), totals)
+
+
+def of_client(client: Client) -> Sequence[Expected]:
+    """What the client's periods that run now have come to so far."""
+    seller = Seller.objects.first()
+    if seller is None or not BillingProfile.objects.filter(client=client).exists():
+        return ()
+    running = Subscription.objects.filter(client=client, next_billing_at__isnull=False)
+    chosen = running.select_related("client", "instance__client").order_by("instance__name")
+    return _expected(list(chosen[:AT_MOST]), seller)
 
 
 def _expected(chosen: Sequence[Subscription], seller: Seller) -> list[Expected]:

@@ -25,6 +25,8 @@ _WORDS = {
     "instance.repair_requested": "began to put right",
     "instance.backup_requested": "asked to back up",
     "instance.delete_requested": "asked to delete",
+    "instance.suspended": "suspended",
+    "instance.resumed": "gave back",
     "instance.degraded": "could not put right",
     "instance.recovered": "saw well again",
     "backup.downloaded": "downloaded a backup of",

@@ -120,6 +120,7 @@ def render_page(
         "may_order": request.may(Permission.ORDER_INSTANCE),
         "may_manage_channels": request.may(Permission.MANAGE_CHANNELS),
         "may_see_audit": request.may(Permission.VIEW_AUDIT),
+        "may_see_billing": request.may(Permission.VIEW_BILLING),
     }
     return render(request, template, {**frame, **context}, status=status)
 

@@ -1,0 +1,200 @@
+"""A client's invoices: what is to be paid and where to, what was, and each with its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.utils.formats import date_format
+from django.views.decorators.http import require_safe
+
+from billing import currencies
+from billing.models import Invoice, InvoiceFile, InvoiceLine, Seller, Settlement
+from billing.selectors import invoices as reading
+from billing.services import previews
+from billing.services.previews import Expected
+from billing.views.months import today_of
+from hosting.views.presentation import Status
+from tenants.permissions import Permission
+from tenants.views.access import ClientRequest, client_view, render_page
+
+PER_PAGE = 25
+_PAID = Status("Paid", "running", "done")
+_VOID = Status("Credited in full", "stopped", "cancelled")
+_CREDIT = Status("Credit note", "stopped", "done")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An invoice in words."""
+
+    invoice: Invoice
+    total: str
+    open: str  # empty where nothing is
+    status: Status
+    files: Sequence[InvoiceFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line in words; ``price`` is of so many as ``per`` says, where that is not one."""
+
+    line: InvoiceLine
+    about: str  # which instance, when, and what else there is to say
+    quantity: str
+    price: str
+    per: str
+    net: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A period that runs now, with what it has come to."""
+
+    expected: Expected
+    last_day: date
+    net: str
+
+
+@require_safe
+@client_view(Permission.VIEW_BILLING)
+def index(request: ClientRequest) -> HttpResponse:
+    """All of them, what is open, and what runs."""
+    today = today_of(request.client)
+    page = Paginator(reading.of_client(request.client), PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "section": "invoices",
+        "page": page,
+        "rows": [_row(each, today) for each in page],
+        "open": [_money(amount, currency) for currency, amount in _open(request)],
+        "credit": [_money(amount, currency) for currency, amount in reading.credit(request.client)],
+        "seller": Seller.objects.first(),
+        "running": [
+            Running(each, each.days.end - timedelta(days=1), _money(each.net, each.currency))
+            for each in previews.of_client(request.client)
+        ],
+    }
+    return render_page(request, "billing/invoices.html", context)
+
+
+@require_safe
+@client_view(Permission.VIEW_BILLING)
+def page(request: ClientRequest, number: str) -> HttpResponse:
+    """One, line by line."""
+    invoice = _get(request, number)
+    context = {
+        "section": "invoices",
+        "invoice": invoice,
+        "row": _row(invoice, today_of(request.client)),
+        "lines": [_line(each, invoice.currency) for each in _lines(invoice)],
+        "net": _money(invoice.net, invoice.currency),
+        "taxes": [_tax(each, invoice.currency) for each in invoice.tax.get("totals", ())],
+        "payments": [(each, _money(each.amount, each.currency)) for each in invoice.payments.all()],
+        "notes": [
+            (each, _money(each.total, each.currency))
+            for each in invoice.credit_notes.filter(state=Invoice.State.ISSUED)
+        ],
+    }
+    return render_page(request, "billing/invoice.html", context)
+
+
+@require_safe
+@client_view(Permission.VIEW_BILLING)
+def download(request: ClientRequest, number: str, kind: str) -> HttpResponse:
+    """A file of it, as it left."""
+    invoice = _get(request, number)
+    file = InvoiceFile.objects.filter(invoice=invoice, kind=kind).exclude(content=None).first()
+    if file is None:
+        raise Http404("There is no such file.")
+    return HttpResponse(
+        bytes(file.content or b""),
+        content_type=file.media_type,
+        headers={
+            "Content-Disposition": f'attachment; filename="{file.name}"',
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def _get(request: ClientRequest, number: str) -> Invoice:
+    try:
+        return reading.get(request.client, number)
+    except Invoice.DoesNotExist as error:
+        raise Http404("There is no such invoice.") from error
+
+
+def _open(request: ClientRequest) -> Sequence[tuple[str, Decimal]]:
+    return reading.open_amounts(request.client)
+
+
+def _lines(invoice: Invoice) -> QuerySet[InvoiceLine]:
+    return invoice.lines.select_related("subscription__instance").order_by("position")
+
+
+def _row(invoice: Invoice, today: date) -> Row:
+    settlement: Settlement | None = getattr(invoice, "settlement", None)
+    left = settlement.open if settlement else Decimal(0)
+    return Row(
+        invoice=invoice,
+        total=_money(invoice.total, invoice.currency),
+        open=_money(left, invoice.currency) if left else "",
+        status=_status(invoice, settlement, today),
+        files=[each for each in invoice.files.all() if not each.problem],
+    )
+
+
+def _status(invoice: Invoice, settlement: Settlement | None, today: date) -> Status:
+    if settlement is None or invoice.kind == Invoice.Kind.CREDIT_NOTE:
+        return _CREDIT
+    if settlement.state == Settlement.State.VOID:
+        return _VOID
+    if settlement.state == Settlement.State.PAID:
+        return _PAID
+    days = (invoice.due_on - today).days if invoice.due_on else 0
+    if days < 0:
+        return Status(f"{-days} day{'' if days == -1 else 's'} overdue", "broken", "broken")
+    when = "today" if not days else f"in {days} day{'' if days == 1 else 's'}"
+    return Status(f"Due {when}", "attention", "pending")
+
+
+def _line(line: InvoiceLine, currency: str) -> Line:
+    per = "" if line.base == 1 else f"per {_plain(line.base)}"
+    rounded = currencies.rounded(line.unit_price, currencies.exponent(currency))
+    is_fine = rounded != line.unit_price  # 0.0125 has more decimals than money
+    return Line(
+        line=line,
+        about=_about(line),
+        quantity=_plain(line.quantity),
+        price=_plain(line.unit_price) if is_fine else f"{rounded:,}",
+        per=per,
+        net=_money(line.net, currency),
+    )
+
+
+def _about(line: InvoiceLine) -> str:
+    days = f"{date_format(line.first_day, 'j M')} to {date_format(line.last_day, 'j M Y')}"
+    instance = line.subscription.instance.name if line.subscription else ""
+    return ", ".join(part for part in (instance, days, line.description) if part)
+
+
+def _tax(total: dict[str, str], currency: str) -> tuple[str, str, str]:
+    """What it is called, its amount, and the sentence that the law wants."""
+    rate = Decimal(total["rate"])
+    title = f"VAT {_plain(rate)} %" if rate else "No VAT"
+    return title, _money(Decimal(total["amount"]), currency), total.get("reason", "")
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    rounded = currencies.rounded(amount, currencies.exponent(currency))
+    return f"{currency} {rounded:,}"
+
+
+def _plain(value: Decimal) -> str:
+    """Without zeros that say nothing."""
+    short = value.normalize()
+    return f"{short.quantize(Decimal(1)) if short == short.to_integral() else short:,f}"
