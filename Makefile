@@ -12,12 +12,15 @@ WITH_TEST_SERVICES := $(WITH_SERVICES) --scope test
 
 # A file's tests stay on one worker, in order: some share a network, a port or rules of the host.
 # Files in order, too: xdist would leave those of a few long tests for the end, when one worker idles.
-# The journeys come after the rest, as they bring up whole apps. Last are the chaos tests, which kill
-# whole installations of their own, and use both cores by themselves. Half of the small tests' time
+# The journeys come after the rest, as they bring up whole apps. Those in a browser go alone: Chromium
+# drops what it has asked for whenever a network of the host comes or goes. Last are the chaos tests, which
+# kill whole installations of their own, and use both cores by themselves. Half of the small tests' time
 # is waiting, for restic's locks and containers: three at a time keep two cores busy.
 SPREAD := --dist loadfile --no-loadscope-reorder
+IN_A_BROWSER := tests/journeys/test_dashboard.py
 ALL_TESTS := pytest $(SPREAD) --numprocesses 3 --ignore tests/journeys --ignore tests/chaos; \
-	pytest $(SPREAD) --numprocesses 2 tests/journeys; \
+	pytest $(IN_A_BROWSER); \
+	pytest $(SPREAD) --numprocesses 2 --ignore $(IN_A_BROWSER) tests/journeys; \
 	exec pytest tests/chaos
 
 .DEFAULT_GOAL := help
@@ -38,7 +41,8 @@ test: install  ## All tests (ARGS="-k name" or a path for some of them)
 
 coverage: install  ## Which lines and branches the tests reach; the chaos tests' processes are not seen
 	@$(WITH_TEST_SERVICES) -- sh -ec 'images/build; pytest $(SPREAD) --numprocesses 3 --cov --cov-report= \
-		--ignore tests/journeys --ignore tests/chaos; exec pytest $(SPREAD) --numprocesses 2 --cov --cov-append tests/journeys'
+		--ignore tests/journeys --ignore tests/chaos; pytest --cov --cov-append --cov-report= $(IN_A_BROWSER); \
+		exec pytest $(SPREAD) --numprocesses 2 --cov --cov-append --ignore $(IN_A_BROWSER) tests/journeys'
 
 up: install  ## The whole portal for development: web, worker, scheduler, edge
 	@$(WITH_SERVICES) -- sh -ec 'python manage.py migrate --verbosity 0; exec honcho start'
