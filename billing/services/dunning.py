@@ -97,16 +97,20 @@ def grant_grace(
 
 
 def advance(*, now: datetime) -> None:
-    """Do for every client what is due. One that fails keeps no other waiting."""
+    """Do for every client what is due. One that fails is raised after all the others."""
     policy = DunningPolicy.objects.first()
     if policy is None:
         return
     rules = Rules(tuple(policy.reminders), policy.suspend_after, policy.notice_after)
+    failed: list[Exception] = []
     for pk in _concerned(now):
         try:
             _advance(pk, rules, now)
-        except Exception:
+        except Exception as error:
             logger.exception("dunning of client %s failed; it is tried again", pk)
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def refuse_order(*, client: Client, plan: Plan) -> None:
@@ -205,16 +209,21 @@ def _step(
 
 
 def _take(profile: BillingProfile, owed: Settlement, today: date, now: datetime) -> None:
-    """Suspend what is not suspended yet; what staff suspended for another reason stays theirs."""
+    """Suspend what is not suspended yet; what staff suspended for another reason stays theirs.
+
+    What staff gave back without a grace is taken again: its row is still open.
+    """
     invoice = owed.invoice
     _step(profile, invoice, _Kind.SUSPENSION, 1, today, now)
     for instance in _in_use(profile.client):
-        suspensions.suspend(
-            instance=instance,
-            reason=f"Invoice {invoice.number} was due on {invoice.due_on}; pay it to go on.",
-            actor=BY,
+        suspensions.suspend(instance=instance, reason=_reason(invoice), actor=BY)
+        DunningSuspension.objects.update_or_create(
+            instance=instance, lifted_at=None, defaults={"invoice": invoice, "since": now}
         )
-        DunningSuspension.objects.create(instance=instance, invoice=invoice, since=now)
+
+
+def _reason(invoice: Invoice) -> str:
+    return f"Invoice {invoice.number} was due on {invoice.due_on}; pay it to go on."
 
 
 def _in_use(client: Client) -> Sequence[Instance]:
@@ -229,11 +238,12 @@ def _in_use(client: Client) -> Sequence[Instance]:
 
 
 def _give_back(profile: BillingProfile, now: datetime) -> None:
-    """End every suspension that was for an invoice."""
+    """End every suspension that was for an invoice, unless staff have made it one of their own."""
     taken = open_of(profile.client).select_related("instance", "invoice").order_by("instance")
     invoices: dict[uuid.UUID, Invoice] = {}
     for each in taken:
-        suspensions.resume(instance=each.instance, actor=BY)
+        if each.instance.suspended_for == _reason(each.invoice):
+            suspensions.resume(instance=each.instance, actor=BY)
         each.lifted_at = now
         each.save(update_fields=["lifted_at"])
         invoices[each.invoice_id] = each.invoice

@@ -38,11 +38,11 @@ class Letter:
 
 
 def send_due(*, now: datetime) -> int:
-    """Send what has not been sent, the oldest first; how many went out.
+    """Send what has not been sent, what failed before last; how many went out.
 
     Each is taken with its row locked, so that two workers do not send the same.
     """
-    waiting = DunningStep.objects.filter(mailed_at=None).order_by("done_at", "pk")
+    waiting = DunningStep.objects.filter(mailed_at=None).order_by("mail_problem", "done_at", "pk")
     sent = 0
     for pk in list(waiting.values_list("pk", flat=True)[:AT_ONCE]):
         sent += _send(pk, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import uuid
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -189,6 +190,53 @@ def test_what_staff_suspended_stays_theirs(invoice: Invoice, book: Instance) -> 
     _after(21, since=21)
     assert _now(book).suspended_for == "Abuse is being looked into."
     assert not DunningSuspension.objects.exists()
+
+
+def test_what_staff_gave_back_without_a_grace_is_taken_again(
+    invoice: Invoice, book: Instance
+) -> None:
+    _after(20)
+    suspensions.resume(instance=book, actor=ACTOR)
+    _after(21, since=21)
+    assert _now(book).suspended_at is not None
+    assert DunningSuspension.objects.get().lifted_at is None
+
+
+def test_what_staff_made_a_suspension_of_their_own_is_not_given_back(
+    invoice: Invoice, book: Instance
+) -> None:
+    _after(20)
+    suspensions.resume(instance=book, actor=ACTOR)
+    suspensions.suspend(instance=book, reason="Abuse is being looked into.", actor=ACTOR)
+    _pay(invoice, 21)
+    _after(21, since=21)
+    assert _now(book).suspended_for == "Abuse is being looked into."
+    assert not dunning.open_of(invoice.client).exists()
+
+
+def test_one_client_that_fails_keeps_no_other_waiting_and_is_told(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, work = uuid.uuid4(), dunning._concerned
+    monkeypatch.setattr(dunning, "_concerned", lambda now: [other, *work(now)])
+    with pytest.raises(Refused, match="no billing details"):
+        dunning.advance(now=DUE + timedelta(days=3))
+    assert _steps() == [("reminder", 1, 3)]
+
+
+def test_letters_that_nobody_takes_keep_no_others_waiting(
+    invoice: Invoice, acme: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dunning_letters, "AT_ONCE", 1)
+    money.set_details(acme, email="")
+    _after(3)
+    assert DunningStep.objects.get().mail_problem.startswith("Nobody has an address")
+    dunning.advance(now=DUE + timedelta(days=10))
+    money.set_details(acme, email="books@acme.example")
+    dunning_letters.send_due(now=DUE + timedelta(days=10))
+    assert DunningStep.objects.get(number=2).mailed_at is not None
+    dunning_letters.send_due(now=DUE + timedelta(days=10))
+    assert DunningStep.objects.get(number=1).mailed_at is not None
 
 
 def test_while_it_lasts_nothing_can_be_ordered(
