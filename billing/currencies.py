@@ -30,3 +30,8 @@ def divided(amount: Decimal, quantity: Decimal, base: Decimal, exponent: int) ->
     """``amount x quantity / base``, rounded once."""
     product = _EXACT.multiply(amount, quantity)
     return rounded(_EXACT.divide(product, base), exponent)
+
+
+def said(amount: Decimal, currency: str) -> str:
+    """As people read it, with the currency's decimals: EUR 1,234.50, JPY 1,235."""
+    return f"{currency} {rounded(amount, exponent(currency)):,}"

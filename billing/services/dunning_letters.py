@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -97,7 +96,7 @@ def recipients_of(client: Client) -> Sequence[str]:
 def compose(step: DunningStep, settlement: Settlement) -> Letter:
     """Its words, with what is open now."""
     invoice = step.invoice
-    amount = _money(settlement.open, invoice.currency)
+    amount = currencies.said(settlement.open, invoice.currency)
     what = f"invoice {invoice.number} of {invoice.issued_on}"
     sentences = {
         _Kind.REMINDER: (
@@ -128,7 +127,3 @@ def compose(step: DunningStep, settlement: Settlement) -> Letter:
         lines.append(f"To: {seller.get('name')}, {seller.get('iban')}, reference {invoice.number}")
     lines.append(f"{settings.BERTH_URL}/c/{invoice.client.slug}/")
     return Letter(subject=subject, text="\n\n".join(lines))
-
-
-def _money(amount: Decimal, currency: str) -> str:
-    return f"{currencies.rounded(amount, currencies.exponent(currency)):f} {currency}"

@@ -71,11 +71,18 @@ def index(request: ClientRequest) -> HttpResponse:
         "section": "invoices",
         "page": page,
         "rows": [_row(each, today) for each in page],
-        "open": [_money(amount, currency) for currency, amount in _open(request)],
-        "credit": [_money(amount, currency) for currency, amount in reading.credit(request.client)],
+        "open": [
+            currencies.said(amount, currency)
+            for currency, amount in reading.open_amounts(request.client)
+        ],
+        "credit": [
+            currencies.said(amount, currency) for currency, amount in reading.credit(request.client)
+        ],
         "seller": Seller.objects.first(),
         "running": [
-            Running(each, each.days.end - timedelta(days=1), _money(each.net, each.currency))
+            Running(
+                each, each.days.end - timedelta(days=1), currencies.said(each.net, each.currency)
+            )
             for each in previews.of_client(request.client)
         ],
     }
@@ -92,11 +99,13 @@ def page(request: ClientRequest, number: str) -> HttpResponse:
         "invoice": invoice,
         "row": _row(invoice, today_of(request.client)),
         "lines": [_line(each, invoice.currency) for each in _lines(invoice)],
-        "net": _money(invoice.net, invoice.currency),
+        "net": currencies.said(invoice.net, invoice.currency),
         "taxes": [_tax(each, invoice.currency) for each in invoice.tax.get("totals", ())],
-        "payments": [(each, _money(each.amount, each.currency)) for each in invoice.payments.all()],
+        "payments": [
+            (each, currencies.said(each.amount, each.currency)) for each in invoice.payments.all()
+        ],
         "notes": [
-            (each, _money(each.total, each.currency))
+            (each, currencies.said(each.total, each.currency))
             for each in invoice.credit_notes.filter(state=Invoice.State.ISSUED)
         ],
     }
@@ -128,10 +137,6 @@ def _get(request: ClientRequest, number: str) -> Invoice:
         raise Http404("There is no such invoice.") from error
 
 
-def _open(request: ClientRequest) -> Sequence[tuple[str, Decimal]]:
-    return reading.open_amounts(request.client)
-
-
 def _lines(invoice: Invoice) -> QuerySet[InvoiceLine]:
     return invoice.lines.select_related("subscription__instance").order_by("position")
 
@@ -141,8 +146,8 @@ def _row(invoice: Invoice, today: date) -> Row:
     left = settlement.open if settlement else Decimal(0)
     return Row(
         invoice=invoice,
-        total=_money(invoice.total, invoice.currency),
-        open=_money(left, invoice.currency) if left else "",
+        total=currencies.said(invoice.total, invoice.currency),
+        open=currencies.said(left, invoice.currency) if left else "",
         status=_status(invoice, settlement, today),
         files=[each for each in invoice.files.all() if not each.problem],
     )
@@ -172,7 +177,7 @@ def _line(line: InvoiceLine, currency: str) -> Line:
         quantity=_plain(line.quantity),
         price=_plain(line.unit_price) if is_fine else f"{rounded:,}",
         per=per,
-        net=_money(line.net, currency),
+        net=currencies.said(line.net, currency),
     )
 
 
@@ -186,12 +191,7 @@ def _tax(total: dict[str, str], currency: str) -> tuple[str, str, str]:
     """What it is called, its amount, and the sentence that the law wants."""
     rate = Decimal(total["rate"])
     title = f"VAT {_plain(rate)} %" if rate else "No VAT"
-    return title, _money(Decimal(total["amount"]), currency), total.get("reason", "")
-
-
-def _money(amount: Decimal, currency: str) -> str:
-    rounded = currencies.rounded(amount, currencies.exponent(currency))
-    return f"{currency} {rounded:,}"
+    return title, currencies.said(Decimal(total["amount"]), currency), total.get("reason", "")
 
 
 def _plain(value: Decimal) -> str:

@@ -1,4 +1,4 @@
-"""How amounts are written: rounded half-up where they are shown, never to nothing."""
+"""How the costs of models are written: to the cent, and never to nothing."""
 
 from __future__ import annotations
 
