@@ -43,7 +43,8 @@ from django.core.management import call_command  # noqa: E402
 
 from hosting.flows import runner  # noqa: E402
 from hosting.models import Backup, Instance, Operation, Plan, Server  # noqa: E402
-from hosting.services import backups, instances, restores  # noqa: E402
+from hosting.services import instances  # noqa: E402
+from hosting.services.saving import backups, restores  # noqa: E402
 from tenants.services import clients  # noqa: E402
 from tenants.services.actors import Actor  # noqa: E402
 

@@ -52,7 +52,7 @@ from hosting.engines.observed import Usage  # noqa: E402
 from hosting.models import Instance, Plan, Server  # noqa: E402
 from hosting.selectors import resources  # noqa: E402
 from hosting.selectors.resources import Measure  # noqa: E402
-from hosting.services import partitions, rollups, samples  # noqa: E402
+from hosting.services.measuring import partitions, rollups, samples  # noqa: E402
 from tenants.models import Client as Tenant  # noqa: E402
 from tenants.services import clients  # noqa: E402
 from tenants.services.actors import Actor  # noqa: E402

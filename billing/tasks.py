@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing.services import dunning, dunning_letters, invoice_files, runs, vat_checks
 from billing.vies import Vies
-from hosting.services import chores
+from hosting.services.working import chores
 
 EVERY = timedelta(minutes=10)
 MAKE_FILES = timedelta(minutes=1)

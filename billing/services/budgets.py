@@ -14,7 +14,7 @@ from billing.selectors import costs
 from hosting.models import Instance, Plan, UsageHold
 from hosting.selectors import usage
 from hosting.selectors.usage_limits import Use
-from hosting.services import usage_limits
+from hosting.services.measuring import usage_limits
 from tenants.services import audit
 from tenants.services.actors import Actor
 from tenants.services.validation import refuse_invalid

@@ -25,7 +25,7 @@ from hosting.admin.tables import NUMBER, Column, Table, beside, link
 from hosting.display import backup_state
 from hosting.models import Backup, Instance
 from hosting.selectors import backups as reading
-from hosting.services import backups
+from hosting.services.saving import backups
 from tenants.admin.base import ReadOnlyAdmin, actor
 from tenants.admin.filters import DayFilter
 from tenants.display import byte_size, identifier, moment, span

@@ -17,7 +17,7 @@ from hosting.admin.instance_verbs import DELETE, RESTORE
 from hosting.models import Instance
 from hosting.selectors import backups
 from hosting.selectors.instances import detailed
-from hosting.services import backup_stores
+from hosting.services.saving import backup_stores
 from tenants.admin.base import actor, show_refused
 from tenants.errors import Refused
 

@@ -14,7 +14,8 @@ from hosting.admin.acting import on_each
 from hosting.admin.asking import Question, ask
 from hosting.display import instance_state
 from hosting.models import Instance
-from hosting.services import backups, instances
+from hosting.services import instances
+from hosting.services.saving import backups
 
 ACTIONS = (
     "start_selected",

@@ -15,9 +15,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from hosting.models import CHOSEN_TOPICS, Channel, Delivery
 from hosting.selectors import channels as reading
-from hosting.services import channels
-from hosting.services.channels import Wishes
-from hosting.services.notifications import GROUPS
+from hosting.services.telling import channels
+from hosting.services.telling.channels import Wishes
+from hosting.services.telling.notifications import GROUPS
 from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin, actor, show_refused
 from tenants.display import Tone, badge, moment
 from tenants.errors import Refused

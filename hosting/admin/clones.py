@@ -18,7 +18,8 @@ from hosting.admin.instance_verbs import RESTORE
 from hosting.admin.places import PlaceForm
 from hosting.models import Backup, Instance, Plan, Server
 from hosting.selectors import backups, capacity
-from hosting.services import clones, placement
+from hosting.services import placement
+from hosting.services.saving import clones
 from tenants.admin.base import actor
 from tenants.display import moment
 from tenants.errors import Refused

@@ -22,7 +22,7 @@ from hosting.admin.tables import Column, Table, beside, link, with_note
 from hosting.display import fleet_action_state, fleet_item_state
 from hosting.models import FleetAction, FleetActionItem, Operation
 from hosting.selectors import fleet as reading
-from hosting.services import fleet
+from hosting.services.working import fleet
 from tenants.admin.base import actor
 from tenants.display import badge, moment, span
 

@@ -10,7 +10,9 @@ from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, Instance, Operation
 from hosting.selectors.moves import reversible
-from hosting.services import backups, instances, moves, operations
+from hosting.services import instances, moves
+from hosting.services.saving import backups
+from hosting.services.working import operations
 
 START, OPERATE, BACKUP, RESTORE, DELETE = (
     "hosting.start_instance",

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from hosting.models import MaintenanceWindow
-from hosting.services import maintenance_windows
+from hosting.services.watching import maintenance_windows
 from tenants.admin.base import ServiceAdmin, actor, show_refused
 from tenants.display import badge
 from tenants.errors import Refused

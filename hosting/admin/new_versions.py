@@ -15,7 +15,7 @@ from django.urls import reverse
 from hosting.admin.asking import Question, ask
 from hosting.models import Instance
 from hosting.selectors.instances import detailed
-from hosting.services import new_versions
+from hosting.services.upgrading import new_versions
 from tenants.admin.base import actor
 from tenants.errors import Refused
 

@@ -27,7 +27,7 @@ from hosting.display import STEP, operation_state
 from hosting.models import Operation, OperationStep
 from hosting.selectors import overview
 from hosting.selectors.operations import usual_duration
-from hosting.services import operations
+from hosting.services.working import operations
 from tenants.admin.base import actor
 from tenants.admin.filters import DayFilter
 from tenants.display import Tone, moment, span

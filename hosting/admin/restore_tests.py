@@ -21,7 +21,7 @@ from hosting.display import trial_state
 from hosting.models import Backup, Instance, RestoreTest
 from hosting.selectors import backups, reasons, trials
 from hosting.selectors import restore_tests as reading
-from hosting.services import restore_tests
+from hosting.services.saving import restore_tests
 from tenants.admin.base import ReadOnlyPageAdmin, actor
 from tenants.admin.filters import DayFilter
 from tenants.display import identifier, moment, span

@@ -25,7 +25,7 @@ from hosting.display import move_state
 from hosting.models import Backup, Instance, Restore
 from hosting.selectors import backups, moves, reasons
 from hosting.selectors import restores as reading
-from hosting.services import restores
+from hosting.services.saving import restores
 from tenants.admin.base import ReadOnlyPageAdmin, actor, show_refused
 from tenants.admin.filters import DayFilter
 from tenants.display import identifier, moment

@@ -13,7 +13,7 @@ from django.urls import reverse
 from hosting.admin.asking import Question, ask
 from hosting.models import Rollout
 from hosting.selectors import rollouts as reading
-from hosting.services import rollouts
+from hosting.services.upgrading import rollouts
 from tenants.admin.base import actor
 from tenants.errors import Refused
 

@@ -24,7 +24,7 @@ from hosting.display import rollout_item_state, rollout_state
 from hosting.models import Rollout, RolloutItem
 from hosting.selectors import reasons
 from hosting.selectors import rollouts as reading
-from hosting.services import rollouts
+from hosting.services.upgrading import rollouts
 from tenants.admin.base import actor
 from tenants.display import badge, moment, span
 

@@ -17,7 +17,7 @@ from hosting.models import Operation, Server
 from hosting.selectors import incidents
 from hosting.selectors import servers as reading
 from hosting.selectors.meters import disk_meter, meters
-from hosting.services import fleet
+from hosting.services.working import fleet
 from tenants.display import moment
 
 _Availability = Server.Availability

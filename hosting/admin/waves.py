@@ -15,7 +15,8 @@ from django.urls import reverse
 from hosting.admin.asking import Question, ask
 from hosting.models import FleetAction, Operation, Server
 from hosting.selectors import servers as reading
-from hosting.services import fleet, servers
+from hosting.services import servers
+from hosting.services.working import fleet
 from tenants.admin.base import actor, show_refused
 from tenants.errors import Refused
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from hosting.services.usage_checks import Event
-from hosting.services.usage_events import Unread
+from hosting.services.measuring.usage_checks import Event
+from hosting.services.measuring.usage_events import Unread
 
 AT_MOST = 1000
 LARGEST_BYTES = 2 * 1024 * 1024

@@ -13,7 +13,7 @@ from hosting.api import event_body
 from hosting.api.authentication import UsageBearer
 from hosting.api.problems import Problem
 from hosting.models import UsageToken
-from hosting.services import usage_events
+from hosting.services.measuring import usage_events
 
 router = Router(tags=["usage"])
 

@@ -41,7 +41,8 @@ from hosting.flows.stillness import held_still, is_at_rest
 from hosting.flows.watching import read_back, watched
 from hosting.models import Backup, Incident, Instance, InstanceSecret, Operation
 from hosting.models.backup import FORMAT
-from hosting.services import backups, incidents
+from hosting.services.saving import backups
+from hosting.services.watching import incidents
 
 MANIFEST = "manifest.json"
 SECRETS = "secrets.json"

@@ -22,7 +22,7 @@ from hosting.engines.wanted import Stack
 from hosting.flows import engines, stacks
 from hosting.flows.moments import Moment, reached
 from hosting.models import Footing, Instance, Operation
-from hosting.services import leases
+from hosting.services.working import leases
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from hosting.flows import stacks
 from hosting.flows.base import Work
 from hosting.models import Backup, Journal
 from hosting.selectors import journals as reading
-from hosting.services import journals
+from hosting.services.saving import journals
 
 PATH = "base/{service}.tar"
 # It says nothing while it waits for its last piece of journal to be laid aside.

@@ -14,7 +14,7 @@ from hosting.engines.observed import ContainerState, Health, Observed, ObservedS
 from hosting.flows import diagnosis
 from hosting.flows.engines import engine_for
 from hosting.models import Incident, Instance
-from hosting.services import incidents
+from hosting.services.watching import incidents
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from hosting.engines.errors import EngineError, TryLater
 from hosting.engines.restic import Repository
 from hosting.flows import repositories
 from hosting.models import Instance
-from hosting.services import backups, journal_chapters, journals
+from hosting.services.saving import backups, journal_chapters, journals
 
 Writing = Callable[[], AbstractContextManager[None]]  # a transaction that holds the lease
 

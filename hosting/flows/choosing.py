@@ -10,7 +10,7 @@ from hosting.flows import sources, upkeep
 from hosting.flows.base import Work
 from hosting.flows.sources import Source
 from hosting.models import Backup, Instance, Operation, Restore
-from hosting.services import clones, restores
+from hosting.services.saving import clones, restores
 
 TRIES = 3  # of a place that does not answer, before it is done without
 

@@ -21,7 +21,7 @@ from hosting.flows import choosing, repositories, snapshots, sources, upkeep
 from hosting.flows.base import Work
 from hosting.flows.watching import read_back
 from hosting.models import Backup, BackupStore, Instance
-from hosting.services import backup_copies, backups
+from hosting.services.saving import backup_copies, backups
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from hosting.engines.outward import Policy
 from hosting.engines.webhooks import Hook
 from hosting.models import Channel, Delivery, Notification, Severity, Topic
 from hosting.selectors import outward
-from hosting.services import deliveries, messages, notifications
+from hosting.services.telling import deliveries, messages, notifications
 from tenants.crypto import DecryptionError
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from hosting.engines.errors import EngineError
 from hosting.engines.firewall import Firewall
 from hosting.flows.base import Work
 from hosting.models import Incident, Server
-from hosting.services import incidents
+from hosting.services.watching import incidents
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from hosting.engines.tar_moving import END, moved
 from hosting.flows import off_site, repositories, shipping, upkeep
 from hosting.models import JournalChapter, JournalPiece
 from hosting.selectors import journals as reading
-from hosting.services import journal_chapters, journals
+from hosting.services.saving import journal_chapters, journals
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from hosting.engines.errors import EngineError
 from hosting.engines.restic import Repository
 from hosting.flows import repositories, shipping, upkeep
 from hosting.models import JournalChapter
-from hosting.services import journal_copies
+from hosting.services.saving import journal_copies
 
 logger = logging.getLogger(__name__)
 

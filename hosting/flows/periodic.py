@@ -29,27 +29,13 @@ from hosting.flows import (
     upkeep,
 )
 from hosting.models import EdgeState, Incident, Server
-from hosting.services import (
-    backups,
-    chores,
-    doorbell,
-    fleet,
-    health_counts,
-    incidents,
-    journal_alarm,
-    journals,
-    notifications,
-    partitions,
-    repairs,
-    restore_tests,
-    rollouts,
-    servers,
-    suspensions,
-    turns,
-    usage_events,
-    usage_limits,
-    usage_sums,
-)
+from hosting.services import repairs, servers, suspensions
+from hosting.services.measuring import partitions, usage_events, usage_limits, usage_sums
+from hosting.services.saving import backups, journal_alarm, journals, restore_tests
+from hosting.services.telling import notifications
+from hosting.services.upgrading import rollouts
+from hosting.services.watching import health_counts, incidents
+from hosting.services.working import chores, doorbell, fleet, turns
 from tenants.selectors import audit_chain
 
 logger = logging.getLogger(__name__)

@@ -26,8 +26,8 @@ from hosting.engines.probe_async import Timed
 from hosting.flows import causes
 from hosting.selectors import targets
 from hosting.selectors.targets import Target
-from hosting.services import health, outages
-from hosting.services.health import LONGEST_ERROR, Look
+from hosting.services.watching import health, outages
+from hosting.services.watching.health import LONGEST_ERROR, Look
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -27,7 +27,8 @@ from hosting.engines.observed import Health, Observed
 from hosting.flows import diagnosis, firewall, quarantine, stack, stacks
 from hosting.flows.engines import engine_for
 from hosting.models import Drift, Instance, Operation, Server
-from hosting.services import breaker, instances, repairs, servers
+from hosting.services import instances, repairs, servers
+from hosting.services.working import breaker
 
 logger = logging.getLogger(__name__)
 

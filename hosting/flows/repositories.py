@@ -6,7 +6,7 @@ from django.conf import settings
 
 from hosting.engines.restic import Repository, Target
 from hosting.models import Instance, JournalChapter
-from hosting.services import backups
+from hosting.services.saving import backups
 
 
 def primary(instance: Instance) -> Repository:

@@ -27,7 +27,7 @@ from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Kind
 from hosting.models import Backup, Operation, Restore
-from hosting.services import restores
+from hosting.services.saving import restores
 
 
 @telling_damage

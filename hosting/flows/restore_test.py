@@ -13,7 +13,8 @@ from hosting.flows import clone, firewall, fitting, preflight, smoke, stack, sta
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Undone, Work
 from hosting.models import Instance, Operation, RestoreTest
-from hosting.services import restore_tests, trials
+from hosting.services import trials
+from hosting.services.saving import restore_tests
 
 _HOURS = timedelta(hours=6)
 _A_MINUTE, _SOME_MINUTES = timedelta(minutes=1), timedelta(minutes=10)

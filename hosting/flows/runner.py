@@ -35,7 +35,7 @@ from hosting.flows.restore_test import RESTORE_TEST
 from hosting.flows.revert import REVERT
 from hosting.flows.upgrade import UPGRADE
 from hosting.models import Instance, Operation
-from hosting.services import breaker, leases
+from hosting.services.working import breaker, leases
 
 logger = logging.getLogger(__name__)
 

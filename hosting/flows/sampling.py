@@ -20,7 +20,7 @@ from django.utils import timezone
 from hosting.engines.errors import EngineError
 from hosting.flows.engines import engine_for
 from hosting.models import Server
-from hosting.services import limit_warnings, rollups, samples
+from hosting.services.measuring import limit_warnings, rollups, samples
 
 logger = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from hosting.engines.prometheus import Unreadable, Wanted
 from hosting.flows import stacks
 from hosting.models import Instance
 from hosting.selectors.instances import hostname
-from hosting.services import usage_counters
-from hosting.services.usage_counters import Reading
+from hosting.services.measuring import usage_counters
+from hosting.services.measuring.usage_counters import Reading
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from hosting.engines.restic import Repository, Written
 from hosting.flows import repositories, segments, stacks, upkeep
 from hosting.flows.engines import engine_for
 from hosting.models import Journal, JournalChapter, JournalPiece
-from hosting.services import journal_chapters, journals
+from hosting.services.saving import journal_chapters, journals
 
 logger = logging.getLogger(__name__)
 

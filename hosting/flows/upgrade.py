@@ -26,7 +26,8 @@ from hosting.flows.base import Flow, Step, Work
 from hosting.flows.watching import watched
 from hosting.models import Operation, Upgrade
 from hosting.selectors import disk
-from hosting.services import secrets, upgrades
+from hosting.services import secrets
+from hosting.services.upgrading import upgrades
 
 _HOURS = timedelta(hours=6)
 

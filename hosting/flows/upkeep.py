@@ -12,7 +12,8 @@ from hosting.engines.errors import EngineError
 from hosting.engines.restic import BROKEN
 from hosting.flows import chapters, repositories
 from hosting.models import BackupStore, Incident, Instance
-from hosting.services import backup_copies, backup_stores, incidents
+from hosting.services.saving import backup_copies, backup_stores
+from hosting.services.watching import incidents
 
 PING_TIMEOUT_SECONDS = 10
 _SILENCING = (  # what may cost a client data

@@ -24,7 +24,8 @@ from hosting.engines.observed import Event
 from hosting.flows import reconcile
 from hosting.flows.engines import engine_for
 from hosting.models import Crash, Server
-from hosting.services import samples, servers
+from hosting.services import servers
+from hosting.services.measuring import samples
 
 logger = logging.getLogger(__name__)
 

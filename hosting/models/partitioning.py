@@ -3,7 +3,8 @@
 The model of such a table is a plain one: ``managed``, with the time in its primary key
 (``CompositePrimaryKey``), as every unique constraint of it must have it. In the migration that
 ``makemigrations`` writes, ``CreateModel`` is replaced by ``CreatePartitioned(by=...)``; the table
-is then named in ``hosting.services.partitions.TABLES``, which makes the partitions and drops them.
+is then named in ``hosting.services.measuring.partitions.TABLES``, which makes the partitions and
+drops them.
 
 Give such a model no foreign key that the database knows of (``db_constraint=False``): attaching a
 partition would lock the other table as well.

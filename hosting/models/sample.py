@@ -1,7 +1,7 @@
 """What instances use: readings as they were taken, and what is rolled up from them.
 
 ``Sample`` -> ``ResourceQuarter`` -> ``ResourceDay``. Only the first is written by who measures; the
-others are always computed anew from it, never added to (``hosting/services/rollups.py``).
+others are always computed anew from it, never added to (``hosting/services/measuring/rollups.py``).
 """
 
 from __future__ import annotations

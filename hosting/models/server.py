@@ -75,7 +75,7 @@ class Server(models.Model):
     )
     last_answered_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_error = models.TextField(blank=True, editable=False)
-    # The circuit breaker: see hosting/services/breaker.py.
+    # The circuit breaker: see hosting/services/working/breaker.py.
     failures = models.PositiveIntegerField(default=0, editable=False)
     silent_since = models.DateTimeField(null=True, blank=True, editable=False)
     retry_at = models.DateTimeField(null=True, blank=True, editable=False)

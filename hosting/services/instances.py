@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from hosting.catalog.schema import App
 from hosting.models import Instance, Operation
 from hosting.selectors import catalog, offers, usage_limits
-from hosting.services import edge, operations, ordering, subnets
+from hosting.services import edge, ordering, subnets
+from hosting.services.working import operations
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services.actors import Actor

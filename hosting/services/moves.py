@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from hosting.models import Backup, Footing, Instance, Move, Operation
 from hosting.selectors import moves
-from hosting.services import operations
+from hosting.services.working import operations
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services.actors import Actor

@@ -23,7 +23,9 @@ from hosting.models import (
     Operation,
     Server,
 )
-from hosting.services import edge, incidents, operations
+from hosting.services import edge
+from hosting.services.watching import incidents
+from hosting.services.working import operations
 from tenants.errors import Refused
 from tenants.services import audit
 from tenants.services.actors import Actor

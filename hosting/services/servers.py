@@ -14,7 +14,8 @@ from django.db.models.functions import Now
 from hosting.engines.observed import Capacity
 from hosting.models import FleetAction, Incident, Operation, Server
 from hosting.selectors import disk
-from hosting.services import breaker, fleet, incidents
+from hosting.services.watching import incidents
+from hosting.services.working import breaker, fleet
 from tenants.errors import Refused
 from tenants.services import audit
 from tenants.services.actors import Actor

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from hosting.models import Incident, Server, Stray
-from hosting.services import incidents
+from hosting.services.watching import incidents
 from tenants.errors import Refused
 from tenants.services import audit
 from tenants.services.actors import Actor

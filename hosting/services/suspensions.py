@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, Instance, Operation
 from hosting.selectors import maintenance
-from hosting.services import instances, operations
+from hosting.services import instances
+from hosting.services.working import operations
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services import audit

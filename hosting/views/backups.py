@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from hosting.models import Backup
 from hosting.selectors import backups as reading
-from hosting.services import backups
+from hosting.services.saving import backups
 from hosting.views import instances
 from hosting.views.proof import show_backup
 from hosting.views.to_a_minute import line_of

@@ -13,7 +13,7 @@ from hosting.engines.errors import EngineError, TryLater
 from hosting.flows import portable
 from hosting.models import Backup
 from hosting.selectors import backups as reading
-from hosting.services import backups
+from hosting.services.saving import backups
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view

@@ -20,7 +20,9 @@ from hosting.models import Instance, Operation
 from hosting.selectors import backups as saving
 from hosting.selectors import dashboard, drifts, maintenance, resources, usage_limits
 from hosting.selectors import instances as reading
-from hosting.services import backups, instances, moves, operations
+from hosting.services import instances, moves
+from hosting.services.saving import backups
+from hosting.services.working import operations
 from hosting.views.healing import show_drift, trouble
 from hosting.views.health import health_of
 from hosting.views.live import QUICK, SLOW, render_live, what_shows

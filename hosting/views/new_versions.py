@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils.dateparse import parse_time
 from django.views.decorators.http import require_POST
 
-from hosting.services import new_versions
+from hosting.services.upgrading import new_versions
 from hosting.views import instances, upgrades
 from tenants.errors import Refused
 from tenants.permissions import Permission

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from hosting.models import CHOSEN_TOPICS, Channel, Delivery, Severity
 from hosting.selectors import channels as reading
-from hosting.services import channels
-from hosting.services.channels import Wishes
+from hosting.services.telling import channels
+from hosting.services.telling.channels import Wishes
 from hosting.views.presentation import Status
 from tenants.errors import Refused
 from tenants.permissions import Permission

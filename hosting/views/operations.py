@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from hosting.models import Operation
 from hosting.selectors import operations as reading
-from hosting.services import operations
+from hosting.services.working import operations
 from hosting.views import instances
 from hosting.views.live import QUICK, SLOW, render_live
 from hosting.views.presentation import show_operation

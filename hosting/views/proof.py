@@ -10,7 +10,7 @@ from django.conf import settings
 from hosting.models import Backup, Incident, Instance, Operation, RestoreTest
 from hosting.selectors import backups as reading
 from hosting.selectors import journals, restore_tests
-from hosting.services import backups
+from hosting.services.saving import backups
 from hosting.views.presentation import OPERATION, InstanceView, Status
 
 NEWEST = 10  # on an instance's page

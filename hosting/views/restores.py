@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from hosting.models import Backup, Instance
 from hosting.selectors import backups as reading
 from hosting.selectors import catalog, offers
-from hosting.services import clones, restores
+from hosting.services.saving import clones, restores
 from hosting.views import instances
 from hosting.views.presentation import show_instance
 from hosting.views.proof import places_of

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from hosting.models import Backup, Incident, Instance
 from hosting.selectors import journals as reading
 from hosting.selectors.journals import Span
-from hosting.services import restores
+from hosting.services.saving import restores
 from hosting.views import instances
 from hosting.views.presentation import show_instance
 from hosting.views.restores import spoken

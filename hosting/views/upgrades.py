@@ -16,7 +16,7 @@ from hosting.models import Instance, Operation, Rehearsal, Upgrade
 from hosting.selectors import moves, reasons
 from hosting.selectors import upgrades as reading
 from hosting.selectors.upgrades import Target
-from hosting.services import upgrades
+from hosting.services.upgrading import upgrades
 from hosting.views import instances
 from hosting.views.live import QUICK, SLOW, render_live, what_shows
 from hosting.views.presentation import OperationView, show_instance, show_operation

@@ -13,8 +13,8 @@ import pytest
 from billing.models import Rate
 from billing.services import rates
 from hosting.models import Instance, Plan, Server
-from hosting.services import usage_events, usage_sums
-from hosting.services.usage_checks import Usage
+from hosting.services.measuring import usage_events, usage_sums
+from hosting.services.measuring.usage_checks import Usage
 from tenants.models import Client
 from tenants.services import clients
 from tenants.services.actors import Actor

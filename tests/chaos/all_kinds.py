@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hosting.flows import runner
 from hosting.models import ACTIVE_STATES, Operation, OperationStep
-from hosting.services import doorbell
+from hosting.services.working import doorbell
 from tests.chaos import fleet
 from tests.chaos.fleet import Fleet
 from tests.chaos.installation import Installation

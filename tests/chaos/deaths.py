@@ -16,7 +16,7 @@ from hosting.flows import runner
 from hosting.flows.base import Flow
 from hosting.flows.moments import Moment
 from hosting.models import Operation, OperationStep
-from hosting.services import leases
+from hosting.services.working import leases
 from tests.chaos import calls, fleet
 from tests.chaos.calls import Call
 from tests.chaos.lives import NOT_PASSED, SURVIVED, Trial

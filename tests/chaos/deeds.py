@@ -17,7 +17,7 @@ from docker.errors import APIError
 
 from hosting.engines.errors import EngineError
 from hosting.models import ACTIVE_STATES, Instance, Operation
-from hosting.services import operations
+from hosting.services.working import operations
 from tenants.errors import Refused
 from tests.chaos import engine, fleet, inside
 from tests.chaos.fleet import ACTOR, Fleet

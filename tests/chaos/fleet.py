@@ -18,17 +18,10 @@ from berth_local.processes import die_with_parent
 from hosting.flows import runner
 from hosting.models import Backup, Instance, Operation, Plan, Restore, Server, Subnet
 from hosting.selectors.backups import newest_proven
-from hosting.services import (
-    backups,
-    clones,
-    instances,
-    moves,
-    operations,
-    restore_tests,
-    restores,
-    servers,
-    upgrades,
-)
+from hosting.services import instances, moves, servers
+from hosting.services.saving import backups, clones, restore_tests, restores
+from hosting.services.upgrading import upgrades
+from hosting.services.working import operations
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services import clients

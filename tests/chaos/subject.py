@@ -13,7 +13,7 @@ from hosting.models import Instance, Operation
 from hosting.selectors import upgrades
 from hosting.selectors.backups import newest_proven
 from hosting.selectors.moves import reversible
-from hosting.services import operations
+from hosting.services.working import operations
 from tests.chaos import engine, evidence, fleet, inside
 from tests.chaos.fleet import Fleet
 from tests.chaos.waiting import wait_until

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from hosting.models import Instance
-from hosting.services import health
-from hosting.services.health import Look, Turn
+from hosting.services.watching import health
+from hosting.services.watching.health import Look, Turn
 
 
 def look(instance: Instance, at: datetime, *, up: bool = True, edge: bool = True) -> Look:

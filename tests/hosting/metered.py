@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from hosting.engines.observed import Usage
 from hosting.models import Instance
-from hosting.services import samples
+from hosting.services.measuring import samples
 
 MB = 1_000_000
 ZERO = Usage(

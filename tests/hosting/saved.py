@@ -19,7 +19,7 @@ from hosting.engines.restic import Target, Written
 from hosting.flows.parts import Kind, Part
 from hosting.models import Backup, BackupStore, Instance
 from hosting.models.backup import FORMAT
-from hosting.services import backups
+from hosting.services.saving import backups
 
 DUMP = random.Random(4).randbytes(1_500_000)
 PASSWORD = "correct-horse-battery-Xy7"

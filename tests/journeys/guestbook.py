@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hosting.models import Backup, Instance, Operation
-from hosting.services import backups
+from hosting.services.saving import backups
 from tenants.services.actors import Actor
 from tests.journeys.inside import Inside
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from hosting.flows import periodic
 from hosting.models import Instance, Journal, JournalBase, Operation
 from hosting.selectors import journals as reading
-from hosting.services import journals
+from hosting.services.saving import journals
 from tests.journeys.guestbook import done
 from tests.journeys.inside import Inside
 

@@ -13,7 +13,8 @@ import pytest
 from hosting.flows import repositories
 from hosting.flows.snapshots import tag, written_of
 from hosting.models import Backup, Instance, Operation
-from hosting.services import backups, instances
+from hosting.services import instances
+from hosting.services.saving import backups
 from tenants.services.actors import Actor
 from tests.journeys.portal import Edge, web
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hosting.models import Instance, Operation
-from hosting.services import clones, instances
+from hosting.services import instances
+from hosting.services.saving import clones
 from tenants.services.actors import Actor
 from tests.journeys.guestbook import back_up, done, read, write
 

@@ -17,7 +17,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from hosting.flows import runner
 from hosting.models import Instance, Plan, Server
-from hosting.services import turns
+from hosting.services.working import turns
 from tenants.models import User
 from tests.hosting.metered import record, steady
 

@@ -15,7 +15,8 @@ from pytest_django import Settings
 from hosting import tasks
 from hosting.models import Instance, Operation, OperationStep
 from hosting.selectors.instances import hostname
-from hosting.services import instances, operations
+from hosting.services import instances
+from hosting.services.working import operations
 from tenants.services.actors import Actor
 from tests.journeys.portal import Edge, Worker, wait_until
 from tests.journeys.posting import CLIENTS, Hold, Posters, sign, signed

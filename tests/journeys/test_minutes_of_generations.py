@@ -13,7 +13,9 @@ from pytest_django import Settings
 
 from hosting.models import Instance, Journal, Operation, Plan
 from hosting.selectors import journals as reading
-from hosting.services import instances, journals, moves, restores, upgrades
+from hosting.services import instances, moves
+from hosting.services.saving import journals, restores
+from hosting.services.upgrading import upgrades
 from tenants.errors import Refused
 from tenants.services.actors import Actor
 from tests.journeys.guestbook import done, write

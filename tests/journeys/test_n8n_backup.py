@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from hosting.models import Instance, Operation, Plan
-from hosting.services import clones, restores
+from hosting.services.saving import clones, restores
 from tenants.services.actors import Actor
 from tests.journeys.guestbook import back_up, done
 from tests.journeys.inside import docker

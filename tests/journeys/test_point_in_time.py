@@ -26,7 +26,8 @@ from hosting.models import (
     Plan,
 )
 from hosting.selectors import journals as reading
-from hosting.services import journal_alarm, journals, moves, restores
+from hosting.services import moves
+from hosting.services.saving import journal_alarm, journals, restores
 from tenants.services.actors import Actor
 from tests.journeys.guestbook import done, write
 from tests.journeys.inside import Inside, docker

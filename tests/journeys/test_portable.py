@@ -10,7 +10,8 @@ import pytest
 
 from hosting.flows import portable, stacks
 from hosting.models import Backup, Instance, Operation
-from hosting.services import backups, instances
+from hosting.services import instances
+from hosting.services.saving import backups
 from tenants.services.actors import Actor
 from tests.journeys.elsewhere import Elsewhere, save
 

@@ -10,7 +10,8 @@ import pytest
 from hosting.engines.drift import Expected, Finding, compare, compare_stopped
 from hosting.flows.engines import engine_for
 from hosting.models import Backup, Incident, Instance, Operation, Restore
-from hosting.services import instances, moves, restores
+from hosting.services import instances, moves
+from hosting.services.saving import restores
 from tenants.services.actors import Actor
 from tests.journeys.guestbook import back_up, done, read, write
 from tests.journeys.inside import Inside, docker

@@ -12,7 +12,7 @@ from hosting.flows import smoke, stacks
 from hosting.flows.base import Work
 from hosting.flows.engines import engine_for
 from hosting.models import Incident, Instance, Operation, RestoreTest
-from hosting.services import restore_tests
+from hosting.services.saving import restore_tests
 from tenants.services.actors import Actor
 from tests.hosting.engines.host_network import machine_beyond
 from tests.journeys.guestbook import back_up, done, read, write

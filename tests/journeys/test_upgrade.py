@@ -12,7 +12,8 @@ from pytest_django import Settings
 from hosting.flows import runner
 from hosting.models import Instance, Operation, Rehearsal
 from hosting.selectors.instances import hostname
-from hosting.services import moves, upgrades
+from hosting.services import moves
+from hosting.services.upgrading import upgrades
 from tenants.services.actors import Actor
 from tests.journeys.guestbook import back_up, done, read, write
 from tests.journeys.inside import Inside, docker

@@ -28,7 +28,7 @@ from hosting.flows.portable.tar import File, NotWhole
 from hosting.flows.sources import Source
 from hosting.models import Backup
 from hosting.selectors import backups as reading
-from hosting.services import backups
+from hosting.services.saving import backups
 
 FORMAT = 1  # of the manifest, that this can read
 SUMS = "SHA256SUMS"

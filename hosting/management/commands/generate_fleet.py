@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from hosting.services import generated_fleet
-from hosting.services.generated_fleet import Size
+from hosting.services.generating import generated_fleet
+from hosting.services.generating.generated_fleet import Size
 from tenants.errors import Refused
 
 

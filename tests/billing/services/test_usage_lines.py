@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from billing.models import Invoice, InvoiceLine
 from billing.services import explaining, runs
 from hosting.models import Instance, Plan, Server
-from hosting.services import usage_events, usage_sums
-from hosting.services.usage_checks import Usage
+from hosting.services.measuring import usage_events, usage_sums
+from hosting.services.measuring.usage_checks import Usage
 from tenants.errors import Refused
 from tenants.models import Client
 from tests.billing import money

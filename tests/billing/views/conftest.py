@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from billing.services import costs
 from hosting.models import Instance
-from hosting.services import usage_events, usage_sums
-from hosting.services.usage_checks import Usage
+from hosting.services.measuring import usage_events, usage_sums
+from hosting.services.measuring.usage_checks import Usage
 from tests.hosting.views.conftest import (  # noqa: F401  (fixtures)
     _alone,
     browser,

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hosting.models import Backup, BackupStore, Instance, Operation, Plan, Server
-from hosting.services import backups
+from hosting.services.saving import backups
 from tenants.models import AuditEvent, Client
 from tenants.services.actors import Actor
 

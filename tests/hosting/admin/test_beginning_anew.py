@@ -13,7 +13,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.models import Backup, BackupStore, Incident, Instance, Server
-from hosting.services import backup_copies, backups, incidents
+from hosting.services.saving import backup_copies, backups
+from hosting.services.watching import incidents
 from tenants.models import AuditEvent
 
 Order = Callable[..., Instance]

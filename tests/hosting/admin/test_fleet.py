@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hosting.models import FleetAction, Instance, Operation, Server
-from hosting.services import breaker, fleet
+from hosting.services.working import breaker, fleet
 from tenants.models import AuditEvent
 
 Order = Callable[..., Instance]

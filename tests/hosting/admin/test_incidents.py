@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hosting.models import Incident, Instance, LimitWarning, Probe
-from hosting.services import incidents
+from hosting.services.watching import incidents
 from tests.hosting.views.reading import plain
 
 Staff = Callable[[str], Browser]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.models import Incident, Instance, JournalChapter, JournalPiece, Plan, Server
-from hosting.services import journal_alarm
+from hosting.services.saving import journal_alarm
 from tests.hosting.admin.test_backups import PLAN
 from tests.hosting.journaled import journal, piece
 

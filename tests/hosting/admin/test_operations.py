@@ -6,7 +6,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from hosting.models import Instance, Operation, Server
-from hosting.services import leases
+from hosting.services.working import leases
 from tenants.models import AuditEvent
 
 Order = Callable[..., Instance]

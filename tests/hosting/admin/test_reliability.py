@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from hosting.admin.incidents import ADVICE
 from hosting.models import Chore, Drift, Incident, Instance, Operation, Server, Stray
-from hosting.services import breaker, incidents
+from hosting.services.watching import incidents
+from hosting.services.working import breaker
 from tenants.models import AuditEvent
 
 Order = Callable[..., Instance]

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hosting.models import Backup, Instance, Operation, RestoreTest, Server
-from hosting.services import backups, restore_tests
+from hosting.services.saving import backups, restore_tests
 from tenants.models import Client
 from tests.hosting.saved import recorded
 

@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from hosting.models import Backup, Instance, Operation, Restore, Server
 from hosting.models.backup import FORMAT
-from hosting.services import backups
+from hosting.services.saving import backups
 from tenants.models import AuditEvent, Client
 
 Order = Callable[..., Instance]

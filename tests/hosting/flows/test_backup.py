@@ -17,7 +17,8 @@ from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import ContainerState, RunResult
 from hosting.flows import repositories, snapshots, upkeep
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation
-from hosting.services import backups, instances
+from hosting.services import instances
+from hosting.services.saving import backups
 from tenants.services.actors import Actor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -300,7 +301,7 @@ def test_pruning_takes_its_turn_and_leaves_what_is_kept(
 ) -> None:
     backup = back_up(book)
     store = BackupStore.objects.get()
-    monkeypatch.setattr("hosting.services.backup_stores.PRUNE_HOURS", range(24))
+    monkeypatch.setattr("hosting.services.saving.backup_stores.PRUNE_HOURS", range(24))
     upkeep.prune()
     store.refresh_from_db()
     assert store.prune_at > timezone.now() + timedelta(days=6)
@@ -311,7 +312,7 @@ def test_a_damaged_store_is_told_when_it_is_pruned(
     book: Instance, back_up: BackUp, monkeypatch: pytest.MonkeyPatch, backup_target: Path
 ) -> None:
     back_up(book)
-    monkeypatch.setattr("hosting.services.backup_stores.PRUNE_HOURS", range(24))
+    monkeypatch.setattr("hosting.services.saving.backup_stores.PRUNE_HOURS", range(24))
     (config,) = backup_target.glob("*/*/config")
     config.unlink()
     upkeep.prune()

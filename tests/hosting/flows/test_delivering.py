@@ -19,8 +19,8 @@ from pytest_django import Settings
 
 from hosting.flows import delivering
 from hosting.models import Channel, Delivery, Notification, Severity, Topic
-from hosting.services import channels, notifications
-from hosting.services.channels import Wishes
+from hosting.services.telling import channels, notifications
+from hosting.services.telling.channels import Wishes
 from tenants.models import Client
 from tenants.services.actors import Actor
 

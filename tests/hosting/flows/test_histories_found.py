@@ -14,7 +14,8 @@ from hosting.engines.observed import ContainerState, ObjectKind
 from hosting.flows import base, reconcile, runner
 from hosting.flows.moments import Moment
 from hosting.models import Instance, Operation, OperationStep, Server
-from hosting.services import instances, operations
+from hosting.services import instances
+from hosting.services.working import operations
 from tenants.services.actors import Actor
 
 Order = Callable[..., Instance]

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import RunResult
 from hosting.models import Instance, Operation
-from hosting.services import backups
+from hosting.services.saving import backups
 from tenants.services.actors import Actor
 
 Order = Callable[..., Instance]

@@ -13,7 +13,8 @@ from django.utils import timezone
 from hosting.flows import merging, repositories, shipping
 from hosting.models import Incident, Instance, Journal, JournalChapter, JournalPiece
 from hosting.selectors import journals as reading
-from hosting.services import journal_chapters, journals, operations
+from hosting.services.saving import journal_chapters, journals
+from hosting.services.working import operations
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
 from tests.hosting.journaled import journal, name

@@ -22,7 +22,7 @@ from hosting.models import (
     Plan,
 )
 from hosting.selectors import journals as reading
-from hosting.services import journal_chapters
+from hosting.services.saving import journal_chapters
 from tests.hosting.engines import tars
 from tests.hosting.engines.restic.servers import S3Server, s3_server
 from tests.hosting.pretended_database import Database, segment

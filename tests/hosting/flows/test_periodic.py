@@ -13,7 +13,7 @@ from hosting import tasks
 from hosting.engines.memory import MemoryEngine
 from hosting.flows import periodic, reconcile
 from hosting.models import Chore, Drift, Instance, Operation, Server
-from hosting.services import doorbell, fleet
+from hosting.services.working import doorbell, fleet
 from tenants.services.actors import Actor
 from tests.hosting.rounds import pass_time
 from tests.tenants.threads import at_once

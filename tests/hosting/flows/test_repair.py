@@ -9,7 +9,8 @@ import pytest
 from hosting.engines.memory import MemoryEngine
 from hosting.flows import reconcile
 from hosting.models import Drift, Incident, Instance, Operation, OperationStep, Server
-from hosting.services import instances, leases, operations, repairs, servers
+from hosting.services import instances, repairs, servers
+from hosting.services.working import leases, operations
 from tenants.errors import Refused
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor

@@ -29,7 +29,7 @@ from hosting.models import (
     Plan,
     Restore,
 )
-from hosting.services import backups, restores
+from hosting.services.saving import backups, restores
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
 from tests.hosting.pretended_database import Database, segment

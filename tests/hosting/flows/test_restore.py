@@ -20,7 +20,8 @@ from hosting.engines.restic import Damaged
 from hosting.flows import filling, fitting, runner, stacks
 from hosting.flows.base import Work
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation, Restore, Server
-from hosting.services import backups, instances, moves, restores
+from hosting.services import instances, moves
+from hosting.services.saving import backups, restores
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
 

@@ -30,7 +30,9 @@ from hosting.models import (
     Stray,
     Subnet,
 )
-from hosting.services import backups, instances, leases, operations, restore_tests
+from hosting.services import instances
+from hosting.services.saving import backups, restore_tests
+from hosting.services.working import leases, operations
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
 

@@ -13,7 +13,8 @@ from hosting.engines.errors import TryLater
 from hosting.engines.memory import MemoryEngine
 from hosting.flows import runner
 from hosting.models import Instance, Operation, OperationStep, Server
-from hosting.services import doorbell, instances, leases
+from hosting.services import instances
+from hosting.services.working import doorbell, leases
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor
 

@@ -29,7 +29,7 @@ from hosting.models import (
     Server,
     VolumeSample,
 )
-from hosting.services import samples
+from hosting.services.measuring import samples
 from tests.tenants.threads import at_once
 
 Order = Callable[..., Instance]

@@ -17,15 +17,9 @@ from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import RunResult
 from hosting.flows import choosing, copies, portable, repositories, snapshots, sources, stacks
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation
-from hosting.services import (
-    backup_copies,
-    backup_stores,
-    backups,
-    clones,
-    incidents,
-    moves,
-    restores,
-)
+from hosting.services import moves
+from hosting.services.saving import backup_copies, backup_stores, backups, clones, restores
+from hosting.services.watching import incidents
 from tenants.errors import Refused
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor

@@ -23,7 +23,7 @@ from hosting.models import (
     Server,
 )
 from hosting.selectors import journals as reading
-from hosting.services import journal_alarm, journal_chapters, journals
+from hosting.services.saving import journal_alarm, journal_chapters, journals
 from tests.hosting.engines import tars
 from tests.hosting.pretended_database import Database, segment
 

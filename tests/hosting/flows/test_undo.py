@@ -12,7 +12,8 @@ from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
 from hosting.flows import runner
 from hosting.flows.base import Step, Undone, Work
 from hosting.models import Instance, Operation, OperationStep, Server
-from hosting.services import breaker, instances, leases, operations, turns
+from hosting.services import instances
+from hosting.services.working import breaker, leases, operations, turns
 from tenants.errors import Refused
 from tenants.services.actors import Actor
 

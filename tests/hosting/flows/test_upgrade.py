@@ -16,7 +16,9 @@ from hosting.engines.observed import RunResult
 from hosting.flows import runner, stacks
 from hosting.models import Backup, Instance, Operation, Plan, Rehearsal
 from hosting.selectors.instances import hostname
-from hosting.services import backups, moves, upgrades
+from hosting.services import moves
+from hosting.services.saving import backups
+from hosting.services.upgrading import upgrades
 from tenants.errors import Refused
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars

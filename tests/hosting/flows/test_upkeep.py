@@ -14,8 +14,8 @@ from pytest_django import Settings
 
 from hosting.flows import upkeep
 from hosting.models import Backup, Incident, Instance
-from hosting.services import incidents
-from tests.hosting.services.test_backups import Order, made, settled
+from hosting.services.watching import incidents
+from tests.hosting.services.saving.test_backups import Order, made, settled
 
 pytestmark = pytest.mark.django_db
 

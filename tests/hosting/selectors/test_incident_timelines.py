@@ -10,8 +10,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from hosting.models import Incident, Instance, Probe, Server
 from hosting.selectors import incident_timelines
-from hosting.services import channels, incidents
-from hosting.services.channels import Wishes
+from hosting.services.telling import channels
+from hosting.services.telling.channels import Wishes
+from hosting.services.watching import incidents
 from tenants.models import Client
 from tenants.services import clients
 from tenants.services.actors import Actor

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from hosting.models import Instance, Server
 from hosting.selectors import resources
 from hosting.selectors.resources import Measure, Point
-from hosting.services import rollups, samples
+from hosting.services.measuring import rollups, samples
 from tests.hosting.metered import MB, reading, record, steady
 
 pytestmark = pytest.mark.django_db

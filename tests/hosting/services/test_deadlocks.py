@@ -16,7 +16,8 @@ import pytest
 from django.db import connection
 
 from hosting.models import FleetAction, Instance, Operation, Plan, Server
-from hosting.services import fleet, instances, leases, plans, repairs, servers
+from hosting.services import instances, plans, repairs, servers
+from hosting.services.working import fleet, leases
 from tenants.models import Client, Role, User
 from tenants.services import audit, members
 from tenants.services.actors import Actor

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from hosting.models import Instance, Operation, Server
-from hosting.services import backups, fleet, instances, operations, servers, suspensions
+from hosting.services import instances, servers, suspensions
+from hosting.services.saving import backups
+from hosting.services.working import fleet, operations
 from tenants.errors import Refused
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor

@@ -13,7 +13,8 @@ from hosting.catalog.credentials import generate
 from hosting.catalog.schema import App
 from hosting.models import Instance, InstanceSecret, Server, UsageKey, UsageToken
 from hosting.selectors import catalog, usage_tokens
-from hosting.services import secrets, usage_events
+from hosting.services import secrets
+from hosting.services.measuring import usage_events
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.models import Incident, Instance, Operation
-from hosting.services import backups, incidents
+from hosting.services.saving import backups
+from hosting.services.watching import incidents
 from hosting.views.backups import PAGE as A_PAGE
 from tests.hosting.views.history import (
     failed,

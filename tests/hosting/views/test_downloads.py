@@ -12,7 +12,8 @@ import pytest
 from django.test import Client as Browser
 
 from hosting.models import Backup, Instance, Operation
-from hosting.services import backups, instances
+from hosting.services import instances
+from hosting.services.saving import backups
 from tenants.models import AuditEvent, Client, Role, User
 from tenants.services.actors import Actor
 from tests.hosting.saved import Template, make_template, place

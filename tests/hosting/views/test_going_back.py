@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hosting.flows import runner
 from hosting.models import Incident, Instance, Operation, OperationStep, Restore
-from hosting.services import incidents
+from hosting.services.watching import incidents
 from tenants.models import User
 from tests.hosting.views.history import (
     AS_BEFORE,

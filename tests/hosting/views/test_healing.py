@@ -14,7 +14,8 @@ from hosting.engines.memory import MemoryEngine
 from hosting.flows import reconcile
 from hosting.models import Drift, FleetAction, Instance, Operation, Server
 from hosting.selectors import reasons
-from hosting.services import breaker, fleet, servers
+from hosting.services import servers
+from hosting.services.working import breaker, fleet
 from tenants.models import Role, User
 from tenants.services.actors import Actor
 

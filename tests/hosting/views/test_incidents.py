@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hosting.models import Health, HealthDay, Incident, Instance, Notification
-from hosting.services import incidents
+from hosting.services.watching import incidents
 from tenants.models import Role, User
 from tests.hosting.views.reading import PAGE, PART, count, plain, text
 

@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hosting.models import Channel, Delivery, Instance
-from hosting.services import channels, maintenance_windows
-from hosting.services.channels import Wishes
+from hosting.services.telling import channels
+from hosting.services.telling.channels import Wishes
+from hosting.services.watching import maintenance_windows
 from tenants.models import AuditEvent, Client, Role, User
 from tenants.services.actors import Actor
 

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from hosting.models import Backup, Hostname, Instance, Operation, RestoreTest
 from hosting.selectors.overview import overview
-from hosting.services import operations, restore_tests
+from hosting.services.saving import restore_tests
+from hosting.services.working import operations
 from tenants.models import AuditEvent, User
 from tenants.services.actors import Actor
 from tests.hosting.saved import recorded

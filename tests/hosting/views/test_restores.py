@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from hosting.models import Backup, Instance, Operation, Restore
 from hosting.models.backup import FORMAT
-from hosting.services import backups
+from hosting.services.saving import backups
 from tenants.models import AuditEvent, Client, Role, User
 from tenants.services.actors import Actor
 from tests.hosting.views.history import (

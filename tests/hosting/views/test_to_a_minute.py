@@ -12,7 +12,8 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hosting.models import Incident, Instance, Plan, Restore
-from hosting.services import backups, incidents
+from hosting.services.saving import backups
+from hosting.services.watching import incidents
 from hosting.views.to_a_minute import parse
 from tenants.errors import Refused
 from tenants.models import Role, User

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from hosting.models import Instance, Operation, Plan, Rehearsal, Upgrade
 from hosting.selectors import catalog
-from hosting.services import backups
+from hosting.services.saving import backups
 from tenants.models import AuditEvent, Client, Role, User
 from tenants.services.actors import Actor
 from tests.hosting.views.history import AS_BEFORE, manifest, operation, proven

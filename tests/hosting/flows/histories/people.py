@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from hosting.models import Instance, Operation, Server
-from hosting.services import instances, operations, servers
+from hosting.services import instances, servers
+from hosting.services.working import operations
 from tenants.errors import Refused
 from tests.hosting.flows.histories.player import SOME, Player
 from tests.hosting.flows.histories.truth import refusal, server_refusal

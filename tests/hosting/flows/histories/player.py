@@ -8,7 +8,7 @@ from django.db import transaction
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from hosting.services import leases
+from hosting.services.working import leases
 from tests.hosting.flows.histories.stage import Stage
 from tests.hosting.flows.histories.truth import Facts, check
 

@@ -29,7 +29,8 @@ from hosting.engines.observed import ContainerState, ObjectKind, Observed, Obser
 from hosting.flows import base, engines, quarantine, reconcile, runner
 from hosting.flows.moments import Moment
 from hosting.models import Instance, Operation, Plan, Server
-from hosting.services import doorbell, instances, leases
+from hosting.services import instances
+from hosting.services.working import doorbell, leases
 from tenants.models import Client, User
 from tenants.services.actors import Actor
 

@@ -16,7 +16,7 @@ from hosting.engines.errors import GiveUp, TryLater
 from hosting.flows import periodic, runner
 from hosting.flows.moments import Moment
 from hosting.models import Instance, Operation
-from hosting.services import leases
+from hosting.services.working import leases
 from tests.hosting.flows.histories.people import People
 from tests.hosting.flows.histories.player import SOME
 from tests.hosting.flows.histories.truth import Facts

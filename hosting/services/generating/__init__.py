@@ -1,0 +1,1 @@
+"""A fleet that never ran, to measure pages with."""

@@ -1,0 +1,1 @@
+"""Backups and journals: made, kept, proven, copied, brought back."""

@@ -1,0 +1,1 @@
+"""Telling people: notifications, their channels, what is sent when, and what became of it."""

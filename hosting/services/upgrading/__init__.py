@@ -1,0 +1,1 @@
+"""Other versions: tried on a copy first, and given to all in waves."""

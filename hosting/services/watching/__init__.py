@@ -1,0 +1,1 @@
+"""Whether all is well: looks, what they count up to, incidents, planned maintenance."""

@@ -1,0 +1,66 @@
+"""Counters of apps: what they gained is counted, once, and over their restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from hosting.models import Instance, Server, UsageEvent
+from hosting.services.measuring import usage_counters
+from hosting.services.measuring.usage_counters import Reading
+
+Read = Callable[..., int]
+
+
+@pytest.fixture
+def book(order: Callable[..., Instance], memory_server: Server) -> Instance:
+    return order()
+
+
+@pytest.fixture
+def read(book: Instance) -> Read:
+    """Read that a counter of executions stands at that value, so many minutes after the first."""
+    first = timezone.now()
+
+    def record(value: float, minute: int, series: str = "runs", label: str = "success") -> int:
+        reading = Reading(series=series, meter="executions", label=label, value=value)
+        at: datetime = first + timedelta(minutes=minute)
+        return usage_counters.record(instance=book, readings=[reading], read_at=at)
+
+    return record
+
+
+def gained() -> list[float]:
+    return list(UsageEvent.objects.order_by("at").values_list("amount", flat=True))
+
+
+def test_what_it_gained_is_counted(read: Read) -> None:
+    for minute, value in enumerate((5, 5, 12)):
+        read(value, minute)
+    assert gained() == [5, 7]
+
+
+def test_a_counter_that_began_anew_lost_nothing_since(read: Read) -> None:
+    for minute, value in enumerate((5, 12, 3, 4)):
+        read(value, minute)
+    assert gained() == [5, 7, 3, 1]
+
+
+def test_a_reading_that_comes_late_or_twice_is_let_be(read: Read) -> None:
+    read(5, 0)
+    read(12, 2)
+    assert read(9, 1) == 0
+    assert read(12, 2) == 0
+    read(13, 3)
+    assert gained() == [5, 7, 1]
+
+
+def test_series_are_counted_apart(read: Read) -> None:
+    read(5, 0)
+    read(2, 0, series="lost", label="failed")
+    read(6, 1)
+    found = UsageEvent.objects.order_by("at", "label").values_list("label", "amount")
+    assert list(found) == [("failed", 2), ("success", 5), ("success", 1)]
