@@ -21,6 +21,11 @@ def exponent(currency: str) -> int:
     return 3 if currency in _THREE else 2
 
 
+def having(exponent: int) -> list[str]:
+    """The currencies of that many decimals, where that is not two."""
+    return sorted({0: _NONE, 3: _THREE}[exponent])
+
+
 def rounded(amount: Decimal, exponent: int) -> Decimal:
     """The amount with that many decimals; a half goes away from zero, so that a credit mirrors."""
     return amount.quantize(Decimal(1).scaleb(-exponent), context=_EXACT)

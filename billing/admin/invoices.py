@@ -21,6 +21,7 @@ from billing.admin import preview
 from billing.admin.invoice_exports import WithExports
 from billing.admin.invoice_files import WithFiles
 from billing.admin.preview import money
+from billing.admin.reports.urls import WithReports
 from billing.models import BillingRun, Invoice, InvoiceLine, Settlement, Subscription
 from billing.services import credit_notes
 from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin, TabularInline
@@ -97,7 +98,7 @@ class CreditNoteForm(ModelForm[Invoice]):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(WithFiles, WithExports, ServiceAdmin[Invoice]):
+class InvoiceAdmin(WithFiles, WithExports, WithReports, ServiceAdmin[Invoice]):
     """Nothing is changed here, and nothing can be: what was wrong is credited."""
 
     list_display = ("number", "client", "kind", "issued_on", "due_on", "amount", "standing")

@@ -22,7 +22,7 @@ ADDRESS = (
 )
 RULES = (
     *("bills_from", "payment_days", "grace_hours", "charges_suspended"),
-    *("invoice_series", "credit_series"),
+    *("invoice_series", "credit_series", "timezone"),
 )
 REGISTERS = ("tax_number", "registration", "contact", "phone", "iban", "bic")
 TERMS = ("currency", "interval", "anchor", "reference")

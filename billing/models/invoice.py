@@ -118,6 +118,11 @@ class Invoice(models.Model):
                 condition=models.Q(state="draft"),
                 name="invoice_to_be_issued",
             ),
+            models.Index(
+                fields=("issued_at",),
+                condition=models.Q(state="issued"),
+                name="invoice_by_issue",
+            ),
         )
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from django.db import models
 from billing.models.price import Interval
 from billing.models.rate import CURRENCY
 from tenants.models import Client
+from tenants.models.client import validate_time_zone
 
 COUNTRY = RegexValidator(r"^[A-Z]{2}\Z", "A country is two capital letters, such as DE.")
 SERIES = RegexValidator(r"^[A-Z][A-Z0-9-]{0,9}\Z", "Use 1 to 10 capital letters and digits.")
@@ -47,6 +48,13 @@ class Seller(Address):
     bills_from = models.DateField(help_text="Nothing before that day is charged.")
     payment_days = models.PositiveSmallIntegerField(
         default=14, validators=[MaxValueValidator(365)], help_text="Invoices are due after so many."
+    )
+    timezone = models.CharField(
+        "time zone",
+        max_length=64,
+        default="UTC",
+        validators=[validate_time_zone],
+        help_text="Whose clock cuts the months of reports.",
     )
     grace_hours = models.PositiveSmallIntegerField(
         default=24,

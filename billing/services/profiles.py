@@ -52,6 +52,7 @@ class SellerFields(AddressFields, total=False):
     bic: str
     bills_from: date
     payment_days: int
+    timezone: str
     grace_hours: int
     charges_suspended: bool
     invoice_series: str

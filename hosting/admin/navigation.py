@@ -75,6 +75,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Finance",
         (
             ("Invoices", "receipt_long", "billing_invoice_changelist", "billing.view_invoice"),
+            ("Reports", "bar_chart", "billing_report_revenue", "billing.view_invoice"),
             ("Payments", "account_balance", "billing_payment_changelist", "billing.view_payment"),
             (
                 "Subscriptions",
@@ -174,5 +175,8 @@ def _items(
 def _here(path: str) -> str:
     """The page whose address the path begins with; the longest, since one lies below another."""
     pages = {page: reverse(f"admin:{page}") for _, items in _GROUPS for _, _, page, _ in items}
-    fitting = [page for page, link in pages.items() if path.startswith(link)]
+    below = {
+        "billing_report_revenue": reverse("admin:billing_report_revenue").removesuffix("revenue/")
+    }
+    fitting = [page for page, link in pages.items() if path.startswith(below.get(page, link))]
     return max(fitting, key=lambda page: len(pages[page]), default="")

@@ -85,6 +85,8 @@ def _row(chart: Chart, row: table.Row) -> ShownRow:
 
 def _when(chart: Chart, at: datetime) -> str:
     local = at.astimezone(chart.zone)
+    if chart.step >= timedelta(days=28):
+        return f"{local:%b %Y}"
     if chart.step >= timedelta(days=7):
         return f"Week of {local:%-d %b %Y}"
     if chart.step >= timedelta(days=1):

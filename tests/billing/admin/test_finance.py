@@ -83,6 +83,7 @@ def test_finance_sets_up_what_billing_needs(
         "grace_hours": 0,
         "invoice_series": "INV",
         "credit_series": "CN",
+        "timezone": "Europe/Berlin",
     }
     assert not add(finance, "seller", **seller)
     terms = {"currency": "EUR", "interval": "month", "anchor": "calendar", "reference": ""}

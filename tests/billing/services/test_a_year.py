@@ -15,6 +15,7 @@ from hosting.models import Instance, Plan, Server
 from tenants.models import Client
 from tests.billing import money
 from tests.billing.money import ACTOR
+from tests.billing.reports_of_a_year import Reports
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 NOTHING = Decimal(0)
@@ -31,7 +32,7 @@ def year(
 ) -> dict[str, Instance]:
     """Acme by the month, with two instances; Globex in yen by the quarter, from the 31st on."""
     large = make_plan("large")
-    money.set_seller()
+    money.set_seller(timezone="Europe/Berlin")
     money.set_details(acme)
     money.set_details(
         other_client, currency="JPY", country="JP", interval="quarter", anchor="anniversary"
@@ -49,12 +50,15 @@ def year(
 def test_the_books_balance_at_every_days_end(
     year: dict[str, Instance],
 ) -> None:
+    reports = Reports()
     for number in range(365):
         now = datetime(2026, 1, 2, 1, tzinfo=UTC) + timedelta(days=number)
         _happen(number, now, year)
         runs.bill_due(now=now)
         _pay_and_credit(number, now)
         _balances()
+        reports.note(now)
+    reports.agree_with_the_books()
     # Twelve months of Acme's, what its shop still owed when it was deleted, three quarters of yen.
     numbers = Invoice.objects.filter(kind="invoice").order_by("sequence")
     assert list(numbers.values_list("sequence", flat=True)) == list(range(1, 12 + 1 + 3 + 1))

@@ -1,0 +1,254 @@
+"""Revenue by month, plan or client, and the documents that a sum is of."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from decimal import Decimal
+from typing import cast
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from billing.admin.preview import money
+from billing.admin.reports import page
+from billing.documents.exports.cells import Row
+from billing.selectors.reports import revenue
+from billing.selectors.reports.months import Months
+from billing.selectors.reports.revenue import By, Part, Revenue
+from hosting.admin.tables import NUMBER, Column, Table, link
+from hosting.views.charting import ShownChart
+
+NAME = "billing_report_revenue"
+MOST_PARTS = 500  # on the page; the file has all
+_BY: dict[str, str] = {"month": "Month", "plan": "Plan", "client": "Client"}
+_DRAWN = 4  # plans or clients in a chart; the rest is one more
+_CUT = (
+    "Where more was credited than invoiced there is no bar, and nothing in the sums beside it; the"
+    " file has every month."
+)
+_HEAD = ("Month", "Currency", "Documents", "Invoiced", "Credited", "Net")
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    """What was invoiced, less what was credited."""
+    page.see(request)
+    months, by = page.months_asked_for(request), _by(request)
+    found = revenue.revenue(months, by=by)
+    if page.is_csv(request):
+        return page.csv_answer(f"revenue-by-{by}", *_file(found, by))
+    rows = found if by == "month" else _summed(found)
+    return page.show(
+        request,
+        title="Revenue",
+        name=NAME,
+        months=months,
+        choices=[(value, f"By {text.lower()}", value == by) for value, text in _BY.items()],
+        note="Net of VAT and of credit notes, in the month of the issue by the seller's clock.",
+        totals=_totals(found),
+        charts=[(shown.chart.slug, shown) for shown in _charts(found, months)],
+        tables=[("", Table(_columns(by, months), rows, empty="Nothing was issued then."))],
+    )
+
+
+def documents(request: HttpRequest) -> HttpResponse:
+    """The invoices and credit notes that a sum is of, and what of each is in it."""
+    page.see(request)
+    months, by = page.months_asked_for(request), _by(request)
+    key, currency = _key(request), request.GET.get("currency") or None
+    found = revenue.parts(months, by=by, key=key, currency=currency)
+    if page.is_csv(request):
+        head = ("Number", "Kind", "Client", "Issued at", "Currency", "Net")
+        return page.csv_answer("revenue-documents", head, (_part_row(each) for each in found))
+    more = f" The first {MOST_PARTS} of {len(found):,}." if len(found) > MOST_PARTS else ""
+    return page.show(
+        request,
+        title="Revenue: documents",
+        name=NAME,
+        months=months,
+        fixed=[("by", by), ("key", request.GET.get("key", "")), ("currency", currency or "")],
+        note=f"What of each document is in the sum.{more}",
+        totals=_part_totals(found),
+        tables=[
+            ("", Table(_part_columns(months.zone), found[:MOST_PARTS], empty="There is none."))
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """Of a plan or client, over all the months."""
+
+    key: uuid.UUID | None
+    name: str
+    currency: str
+    documents: int
+    invoiced: Decimal
+    credited: Decimal
+    share: Decimal
+
+    @property
+    def net(self) -> Decimal:
+        return self.invoiced - self.credited
+
+
+def _summed(found: Sequence[Revenue]) -> list[_Sum]:
+    """Over the months, the most first in each currency."""
+    groups: dict[tuple[str, uuid.UUID | None], list[Revenue]] = defaultdict(list)
+    wholes: dict[str, Decimal] = defaultdict(Decimal)
+    for each in found:
+        groups[each.currency, each.key].append(each)
+        wholes[each.currency] += each.net
+    sums = [
+        _Sum(
+            key=key,
+            name=rows[0].name,
+            currency=currency,
+            documents=sum(row.documents for row in rows),
+            invoiced=sum((row.invoiced for row in rows), Decimal(0)),
+            credited=sum((row.credited for row in rows), Decimal(0)),
+            share=_percent(sum((row.net for row in rows), Decimal(0)), wholes[currency]),
+        )
+        for (currency, key), rows in groups.items()
+    ]
+    return sorted(sums, key=lambda each: (each.currency, -each.net, each.name))
+
+
+def _percent(part: Decimal, whole: Decimal) -> Decimal:
+    return 100 * part / whole if whole > 0 else Decimal(0)
+
+
+def _charts(found: Sequence[Revenue], months: Months) -> list[ShownChart]:
+    """A chart for each currency: those with most by name, and the rest together."""
+    shown = []
+    for currency in sorted({each.currency for each in found}):
+        rows = [each for each in found if each.currency == currency]
+        is_cut = any(each.net < 0 for each in rows)
+        shown.append(
+            page.month_chart(
+                slug=f"revenue-{currency.lower()}",
+                title=f"Net revenue, {currency}",
+                currency=currency,
+                months=months,
+                lines=list(_lines(rows).items()),
+                note=_CUT if is_cut else "",
+            )
+        )
+    return shown
+
+
+def _lines(rows: Sequence[Revenue]) -> Mapping[str, dict[date, Decimal]]:
+    whole: dict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        whole[_name(row)] += row.net
+    ranked = sorted(whole, key=lambda name: (-whole[name], name))
+    drawn = ranked if len(ranked) <= _DRAWN else ranked[: _DRAWN - 1]
+    lines: dict[str, dict[date, Decimal]] = {name: {} for name in drawn}
+    for row in rows:
+        label = _name(row) if _name(row) in drawn else "All others"
+        line = lines.setdefault(label, {})
+        line[row.month] = line.get(row.month, Decimal(0)) + row.net
+    return lines
+
+
+def _name(row: Revenue | _Sum) -> str:
+    return row.name or ("Net revenue" if isinstance(row, Revenue) else "Without a plan")
+
+
+def _totals(found: Sequence[Revenue]) -> list[str]:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for each in found:
+        sums[each.currency] += each.net
+    return [money(amount, currency) for currency, amount in sorted(sums.items())]
+
+
+def _part_totals(found: Sequence[Part]) -> list[str]:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for each in found:
+        sums[each.currency] += each.net
+    return [money(amount, currency) for currency, amount in sorted(sums.items())]
+
+
+def _columns(by: By, months: Months) -> list[Column]:
+    def of(amount: str) -> Column:
+        return Column(
+            amount.capitalize(), lambda row: money(getattr(row, amount), row.currency), NUMBER
+        )
+
+    def leads_to(row: Revenue | _Sum) -> SafeString:
+        first = last = row.month if isinstance(row, Revenue) else None
+        text = f"{row.month:%b %Y}" if isinstance(row, Revenue) else _name(row)
+        query = {
+            "from": f"{first or months.first:%Y-%m}",
+            "to": f"{last or months.last:%Y-%m}",
+            "by": by,
+            "key": str(row.key or ""),
+            "currency": row.currency,
+        }
+        address = f"{reverse('admin:billing_report_revenue_documents')}?{urlencode(query)}"
+        return format_html('<a class="b-link" href="{}">{}</a>', address, text)
+
+    columns = [
+        Column(_BY[by], leads_to),
+        Column("Documents", lambda row: f"{row.documents:,}", NUMBER),
+        *(of(amount) for amount in ("invoiced", "credited", "net")),
+    ]
+    if by != "month":
+        columns.append(Column("Of all", lambda row: f"{row.share:.1f} %", NUMBER))
+    return columns
+
+
+def _part_columns(zone: tzinfo) -> tuple[Column, ...]:
+    return (
+        Column("Number", lambda row: link(row.number, "billing_invoice_change", row.invoice_id)),
+        Column("Kind", lambda row: row.kind.replace("_", " ").capitalize()),
+        Column("Client", lambda row: row.client),
+        Column("Issued", lambda row: f"{row.issued_at.astimezone(zone):%Y-%m-%d}"),
+        Column("Net", lambda row: money(row.net, row.currency), NUMBER),
+    )
+
+
+def _file(found: Sequence[Revenue], by: By) -> tuple[Sequence[str], list[Row]]:
+    """With every month of every plan or client."""
+    named = by != "month"
+    head = (_HEAD[0], _BY[by], *_HEAD[1:]) if named else _HEAD
+    return head, [
+        (
+            f"{row.month:%Y-%m}",
+            *((row.name or "Without a plan",) if named else ()),
+            row.currency,
+            row.documents,
+            *(
+                page.in_decimals(amount, row.currency)
+                for amount in (row.invoiced, row.credited, row.net)
+            ),
+        )
+        for row in found
+    ]
+
+
+def _part_row(part: Part) -> Row:
+    moment = part.issued_at.isoformat(timespec="seconds")
+    net = page.in_decimals(part.net, part.currency)
+    return (part.number, part.kind.replace("_", " "), part.client, moment, part.currency, net)
+
+
+def _by(request: HttpRequest) -> By:
+    by = request.GET.get("by") or "month"
+    if by not in _BY:
+        raise Http404("There is no such report.")
+    return cast("By", by)
+
+
+def _key(request: HttpRequest) -> uuid.UUID | None:
+    text = request.GET.get("key", "")
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError as error:
+        raise Http404("There is no such plan or client.") from error

@@ -1,0 +1,1 @@
+"""What finance's reports are made of: sums of what was issued and paid."""
