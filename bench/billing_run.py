@@ -19,6 +19,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -60,13 +61,29 @@ def main() -> None:
     with _database():
         _make(options.subscriptions)
         subscriptions.follow(now=NOW)
-        seconds = _bill()
+        took = _bill()
         _check(options.subscriptions)
-    rate = options.subscriptions / seconds * 60
+    _tell(options.subscriptions, took)
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds: from begin to end, and of CPU, in Berth's processes and in their PostgreSQL's."""
+
+    wall: float
+    ours: float
+    databases: float
+
+
+def _tell(many: int, took: Took) -> None:
+    cpu = took.ours + took.databases
     print(
-        f"{options.subscriptions:,} invoices of {LINES} lines in {seconds:.1f} s"
-        f" by {PROCESSES} processes: {rate:,.0f} a minute"
-        f" (goal {GOAL:,}; published by a peer: about {PUBLISHED:,})"
+        f"{many:,} invoices of {LINES} lines in {took.wall:.1f} s by {PROCESSES} processes:"
+        f" {many / took.wall * 60:,.0f} a minute"
+        f" (goal {GOAL:,}; published by a peer: about {PUBLISHED:,})\n"
+        f"CPU for a thousand: {1000 * cpu / many:.2f} s, {1000 * took.ours / many:.2f} of it"
+        f" Berth's and {1000 * took.databases / many:.2f} PostgreSQL's; two cores that do nothing"
+        f" else could make {PROCESSES * 60 * many / cpu:,.0f} a minute"
     )
 
 
@@ -170,23 +187,36 @@ FROM hosting_instance, unnest(%s::text[]) AS meter, (SELECT %s::timestamptz) AS 
 """
 
 
-def _bill() -> float:
-    """Seconds until all of it was billed, by processes that share it."""
+def _bill() -> Took:
+    """What it took until all of it was billed, by processes that share it."""
     connection.close()
-    processes = [multiprocessing.Process(target=_run) for _ in range(PROCESSES)]
+    told: multiprocessing.Queue[tuple[float, float]] = multiprocessing.Queue()
+    processes = [multiprocessing.Process(target=_run, args=(told,)) for _ in range(PROCESSES)]
     begin = time.perf_counter()
     for each in processes:
         each.start()
     for each in processes:
         each.join()
-    seconds = time.perf_counter() - begin
+    wall = time.perf_counter() - begin
     if any(each.exitcode for each in processes):
         raise SystemExit("A run failed.")
-    return seconds
+    cpu = [told.get() for _ in processes]
+    return Took(wall, sum(ours for ours, _ in cpu), sum(databases for _, databases in cpu))
 
 
-def _run() -> None:
+def _run(told: multiprocessing.Queue[tuple[float, float]]) -> None:
+    began = time.process_time()
     runs.bill_due(now=NOW + timedelta(seconds=1))
+    told.put((time.process_time() - began, _cpu_of_the_database()))
+
+
+def _cpu_of_the_database() -> float:
+    """Of the process of PostgreSQL that this one talks to, on the same machine."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _check(many: int) -> None:

@@ -183,7 +183,9 @@ class InvoiceLine(models.Model):
         DISCOUNT = "discount", "Discount"
         CREDIT = "credit", "Credit"
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
+    invoice = models.ForeignKey(  # found by the constraint's index
+        Invoice, on_delete=models.PROTECT, related_name="lines", db_index=False
+    )
     position = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=10, choices=Kind)
     subscription = models.ForeignKey(

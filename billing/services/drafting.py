@@ -8,7 +8,7 @@ at the same, the database would refuse its period.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -24,13 +24,21 @@ from billing.models import (
     Seller,
     Subscription,
 )
-from billing.services import discounts, gathering, line_rows, subscriptions
+from billing.services import (
+    copying,
+    discounts,
+    gathering,
+    line_rows,
+    snapshots,
+    subscriptions,
+    vat,
+)
 from billing.services.gathering import Wanted
 from billing.services.line_rows import Charged
 from billing.services.periods import Days
 from tenants.errors import Refused
 
-AT_ONCE = 100
+AT_ONCE = 250
 
 
 @dataclass
@@ -195,7 +203,8 @@ def _period(wanted: Wanted, now: datetime) -> BillingPeriod:
 
 def _write(groups: Sequence[_Group], now: datetime, seller: Seller) -> int:
     """Periods first; then drafts for those that have something to charge, and their lines."""
-    drafts, lines = [], []
+    drafts: list[Invoice] = []
+    lines: list[line_rows.Row] = []
     for group in groups:
         if not group.charged:
             continue
@@ -203,14 +212,23 @@ def _write(groups: Sequence[_Group], now: datetime, seller: Seller) -> int:
         drafts.append(draft)
         for period in group.periods:
             period.invoice = draft
-        lines += [line_rows.row(draft, n, each) for n, each in enumerate(group.charged, start=1)]
-    BillingPeriod.objects.bulk_create(
-        [period for group in groups for period in group.periods], batch_size=500
-    )
-    Invoice.objects.bulk_create(drafts, batch_size=500)
+        lines += _lines(draft, group, seller)
+    # A period's invoice may come after it: that is looked at when the transaction ends.
+    copying.write_all([period for group in groups for period in group.periods])
+    copying.write_all(drafts)
     line_rows.write(lines)
     subscriptions.advance(each for group in groups for each in group.subscriptions)
     return len(drafts)
+
+
+def _lines(draft: Invoice, group: _Group, seller: Seller) -> Iterator[line_rows.Row]:
+    """Their VAT is as it is decided now, where it can be: it is decided again at the issue."""
+    for place, each in enumerate(group.charged, start=1):
+        try:
+            tax = snapshots.decide(seller=seller, buyer=group.profile, on=each.supplied_on)
+        except vat.Undecided:
+            tax = None
+        yield line_rows.row(draft.pk, place, each, tax)
 
 
 def _draft(group: _Group, now: datetime, seller: Seller) -> Invoice:

@@ -53,10 +53,9 @@ class Work:
     ) -> None:
         """Periods, prices, usage, discounts and late usage: a dozen queries in all."""
         self.clients, self.seller, self.now = clients, seller, now
-        self.lines: dict[uuid.UUID, list[InvoiceLine]] = {}
-        self.old_lines: dict[uuid.UUID, list[InvoiceLine]] = defaultdict(list)
-        for line in InvoiceLine.objects.filter(invoice__in=drafts).order_by("position"):
-            self.old_lines[line.invoice_id].append(line)
+        self.lines: dict[uuid.UUID, list[line_rows.Row]] = {}
+        self.old_lines = line_rows.of(drafts)
+        self.told_seller = snapshots.seller(seller)
         self.items = _items(clients, drafts, seller)
         self.discounts = discounts.of({each.pk for each in self._subscriptions()})
         currencies_ = {pk: profile.currency for pk, profile in clients.items()}
@@ -87,9 +86,10 @@ class Work:
         charged = self._charged(draft, profile)
         if not charged:
             raise NothingLeft
-        lines = [line_rows.row(draft, n, each) for n, each in enumerate(charged, start=1)]
-        decisions = [
-            self._tax(line, each, profile) for line, each in zip(lines, charged, strict=True)
+        decisions = [self._decide(each, profile) for each in charged]
+        lines = [
+            line_rows.row(draft.pk, place, each, tax)
+            for place, (each, tax) in enumerate(zip(charged, decisions, strict=True), start=1)
         ]
         sums = totals.of_lines(
             (totals.Taxed(line.net, line.category, line.rate) for line in lines),
@@ -97,7 +97,7 @@ class Work:
         )
         self.lines[draft.pk] = lines
         draft.net, draft.vat, draft.total = sums.net, sums.vat, sums.gross
-        draft.seller, draft.buyer = snapshots.seller(self.seller), snapshots.buyer(profile)
+        draft.seller, draft.buyer = self.told_seller, snapshots.buyer(profile)
         draft.tax = snapshots.tax(
             seller=self.seller, buyer=profile, decisions=decisions, totals=sums
         )
@@ -160,30 +160,25 @@ class Work:
     def _decide(self, charged: Charged, profile: BillingProfile) -> vat.Decision:
         return snapshots.decide(seller=self.seller, buyer=profile, on=charged.supplied_on)
 
-    def _tax(self, line: InvoiceLine, charged: Charged, profile: BillingProfile) -> vat.Decision:
-        decision = self._decide(charged, profile)
-        line.category, line.rate = decision.category, decision.rate
-        return decision
-
     def _date(self, draft: Invoice, profile: BillingProfile) -> None:
         draft.issued_at = self.now
         draft.issued_on = periods.day_at(self.now, ZoneInfo(profile.client.timezone))
         draft.due_on = draft.issued_on + timedelta(days=self.seller.payment_days)
 
     def _write_lines(self, drafts: Sequence[Invoice]) -> None:
-        """Only where something came in since the draft are its lines made anew."""
+        """Only where something came in since the draft are its lines made anew, or their VAT."""
         anew, taxed = [], []
         for draft in drafts:
-            before, after = self.old_lines[draft.pk], self.lines[draft.pk]
-            if [line_rows.facts(each) for each in before] != [
+            before, after = self.old_lines.get(draft.pk, ()), self.lines[draft.pk]
+            if [line_rows.facts(each) for _, each in before] != [
                 line_rows.facts(each) for each in after
             ]:
                 anew.append(draft)
                 continue
-            for old, new in zip(before, after, strict=True):
-                old.category, old.rate = new.category, new.rate
-            taxed += before
-        InvoiceLine.objects.filter(invoice__in=anew).delete()
+            pairs = zip(before, after, strict=True)
+            taxed += [(pk, new) for (pk, old), new in pairs if old != new]
+        if anew:
+            InvoiceLine.objects.filter(invoice__in=anew).delete()
         line_rows.write([line for draft in anew for line in self.lines[draft.pk]])
         line_rows.write_taxes(taxed)
 

@@ -14,16 +14,16 @@ UPDATE billing_invoice AS invoice SET
     state = 'issued', problem = '', series = told.series, sequence = told.sequence,
     issued_at = told.issued_at, issued_on = told.issued_on, due_on = told.due_on,
     net = told.net, vat = told.vat, total = told.total,
-    seller = told.seller, buyer = told.buyer, tax = told.tax
+    seller = sellers.of->told.seller, buyer = told.buyer, tax = told.tax
 FROM jsonb_to_recordset(%s::jsonb) AS told (
     id uuid, series text, sequence bigint, issued_at timestamptz, issued_on date, due_on date,
-    net numeric, vat numeric, total numeric, seller jsonb, buyer jsonb, tax jsonb
-)
+    net numeric, vat numeric, total numeric, seller int, buyer jsonb, tax jsonb
+), (SELECT %s::jsonb) AS sellers (of)
 WHERE invoice.id = told.id AND invoice.state = 'draft'
 """
 _NAMES = (
     *("id", "series", "sequence", "issued_at", "issued_on", "due_on"),
-    *("net", "vat", "total", "seller", "buyer", "tax"),
+    *("net", "vat", "total", "buyer", "tax"),
 )
 
 
@@ -32,9 +32,17 @@ def mark_issued(drafts: Sequence[Invoice]) -> None:
 
     The caller holds them locked.
     """
-    told = [{name: getattr(draft, name) for name in _NAMES} for draft in drafts]
+    if not drafts:
+        return
+    sellers: list[object] = []
+    told = []
+    for draft in drafts:
+        if not sellers or sellers[-1] is not draft.seller:  # a batch's is one and the same
+            sellers.append(draft.seller)
+        own = {name: getattr(draft, name) for name in _NAMES}
+        told.append({**own, "seller": len(sellers) - 1})
     with connection.cursor() as cursor:
-        cursor.execute(_MARK, [_ENCODER.encode(told)])
+        cursor.execute(_MARK, [_ENCODER.encode(told), _ENCODER.encode(sellers)])
         if cursor.rowcount != len(drafts):
             raise RuntimeError(f"{cursor.rowcount} of {len(drafts)} drafts could be issued.")
     for draft in drafts:

@@ -15,7 +15,7 @@ from billing.services import vat
 from billing.services.finishing import NothingLeft, Work
 from tenants.errors import Refused
 
-AT_ONCE = 100
+AT_ONCE = 250
 
 
 @dataclass

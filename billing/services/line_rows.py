@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from django.db import connection
 from psycopg.types.json import Jsonb
 
 from billing.models import BillingPeriod, Invoice, InvoiceLine, Subscription
-from billing.services.pricing import Charge
+from billing.services import copying, vat
+from billing.services.pricing import NOTHING, Charge
 from billing.services.statement import Item
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,61 +32,106 @@ class Charged:
     supplied_on: date
 
 
-def row(invoice: Invoice, position: int, charged: Charged) -> InvoiceLine:
-    """The row; its VAT is set at the issue."""
+class Row(NamedTuple):
+    """A row to be, in the order of the table's columns: of many lines models would be a burden.
+
+    ``invoice_id`` to ``basis`` are what makes two lines the same but for their VAT.
+    """
+
+    invoice_id: uuid.UUID
+    position: int
+    kind: str
+    subscription_id: uuid.UUID
+    period_id: uuid.UUID
+    price_id: uuid.UUID | None
+    meter: str
+    name: str
+    description: str
+    quantity: Decimal
+    unit: str
+    unit_price: Decimal
+    base: Decimal
+    net: Decimal
+    first_day: date
+    last_day: date
+    basis: dict[str, Any]
+    category: str
+    rate: Decimal
+
+
+def row(invoice: uuid.UUID, position: int, charged: Charged, tax: vat.Decision | None) -> Row:
+    """The row; without a decision on its VAT it has none yet."""
     item = charged.item
-    return InvoiceLine(
-        invoice=invoice,
-        position=position,
-        kind=item.kind,
-        subscription=charged.subscription,
-        period=charged.period,
-        price_id=item.terms,
-        meter=item.meter,
-        name=item.name[:200],
-        description=item.description[:300],
-        quantity=item.quantity,
-        unit=item.unit,
-        unit_price=item.price,
-        base=item.base,
-        net=item.net,
-        first_day=item.days.first,
-        last_day=item.days.end - timedelta(days=1),
-        basis=_plain(item.basis),
+    return Row(
+        invoice,
+        position,
+        item.kind,
+        charged.subscription.pk,
+        charged.period.pk,
+        item.terms,
+        item.meter,
+        item.name[:200],
+        item.description[:300],
+        item.quantity,
+        item.unit,
+        item.price,
+        item.base,
+        item.net,
+        item.days.first,
+        item.days.end - _DAY,
+        {name: _plain(each) for name, each in item.basis.items()},
+        *(("", NOTHING) if tax is None else (tax.category, tax.rate)),
     )
 
 
-def facts(line: InvoiceLine) -> tuple[Any, ...]:
+def facts(row: Row) -> tuple[Any, ...]:
     """What makes two lines the same but for their VAT."""
-    return (
-        *(line.kind, line.subscription_id, line.period_id, line.price_id, line.meter),
-        *(line.name, line.description, line.unit, line.first_day, line.last_day, line.basis),
-        *(line.quantity, line.unit_price, line.base, line.net),
-    )
+    return row[:-2]
+
+
+Known = Mapping[uuid.UUID, Sequence[tuple[int, Row]]]
+
+
+def of(invoices: Iterable[Invoice]) -> Known:
+    """The rows of each of the invoices in their order, with their keys. One query."""
+    found: dict[uuid.UUID, list[tuple[int, Row]]] = defaultdict(list)
+    rows = InvoiceLine.objects.filter(invoice__in=invoices).order_by("invoice", "position")
+    for pk, *values in rows.values_list("pk", *Row._fields):
+        line = Row(*values)
+        found[line.invoice_id].append((pk, line))
+    return found
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Charge):
-        return {
-            "model": str(value.model),
-            "per": f"{value.base:f}",
-            "included": f"{value.included:f}",
-            "tiers": [
-                [None if tier.up_to is None else f"{tier.up_to:f}", f"{tier.price:f}"]
-                for tier in value.tiers
-            ],
-        }
-    if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return value.isoformat() if isinstance(value, date) else _id(value)
+    match value:
+        case str() | int() | None:
+            return value
+        case Decimal():
+            return f"{value:f}"
+        case date():
+            return value.isoformat()
+        case Charge():
+            return _charge(value)
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case Mapping():
+            return {name: _plain(each) for name, each in value.items()}
+        case _:
+            return str(value)  # an id
 
 
-def _id(value: Any) -> Any:
-    return str(value) if isinstance(value, uuid.UUID) else value
+@lru_cache(maxsize=1024)
+def _charge(value: Charge) -> Mapping[str, Any]:
+    """Never changed by whoever gets it: the lines of many invoices share it."""
+    return {
+        "model": str(value.model),
+        "per": f"{value.base:f}",
+        "included": f"{value.included:f}",
+        "tiers": [
+            [None if tier.up_to is None else f"{tier.up_to:f}", f"{tier.price:f}"]
+            for tier in value.tiers
+        ],
+    }
 
 
 _TAXES = """
@@ -91,34 +141,23 @@ WHERE line.id = told.id
 """
 
 
-def write_taxes(lines: Sequence[InvoiceLine]) -> None:
-    """Their VAT as it is set, in one statement."""
+def write_taxes(lines: Sequence[tuple[int, Row]]) -> None:
+    """Their VAT, in one statement."""
+    if not lines:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             _TAXES,
             [
-                [each.pk for each in lines],
-                [each.category for each in lines],
-                [each.rate for each in lines],
+                [pk for pk, _ in lines],
+                [each.category for _, each in lines],
+                [each.rate for _, each in lines],
             ],
         )
 
 
-_COLUMNS = (
-    *("invoice_id", "position", "kind", "subscription_id", "period_id", "price_id", "meter"),
-    *("name", "description", "quantity", "unit", "unit_price", "base", "net", "category", "rate"),
-    *("first_day", "last_day"),
-)
-
-
-def write(lines: Sequence[InvoiceLine]) -> None:
-    """New rows for them, by COPY: there are many, and the triggers see each all the same."""
-    if not lines:
-        return
-    names = ", ".join((*_COLUMNS, "basis"))
-    with connection.cursor() as cursor:
-        raw: Any = cursor.cursor
-        with raw.copy(f"COPY billing_invoiceline ({names}) FROM STDIN") as copy:
-            for line in lines:
-                values = [getattr(line, name) for name in _COLUMNS]
-                copy.write_row((*values, Jsonb(line.basis)))
+def write(lines: Sequence[Row]) -> None:
+    """New rows for them."""
+    place = Row._fields.index("basis")
+    rows = ((*each[:place], Jsonb(each.basis), *each[place + 1 :]) for each in lines)
+    copying.write(InvoiceLine, Row._fields, rows)

@@ -13,6 +13,7 @@ from django.db.models import Sum
 
 from billing import currencies
 from billing.models import BillingProfile, CreditEntry, Invoice, Payment, Settlement
+from billing.services import copying
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services import audit
@@ -45,7 +46,7 @@ def open_for(invoices: Sequence[Invoice], *, now: datetime) -> None:
                 changed_at=now,
             )
         )
-    Settlement.objects.bulk_create(rows, batch_size=500)
+    copying.write_all(rows)
     Payment.objects.bulk_create(payments, batch_size=500)
     CreditEntry.objects.bulk_create(entries, batch_size=500)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from billing.models import BillingProfile, Seller
@@ -28,12 +28,13 @@ def buyer(of: BillingProfile) -> dict[str, Any]:
 
 def decide(*, seller: Seller, buyer: BillingProfile, on: date) -> vat.Decision:
     """Which VAT the seller charges the buyer for what was supplied by that day."""
+    return _decided(seller.country, buyer.country, buyer.vat_state, on)
+
+
+@lru_cache(maxsize=1024)
+def _decided(seller: str, buyer: str, number: str, on: date) -> vat.Decision:
     return vat.decide(
-        seller=seller.country,
-        buyer=buyer.country,
-        number=vat.Number(buyer.vat_state),
-        on=on,
-        rates=vat.known_rates(),
+        seller=seller, buyer=buyer, number=vat.Number(number), on=on, rates=vat.known_rates()
     )
 
 
@@ -47,7 +48,10 @@ def tax(
         decision = reasons[total.category, total.rate]
         found.append(
             {
-                **{name: str(value) for name, value in asdict(total).items()},
+                "category": total.category,
+                "rate": str(total.rate),
+                "basis": str(total.basis),
+                "amount": str(total.amount),
                 "rule": str(decision.rule),
                 "reason": decision.reason,
                 "reason_code": decision.reason_code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -11,7 +12,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from billing.models import BillingPeriod, Invoice, InvoiceLine, Span, Subscription
-from billing.services import runs, settlements
+from billing.services import copying, runs, settlements
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client
 from tests.billing import money
@@ -152,3 +153,32 @@ def test_a_day_is_on_one_plan(invoice: Invoice, small: Plan) -> None:
         Span.objects.create(
             subscription=Subscription.objects.get(), plan=small, first_day=date(2026, 5, 1)
         )
+
+
+def test_of_lines_written_together_none_may_be_an_issued_invoices(invoice: Invoice) -> None:
+    draft = Invoice.objects.create(
+        client=invoice.client,
+        currency="EUR",
+        first_day=date(2026, 2, 1),
+        last_day=date(2026, 2, 28),
+        drafted_at=at("2026-03-01"),
+        issue_after=at("2026-03-02"),
+    )
+    both = [_another_line(invoice, each) for each in (draft, invoice)]
+    with refused("never change: INSERT"):
+        InvoiceLine.objects.bulk_create(both)
+    assert not draft.lines.exists()
+
+
+def _another_line(invoice: Invoice, of: Invoice) -> InvoiceLine:
+    line = invoice.lines.get()
+    line.pk, line.position, line.invoice = None, 2, of
+    return line
+
+
+def test_what_is_copied_is_refused_as_anything_else_is(invoice: Invoice) -> None:
+    period = BillingPeriod.objects.get()
+    period.pk = uuid.uuid4()
+    with pytest.raises(IntegrityError, match="do_not_overlap"), transaction.atomic():
+        copying.write_all([period])
+    assert BillingPeriod.objects.count() == 1
