@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from hosting.engines.restic import Repository, Target
+from hosting.engines.restic import Repository, Target, open_repository
 from hosting.models import Instance, JournalChapter
 from hosting.services.saving import backups
 
@@ -12,7 +12,7 @@ from hosting.services.saving import backups
 def primary(instance: Instance) -> Repository:
     """The instance's repository."""
     store = backups.store_of(instance=instance)
-    return _primary_target().repository(store.path, str(store.password))
+    return open_repository(_primary_target(), store.path, str(store.password))
 
 
 def copy(instance: Instance) -> Repository | None:
@@ -21,7 +21,7 @@ def copy(instance: Instance) -> Repository | None:
     if target is None:
         return None
     store = backups.store_of(instance=instance)
-    return target.repository(store.copy_path, str(store.password))
+    return open_repository(target, store.copy_path, str(store.password))
 
 
 def ever(instance: Instance) -> tuple[Repository, ...]:
@@ -29,7 +29,7 @@ def ever(instance: Instance) -> tuple[Repository, ...]:
     store, second = backups.store_of(instance=instance), _second_target()
     places = [(_primary_target(), store.number), *([(second, store.copy_number)] if second else [])]
     return tuple(
-        target.repository(store.path_of(number), str(store.password))
+        open_repository(target, store.path_of(number), str(store.password))
         for target, last in places
         for number in range(1, last + 1)
     )
@@ -72,4 +72,4 @@ def _second_target() -> Target | None:
 
 def _of_chapter(target: Target, chapter: JournalChapter) -> Repository:
     password = str(backups.store_of(instance=chapter.instance).password)
-    return target.repository(chapter.path, password)
+    return open_repository(target, chapter.path, password)

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from hosting.engines.restic import Target, Written
+from hosting.engines.restic import Target, Written, open_repository
 from hosting.flows.parts import Kind, Part
 from hosting.models import Backup, BackupStore, Instance
 from hosting.models.backup import FORMAT
@@ -40,7 +40,7 @@ class Template:
 
 
 def make_template(directory: Path) -> Template:
-    repository = Target(str(directory)).repository("made", PASSWORD)
+    repository = open_repository(Target(str(directory)), "made", PASSWORD)
     repository.ensure()
     written = {}
     for part in {*RUNNING, *AT_REST}:

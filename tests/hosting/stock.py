@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from hosting.engines.restic import Repository, Target, keys
+from hosting.engines.restic import Repository, Target, keys, open_repository
 from hosting.engines.restic.places import Kind
 
 _PASSWORD = "correct-horse-battery-Xy7"
@@ -31,7 +31,7 @@ class Stock:
     @classmethod
     def laid_in(cls, place: Path) -> Stock:
         """Have restic make it."""
-        repository = Target(str(place)).repository("made", _PASSWORD)
+        repository = open_repository(Target(str(place)), "made", _PASSWORD)
         repository.ensure()
         master = json.loads(repository._run("cat", "masterkey"))
         for key in (place / "made" / "keys").iterdir():

@@ -15,7 +15,7 @@ from hosting.engines.restic.errors import (
     WrongPassword,
 )
 from hosting.engines.restic.program import MINIMUM, require, version
-from hosting.engines.restic.repository import Repository
+from hosting.engines.restic.repository import Repository, open_repository
 from hosting.engines.restic.target import Target
 from hosting.engines.restic.values import Snapshot, Written
 
@@ -34,6 +34,7 @@ __all__ = [
     "TargetUnavailable",
     "Written",
     "WrongPassword",
+    "open_repository",
     "require",
     "version",
 ]

@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from hosting.engines.base import Report, silent
 from hosting.engines.errors import EngineError, GiveUp
@@ -24,20 +23,32 @@ from hosting.engines.restic.errors import (
 )
 from hosting.engines.restic.process import Child, Stalled
 from hosting.engines.restic.program import environment
+from hosting.engines.restic.target import Target
 from hosting.engines.restic.values import Snapshot, Written, parse_snapshots, short_id
 
-if TYPE_CHECKING:
-    from hosting.engines.restic.target import Target
-
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _PASSWORD = "RESTIC_PASSWORD_FILE"  # noqa: S105
 _OTHER_PASSWORD = "RESTIC_FROM_PASSWORD_FILE"  # noqa: S105
 Watch = Callable[[Iterator[bytes]], Iterator[bytes]]
 _ID = re.compile(r"[0-9a-f]{8,64}")
 
 
+def open_repository(target: Target, name: str, password: str) -> Repository:
+    """The repository of that name there, whether it exists or not; nothing is asked of the target.
+
+    Raises ``GiveUp`` for a location, name or password that cannot be one.
+    """
+    if not _NAME.fullmatch(name):
+        raise GiveUp(f"{name!r} cannot name a backup repository")
+    if not password or password != password.strip() or "\n" in password:
+        raise GiveUp(f"the password of the backup repository {name} is empty or has blanks")
+    _ = target.kind
+    return Repository(target, name, password)
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A restic repository, made by ``Target.repository``.
+    """A restic repository, made by ``open_repository``.
 
     All methods raise ``WrongPassword``, ``RepositoryMissing``, ``TargetRefused``, ``TargetFull``
     and ``Damaged``, which stay until a person has acted, and ``TargetUnavailable`` and ``Locked``,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -13,9 +12,7 @@ from pathlib import Path
 from hosting.engines.errors import GiveUp
 from hosting.engines.restic.errors import TargetUnavailable
 from hosting.engines.restic.places import Kind, sftp_parts
-from hosting.engines.restic.repository import Repository
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _SSH = (
     "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30 -o ServerAliveCountMax=4"
 )
@@ -34,18 +31,6 @@ class Target:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     options: tuple[str, ...] = ()
     stall: timedelta = timedelta(minutes=5)
-
-    def repository(self, name: str, password: str) -> Repository:
-        """The repository of that name here, whether it exists or not.
-
-        Raises ``GiveUp`` for a location, name or password that cannot be one.
-        """
-        if not _NAME.fullmatch(name):
-            raise GiveUp(f"{name!r} cannot name a backup repository")
-        if not password or password != password.strip() or "\n" in password:
-            raise GiveUp(f"the password of the backup repository {name} is empty or has blanks")
-        _ = self.kind
-        return Repository(self, name, password)
 
     @property
     def kind(self) -> Kind:

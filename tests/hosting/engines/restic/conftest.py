@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hosting.engines.restic import Repository, Target
+from hosting.engines.restic import Repository, Target, open_repository
 from tests.hosting.engines.restic.servers import Place, S3Server, s3_server, sftp_server
 
 PASSWORD = "correct-horse-battery-Xy7"
@@ -47,7 +47,7 @@ def target(place: Place) -> Target:
 def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty repository: making one takes restic two seconds."""
     directory = tmp_path_factory.mktemp("made")
-    assert Target(str(directory)).repository("empty", PASSWORD).ensure()
+    assert open_repository(Target(str(directory)), "empty", PASSWORD).ensure()
     return directory / "empty"
 
 
@@ -55,7 +55,7 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def repository(_made_once: Path, tmp_path: Path) -> Repository:
     """An empty repository in a local directory, at ``directory``."""
     shutil.copytree(_made_once, tmp_path / "acme")
-    return Target(str(tmp_path)).repository("acme", PASSWORD)
+    return open_repository(Target(str(tmp_path)), "acme", PASSWORD)
 
 
 @pytest.fixture

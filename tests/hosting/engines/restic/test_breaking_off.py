@@ -16,7 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from hosting.engines.restic import Locked, Repository, Target, TargetFull, TargetUnavailable
+from hosting.engines.restic import (
+    Locked,
+    Repository,
+    Target,
+    TargetFull,
+    TargetUnavailable,
+    open_repository,
+)
 from tests.hosting.engines.restic.servers import LOOPBACK
 from tests.hosting.engines.restic.test_streams import MIB, writer
 
@@ -109,7 +116,7 @@ def test_a_target_that_stalls_is_given_up(tmp_path: Path):
         environment = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
         stalled = Target(location, environment=environment, stall=timedelta(seconds=2))
         with pytest.raises(TargetUnavailable, match="nothing moved for 0:00:02"):
-            stalled.repository("acme", "password").snapshots()
+            open_repository(stalled, "acme", "password").snapshots()
 
 
 def test_a_slow_source_is_no_stalled_target(repository: Repository):

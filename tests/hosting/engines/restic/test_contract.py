@@ -20,6 +20,7 @@ from hosting.engines.restic import (
     TargetRefused,
     TargetUnavailable,
     WrongPassword,
+    open_repository,
 )
 from tests.hosting.engines.restic.servers import Place, S3Server
 
@@ -28,7 +29,7 @@ DUMP = random.Random(7).randbytes(3_000_000)
 
 @pytest.fixture
 def fresh(target: Target) -> Repository:
-    return target.repository(f"client-{uuid.uuid4().hex[:8]}", "a password of its own")
+    return open_repository(target, f"client-{uuid.uuid4().hex[:8]}", "a password of its own")
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_it_keeps_streams_from_the_first_to_the_removal(
     assert kept.taken_at.tzinfo is not None
     assert fresh.size_bytes() >= written.stored_bytes * 0.99
     with pytest.raises(WrongPassword):
-        target.repository(fresh.name, "another password").ensure()
+        open_repository(target, fresh.name, "another password").ensure()
 
     fresh.forget([written.snapshot])
     assert fresh.snapshots() == ()
@@ -113,7 +114,7 @@ def test_it_removes_nothing_where_other_files_lie(fresh: Repository, files: Path
 
 
 def test_it_tells_a_refused_key_from_a_missing_repository(s3: S3Server):
-    stranger = s3.target(secret="not-the-secret").repository("acme", "password")
+    stranger = open_repository(s3.target(secret="not-the-secret"), "acme", "password")
     with pytest.raises(TargetRefused) as refused:
         stranger.ensure()
     assert "not-the-secret" not in str(refused.value)
@@ -126,7 +127,7 @@ def test_it_tells_a_refused_key_from_a_missing_repository(s3: S3Server):
 )
 def test_it_says_that_a_server_is_away(location: str):
     options = ("sftp.command=ssh -F none -o BatchMode=yes -p 9 127.0.0.1 -s sftp",)
-    away = Target(location, options=options).repository("acme", "password")
+    away = open_repository(Target(location, options=options), "acme", "password")
     with pytest.raises(TargetUnavailable):
         away.ensure()
     with pytest.raises(TargetUnavailable):
@@ -134,7 +135,7 @@ def test_it_says_that_a_server_is_away(location: str):
 
 
 def test_it_takes_a_directory_that_is_not_there_for_a_disk_that_is_away(tmp_path):
-    away = Target(str(tmp_path / "disk")).repository("acme", "password")
+    away = open_repository(Target(str(tmp_path / "disk")), "acme", "password")
     for ask in (away.ensure, away.snapshots, away.destroy):
         with pytest.raises(TargetUnavailable, match="is its disk mounted"):
             ask()

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from hosting.engines.restic import Damaged, Repository, WrongPassword
+from hosting.engines.restic import Damaged, Repository, WrongPassword, open_repository
 from tests.hosting.engines.restic.servers import Place, S3Server
 
 DUMP = os.urandom(500_000)
@@ -15,7 +15,7 @@ DUMP = os.urandom(500_000)
 
 @pytest.fixture
 def s3_copy(s3: S3Server) -> Repository:
-    made = s3.target().repository(f"copy-{uuid.uuid4().hex[:8]}", "another password")
+    made = open_repository(s3.target(), f"copy-{uuid.uuid4().hex[:8]}", "another password")
     made.ensure()
     return made
 
@@ -35,7 +35,7 @@ def test_it_copies_from_a_directory_to_s3_once(repository: Repository, s3_copy: 
 
 
 def test_it_copies_between_two_accounts_of_one_kind(s3: S3Server, s3_copy: Repository):
-    other = s3.target("second-key").repository(f"{s3_copy.name}-2", "a third password")
+    other = open_repository(s3.target("second-key"), f"{s3_copy.name}-2", "a third password")
     other.ensure()
     written = s3_copy.write("a/dump", [DUMP], tags={"nightly", "op:1"})
     for _ in range(2):
@@ -50,7 +50,7 @@ def test_it_copies_between_two_accounts_of_one_kind(s3: S3Server, s3_copy: Repos
 
 
 def test_it_copies_from_sftp_to_s3(sftp: Place, s3_copy: Repository):
-    source = sftp.target.repository(s3_copy.name, "a password")
+    source = open_repository(sftp.target, s3_copy.name, "a password")
     source.ensure()
     written = source.write("dump", [DUMP], tags=())
     source.copy_to(s3_copy, [written.snapshot])
@@ -60,6 +60,6 @@ def test_it_copies_from_sftp_to_s3(sftp: Place, s3_copy: Repository):
 
 def test_it_names_both_when_one_password_is_wrong(repository: Repository, s3_copy: Repository):
     written = repository.write("dump", [b"x"], tags=())
-    stranger = s3_copy.target.repository(s3_copy.name, "not the password")
+    stranger = open_repository(s3_copy.target, s3_copy.name, "not the password")
     with pytest.raises(WrongPassword, match=f"acme or its copy {s3_copy.name} has another"):
         repository.copy_to(stranger, [written.snapshot])

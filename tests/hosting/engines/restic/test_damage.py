@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hosting.engines.restic import Damaged, Repository, Written
+from hosting.engines.restic import Damaged, Repository, Written, open_repository
 
 DUMP = random.Random(11).randbytes(2_000_000)
 
@@ -55,7 +55,7 @@ def test_it_says_that_a_snapshot_or_a_path_is_not_there(repository: Repository, 
         list(repository.read(written.snapshot, "postgres/other"))
     with pytest.raises(Damaged, match="deadbeef"):
         list(repository.read("deadbeef", written.path))
-    other = repository.target.repository("other", repository.password)
+    other = open_repository(repository.target, "other", repository.password)
     other.ensure()
     with pytest.raises(Damaged, match="snapshot deadbeef"):
         repository.copy_to(other, ["deadbeef"])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hosting.engines.errors import GiveUp
-from hosting.engines.restic import Locked, Repository
+from hosting.engines.restic import Locked, Repository, open_repository
 from tests.hosting.engines.restic.servers import S3Server
 
 MIB = 1024 * 1024
@@ -78,7 +78,7 @@ def test_nobody_sees_a_secret(
 ):
     monkeypatch.setenv("BERTH_DATABASE_URL", "postgres://berth:of-berth-alone@db/berth")
     target = s3.target()
-    repository = target.repository("seen", "a-password-nobody-sees")
+    repository = open_repository(target, "seen", "a-password-nobody-sees")
     repository.ensure()
     seen: list[str] = []
     environments: list[str] = []
@@ -113,9 +113,9 @@ def test_nobody_sees_a_secret(
         lambda repository: repository.write("a", [], tags=(), host="-x"),
         lambda repository: list(repository.read("latest", "a")),
         lambda repository: repository.forget(["--keep-last=1"]),
-        lambda repository: repository.target.repository("../other", "password"),
-        lambda repository: repository.target.repository("other", "two\nlines"),
-        lambda repository: repository.target.repository("other", ""),
+        lambda repository: open_repository(repository.target, "../other", "password"),
+        lambda repository: open_repository(repository.target, "other", "two\nlines"),
+        lambda repository: open_repository(repository.target, "other", ""),
     ],
 )
 def test_it_refuses_what_restic_could_take_for_something_else(

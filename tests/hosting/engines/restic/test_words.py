@@ -105,4 +105,4 @@ def test_it_reads_versions():
 @pytest.mark.parametrize("location", ["srv/backups", "rest:http://h/", "", "b2:bucket"])
 def test_it_knows_three_kinds_of_targets(location: str):
     with pytest.raises(GiveUp, match="an absolute path, s3:"):
-        restic.Target(location).repository("acme", "password")
+        restic.open_repository(restic.Target(location), "acme", "password")

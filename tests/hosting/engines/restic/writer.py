@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hosting.engines.restic import Target
+from hosting.engines.restic import Target, open_repository
 
 MIB = 1024 * 1024
 
@@ -35,7 +35,7 @@ def peak_kib() -> int:
 
 def main() -> None:
     location, name, password, mebibytes, *hold = sys.argv[1:]
-    repository = Target(location).repository(name, password)
+    repository = open_repository(Target(location), name, password)
     repository.snapshots()  # all that is imported late is imported now
     before = peak_kib()
     written = repository.write("long", stream(int(mebibytes), hold=bool(hold)), tags=())
