@@ -7,7 +7,14 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import dunning, dunning_letters, invoice_files, runs, vat_checks
+from billing.services import (
+    dunning,
+    dunning_letters,
+    invoice_files,
+    requested_runs,
+    runs,
+    vat_checks,
+)
 from billing.vies import Vies
 from hosting.services.working import chores
 
@@ -20,6 +27,12 @@ DUN = timedelta(minutes=5)
 def bill() -> None:
     """A round of billing, if nobody has just done one."""
     chores.run_if_due(name="bill", every=EVERY, work=_bill)
+
+
+@shared_task(name=requested_runs.TASK)
+def bill_requested() -> None:
+    """The round of billing that a person asked for, if there is one and nobody works on it."""
+    requested_runs.work(now=timezone.now())
 
 
 @shared_task(name="billing.tasks.dun")

@@ -11,18 +11,16 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
-from billing.admin import preview
 from billing.admin.invoice_exports import WithExports
 from billing.admin.invoice_files import WithFiles
 from billing.admin.preview import money
 from billing.admin.reports.urls import WithReports
-from billing.models import BillingRun, Invoice, InvoiceLine, Settlement, Subscription
+from billing.models import Invoice, InvoiceLine, Settlement, Subscription
 from billing.services import credit_notes
 from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin, TabularInline
 from tenants.admin.filters import DayFilter
@@ -276,27 +274,3 @@ class SubscriptionAdmin(ReadOnlyAdmin[Subscription]):
     def due(self, subscription: Subscription) -> str:
         """When."""
         return moment(subscription.next_billing_at)
-
-
-@admin.register(BillingRun)
-class BillingRunAdmin(ReadOnlyAdmin[BillingRun]):
-    """To read: what each round of billing came to, while it goes on too."""
-
-    list_display = ("began", "ended", "drafted", "issued", "refused")
-    fields = ("began_at", "ended_at", "drafted", "issued", "refused")
-
-    def get_urls(self) -> list[URLPattern]:
-        """With what the next one would come to."""
-        view = self.admin_site.admin_view(preview.view)
-        own = path("preview/", view, name="billing_billingrun_preview")
-        return [own, *super().get_urls()]
-
-    @admin.display(description="Begun", ordering="began_at")
-    def began(self, run: BillingRun) -> str:
-        """How long ago."""
-        return moment(run.began_at)
-
-    @admin.display(description="Ended", ordering="ended_at")
-    def ended(self, run: BillingRun) -> SafeString | str:
-        """How long ago, or that it goes on or was broken off."""
-        return moment(run.ended_at) if run.ended_at else badge("Not ended", "warn")

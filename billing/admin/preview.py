@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
 from billing import currencies
+from billing.models import BillingRun
 from billing.services import previews
 from billing.services.previews import Expected
 from hosting.admin.tables import NUMBER, Column, Table, link
@@ -35,6 +36,8 @@ def view(request: HttpRequest) -> HttpResponse:
         "table": Table(_COLUMNS, found.rows, empty="Nothing will be due."),
         "preview": found,
         "due": moment(found.first_at),
+        "may_run": request.user.has_perm("billing.add_billingrun"),
+        "going_on": BillingRun.objects.filter(requested_at__isnull=False, ended_at=None).exists(),
         "totals": [money(amount, currency) for currency, amount in sorted(found.totals.items())],
     }
     return TemplateResponse(request, "admin/billing/preview.html", context)

@@ -9,11 +9,12 @@ from billing.models.dunning import (
     DunningSuspension,
 )
 from billing.models.file import InvoiceFile
-from billing.models.invoice import BillingPeriod, BillingRun, Invoice, InvoiceLine
+from billing.models.invoice import BillingPeriod, Invoice, InvoiceLine
 from billing.models.party import BillingProfile, NumberSeries, Seller
 from billing.models.payment import Payment, Settlement
 from billing.models.price import Interval, Price
 from billing.models.rate import PlanBudget, Rate
+from billing.models.run import BillingRun
 from billing.models.subscription import Span, Subscription
 
 __all__ = [

@@ -13,27 +13,6 @@ from billing.models.subscription import Subscription
 from tenants.models import Client
 
 
-class BillingRun(models.Model):
-    """One round of billing: what it drafted and issued, while it goes on too."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    began_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True, blank=True)
-    drafted = models.PositiveIntegerField(default=0)
-    issued = models.PositiveIntegerField(default=0)
-    refused = models.PositiveIntegerField(
-        default=0, help_text="Clients that could not be billed; each says why."
-    )
-
-    objects: ClassVar[models.Manager[BillingRun]] = models.Manager()
-
-    class Meta:
-        ordering = ("-began_at",)
-
-    def __str__(self) -> str:
-        return f"billing run of {self.began_at:%Y-%m-%d %H:%M}"
-
-
 class Invoice(models.Model):
     """An invoice or a credit note. Amounts of credit notes are positive.
 

@@ -43,9 +43,10 @@ AT_ONCE = 250
 
 @dataclass
 class Done:
-    """What a batch came to: how many drafts, and which clients could not be billed."""
+    """What a batch came to: how many drafts of how much, and which clients could not be billed."""
 
     drafts: int = 0
+    nets: dict[str, Decimal] = field(default_factory=dict)  # of the drafts, by currency
     clients: int = 0
     refused: set[uuid.UUID] = field(default_factory=set)
     last: uuid.UUID | None = None  # of the billing details: what the next batch comes after
@@ -104,6 +105,8 @@ def _alone(now: datetime, seller: Seller, pk: uuid.UUID, done: Done) -> None:
         done.refused.add(client)
         return
     done.drafts += one.drafts
+    for currency, net in one.nets.items():
+        done.nets[currency] = done.nets.get(currency, Decimal(0)) + net
     done.clients += one.clients
     done.refused |= one.refused
 
@@ -131,7 +134,9 @@ def _batch(now: datetime, seller: Seller, profiles: QuerySet[BillingProfile]) ->
         else:
             _note(group, refused)
             done.refused.add(group.profile.client_id)
-    done.drafts = _write(fine, now, seller)
+    for draft in _write(fine, now, seller):
+        done.drafts += 1
+        done.nets[draft.currency] = done.nets.get(draft.currency, Decimal(0)) + draft.net
     return done
 
 
@@ -201,7 +206,7 @@ def _period(wanted: Wanted, now: datetime) -> BillingPeriod:
     )
 
 
-def _write(groups: Sequence[_Group], now: datetime, seller: Seller) -> int:
+def _write(groups: Sequence[_Group], now: datetime, seller: Seller) -> Sequence[Invoice]:
     """Periods first; then drafts for those that have something to charge, and their lines."""
     drafts: list[Invoice] = []
     lines: list[line_rows.Row] = []
@@ -218,7 +223,7 @@ def _write(groups: Sequence[_Group], now: datetime, seller: Seller) -> int:
     copying.write_all(drafts)
     line_rows.write(lines)
     subscriptions.advance(each for group in groups for each in group.subscriptions)
-    return len(drafts)
+    return drafts
 
 
 def _lines(draft: Invoice, group: _Group, seller: Seller) -> Iterator[line_rows.Row]:

@@ -40,6 +40,7 @@ BILLING = {
         "change_billingprofile",
         "view_subscription",
         "view_billingrun",
+        "add_billingrun",
         "view_invoice",
         "view_invoiceline",
         "add_invoice",

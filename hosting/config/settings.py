@@ -298,6 +298,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 60},
     },
     "bill": {"task": "billing.tasks.bill", "schedule": 60.0, "options": {"expires": 60}},
+    "bill-requested": {
+        "task": "billing.tasks.bill_requested",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "make-invoice-files": {
         "task": "billing.tasks.make_files",
         "schedule": 60.0,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 
 from celery import current_app
 from kombu.exceptions import OperationalError
@@ -28,6 +29,11 @@ def ring(*, operation_id: uuid.UUID) -> None:
 def ring_edge() -> None:
     """Ask any worker to bring the edge up to date."""
     _send("hosting.tasks.publish_edge")
+
+
+def ring_for(*, task: str, arguments: Sequence[str] = ()) -> None:
+    """Ask any worker to do that task, which asks the database what there is to do."""
+    _send(task, *arguments)
 
 
 def _send(task: str, *args: str) -> None:
