@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONCE, SELF
-from django.templatetags.static import static
-from django.urls import reverse_lazy
+
+from hosting.config.schedule import BEAT_SCHEDULE
+from hosting.config.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
@@ -265,61 +266,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = env.str(
     "BERTH_BEAT_SCHEDULE", default=str(BASE_DIR / "var" / "celerybeat-schedule")
 )
-CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "hosting.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
-    "publish-edge": {
-        "task": "hosting.tasks.publish_edge",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "reconcile-overdue": {
-        "task": "hosting.tasks.reconcile_overdue",
-        "schedule": 30.0,
-        "options": {"expires": 30},
-    },
-    "deliver": {
-        "task": "hosting.tasks.deliver",
-        "schedule": 5.0,
-        "options": {"expires": 5},
-    },
-    "ship-journals": {
-        "task": "hosting.tasks.ship_journals",
-        "schedule": 5.0,
-        "options": {"expires": 5},
-    },
-    "count-usage": {
-        "task": "hosting.tasks.count_usage",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "read-counters": {
-        "task": "hosting.tasks.read_counters",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "bill": {"task": "billing.tasks.bill", "schedule": 60.0, "options": {"expires": 60}},
-    "bill-requested": {
-        "task": "billing.tasks.bill_requested",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "make-invoice-files": {
-        "task": "billing.tasks.make_files",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "dun": {"task": "billing.tasks.dun", "schedule": 60.0, "options": {"expires": 60}},
-    "check-vat-numbers": {
-        "task": "billing.tasks.check_vat_numbers",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "chores": {
-        "task": "hosting.tasks.do_chores",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-}
+CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
 
 LOGGING = {
     "version": 1,
@@ -337,55 +284,4 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": env.str("BERTH_LOG_LEVEL", default="INFO")},
     "loggers": {"httpx": {"level": "WARNING"}},  # a line for every probe helps nobody
-}
-UNFOLD = {
-    "SITE_TITLE": "Berth",
-    "SITE_HEADER": "Berth",
-    "SITE_SUBHEADER": "Staff",
-    "SITE_URL": reverse_lazy("home"),
-    "SITE_ICON": lambda request: static("img/mark.svg"),
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/mark.svg")}
-    ],
-    "SHOW_HISTORY": True,  # leads to the audit log
-    "BORDER_RADIUS": "6px",
-    "STYLES": [
-        lambda request: static("css/tokens.css"),
-        lambda request: static("css/admin.css"),
-    ],
-    "SCRIPTS": [lambda request: static("js/admin.js")],
-    "DASHBOARD_CALLBACK": "hosting.admin.dashboard.dashboard",
-    "COLORS": {  # the greys and the accent of static/css/tokens.css
-        "base": {
-            "50": "#f7f8f9",
-            "100": "#f2f4f6",
-            "200": "#e3e6ea",
-            "300": "#cdd3da",
-            "400": "#a4adb7",
-            "500": "#5f6873",
-            "600": "#525b66",
-            "700": "#3a424b",
-            "800": "#282d34",
-            "900": "#0e1013",
-            "950": "#0a0c0e",
-        },
-        "primary": {
-            "50": "#f6f5fe",
-            "100": "#efeefc",
-            "200": "#dcd9f9",
-            "300": "#c2bdf5",
-            "400": "#a39dff",
-            "500": "#a39dff",
-            "600": "#4a41cf",
-            "700": "#3d35b4",
-            "800": "#332d92",
-            "900": "#2b2773",
-            "950": "#22204a",
-        },
-    },
-    "SIDEBAR": {
-        "show_search": False,
-        "command_search": False,
-        "navigation": "hosting.admin.navigation.sidebar",
-    },
 }

@@ -1,0 +1,23 @@
+"""What Celery's scheduler rings for, and how often. Whether it is due, the database says."""
+
+# Seconds between two calls. One that nobody took until the next is due is dropped.
+EVERY = {
+    "hosting.tasks.sweep": 5,
+    "hosting.tasks.publish_edge": 15,
+    "hosting.tasks.reconcile_overdue": 30,
+    "hosting.tasks.deliver": 5,
+    "hosting.tasks.ship_journals": 5,
+    "hosting.tasks.count_usage": 15,
+    "hosting.tasks.read_counters": 60,
+    "billing.tasks.bill": 60,
+    "billing.tasks.bill_requested": 15,
+    "billing.tasks.make_files": 60,
+    "billing.tasks.dun": 60,
+    "billing.tasks.check_vat_numbers": 60,
+    "hosting.tasks.do_chores": 60,
+}
+
+BEAT_SCHEDULE = {
+    task: {"task": task, "schedule": float(seconds), "options": {"expires": seconds}}
+    for task, seconds in EVERY.items()
+}
