@@ -18,6 +18,7 @@ from billing.models import Invoice, InvoiceFile, InvoiceLine, Seller, Settlement
 from billing.selectors import invoices as reading
 from billing.services import previews
 from billing.services.previews import Expected
+from billing.views import paying
 from billing.views.months import today_of
 from hosting.views.presentation import Status
 from tenants.permissions import Permission
@@ -97,6 +98,7 @@ def page(request: ClientRequest, number: str) -> HttpResponse:
     context = {
         "section": "invoices",
         "invoice": invoice,
+        "pay": paying.details(invoice, _open(invoice)),
         "row": _row(invoice, today_of(request.client)),
         "lines": [_line(each, invoice.currency) for each in _lines(invoice)],
         "net": currencies.said(invoice.net, invoice.currency),
@@ -141,9 +143,14 @@ def _lines(invoice: Invoice) -> QuerySet[InvoiceLine]:
     return invoice.lines.select_related("subscription__instance").order_by("position")
 
 
+def _open(invoice: Invoice) -> Decimal:
+    settlement: Settlement | None = getattr(invoice, "settlement", None)
+    return settlement.open if settlement else Decimal(0)
+
+
 def _row(invoice: Invoice, today: date) -> Row:
     settlement: Settlement | None = getattr(invoice, "settlement", None)
-    left = settlement.open if settlement else Decimal(0)
+    left = _open(invoice)
     return Row(
         invoice=invoice,
         total=currencies.said(invoice.total, invoice.currency),

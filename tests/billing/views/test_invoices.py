@@ -104,6 +104,23 @@ def test_its_page_has_lines_vat_and_payments(invoice: Invoice, browser: Browser)
     assert "18 Feb 2026 EUR 10.00" in page
 
 
+def test_its_page_says_how_to_pay_what_is_open(invoice: Invoice, browser: Browser) -> None:
+    _pay(invoice, "5.70")
+    page = browser.get(PAGE)
+    words = plain(page.content.decode())
+    assert "DE02 1203 0000 0000 2020 51" in words
+    assert "Amount EUR 30.00 Reference INV-000001" in words
+    assert "RF69INV000001" in words
+    assert '<svg xmlns="http://www.w3.org/2000/svg"' in page.content.decode()
+    _pay(invoice, "30.00")
+    assert "Pay by bank transfer" not in _read(browser, PAGE)
+
+
+def test_a_credit_note_is_not_paid(invoice: Invoice, browser: Browser) -> None:
+    credit_notes.issue(invoice=invoice, reason="Down", actor=ACTOR, now=NOW)
+    assert "Pay by bank transfer" not in _read(browser, "/c/acme/invoices/CN-000001/")
+
+
 def test_a_credit_note_and_its_invoice_lead_to_each_other(
     invoice: Invoice, browser: Browser
 ) -> None:
