@@ -10,6 +10,7 @@ from django.utils import timezone
 from billing.services import (
     dunning,
     dunning_letters,
+    exports,
     invoice_files,
     requested_runs,
     runs,
@@ -21,6 +22,7 @@ from hosting.services.working import chores
 EVERY = timedelta(minutes=10)
 MAKE_FILES = timedelta(minutes=1)
 DUN = timedelta(minutes=5)
+FORGET_EXPORTS = timedelta(hours=1)
 
 
 @shared_task(name="billing.tasks.bill")
@@ -33,6 +35,14 @@ def bill() -> None:
 def bill_requested() -> None:
     """The round of billing that a person asked for, if there is one and nobody works on it."""
     requested_runs.work(now=timezone.now())
+
+
+@shared_task(name=exports.TASK)
+def make_exports() -> None:
+    """The files that were asked for and nobody makes, one after the other."""
+    chores.run_if_due(name="forget-exports", every=FORGET_EXPORTS, work=_forget_exports)
+    while exports.work(now=timezone.now()):
+        pass
 
 
 @shared_task(name="billing.tasks.dun")
@@ -65,6 +75,10 @@ def _dun() -> None:
 
 def _check_vat_numbers() -> None:
     vat_checks.check_pending(register=Vies(), now=timezone.now())
+
+
+def _forget_exports() -> None:
+    exports.forget_old(now=timezone.now())
 
 
 def _make_files() -> None:

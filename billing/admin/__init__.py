@@ -1,11 +1,25 @@
 """The finance side of the admin: prices, invoices, payments, dunning, and language models."""
 
-from billing.admin import budgets, costs, dunning, invoices, parties, payments, prices, rates, runs
+from billing.admin import (
+    bookkeeping,
+    budgets,
+    costs,
+    dunning,
+    exports,
+    invoices,
+    parties,
+    payments,
+    prices,
+    rates,
+    runs,
+)
 
 __all__ = [
+    "bookkeeping",
     "budgets",
     "costs",
     "dunning",
+    "exports",
     "invoices",
     "parties",
     "payments",

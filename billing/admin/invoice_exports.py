@@ -1,19 +1,25 @@
-"""What the list of invoices can be saved as: the chosen ones, or all that the filters leave."""
+"""What the list of invoices can be saved as: the chosen ones, or all that the filters leave.
+
+What a page can be waited for is answered at once; what takes longer a worker makes.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
 
-from billing.documents.exports import archives, csv_file, xlsx
-from billing.models import Invoice, InvoiceFile
-from billing.services import invoice_values
+from billing.models import Invoice, InvoiceExport
+from billing.services import export_files, exports
+from billing.services.export_files import Impossible, Selection
+from tenants.admin.base import actor, show_refused
+from tenants.errors import Refused
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Invoice]
@@ -22,8 +28,8 @@ else:
 
 MOST = 5_000  # what a page is waited for; a file of each takes longer
 MOST_FILES = 1_000
-_SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_KIND = InvoiceFile.Kind
+ASKED_BY = "billing.add_invoiceexport"
+_KIND = InvoiceExport.Kind
 
 
 class WithExports(_Admin):
@@ -35,105 +41,105 @@ class WithExports(_Admin):
         "export_workbook",
         "export_pdfs",
         "export_e_invoices",
+        "export_datev",
+        "export_xero",
+        "export_quickbooks",
     )
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Whether the person may have a worker make files."""
+        return request.user.has_perm(ASKED_BY)
 
     @admin.action(description="Save as CSV", permissions=["view"])
     def export_csv(
         self, request: HttpRequest, queryset: QuerySet[Invoice]
     ) -> HttpResponseBase | None:
         """A row each."""
-        chosen = self._chosen(request, queryset, MOST)
-        if chosen is None:
-            return None
-        rows = csv_file.of_documents(invoice_values.documents(chosen))
-        return _named(StreamingHttpResponse(rows, content_type="text/csv"), "invoices.csv")
+        return _save(request, queryset, _KIND.CSV, MOST)
 
     @admin.action(description="Save lines as CSV", permissions=["view"])
     def export_lines(
         self, request: HttpRequest, queryset: QuerySet[Invoice]
     ) -> HttpResponseBase | None:
         """A row a line."""
-        chosen = self._chosen(request, queryset, MOST)
-        if chosen is None:
-            return None
-        rows = csv_file.of_lines(invoice_values.documents(chosen))
-        return _named(StreamingHttpResponse(rows, content_type="text/csv"), "invoice-lines.csv")
+        return _save(request, queryset, _KIND.LINES, MOST)
 
     @admin.action(description="Save as a workbook", permissions=["view"])
     def export_workbook(
         self, request: HttpRequest, queryset: QuerySet[Invoice]
     ) -> HttpResponseBase | None:
         """Invoices, lines and VAT, for Excel."""
-        chosen = self._chosen(request, queryset, MOST)
-        if chosen is None:
-            return None
-        made = xlsx.of_documents(invoice_values.documents(chosen))
-        return _named(HttpResponse(made, content_type=_SHEET), "invoices.xlsx")
+        return _save(request, queryset, _KIND.XLSX, MOST)
 
     @admin.action(description="Save PDFs in a ZIP", permissions=["view"])
     def export_pdfs(
         self, request: HttpRequest, queryset: QuerySet[Invoice]
     ) -> HttpResponseBase | None:
         """As they left."""
-        return self._packed(request, queryset, (_KIND.PDF,), "invoices-pdf.zip")
+        return _save(request, queryset, _KIND.PDF, MOST_FILES)
 
     @admin.action(description="Save e-invoices in a ZIP", permissions=["view"])
     def export_e_invoices(
         self, request: HttpRequest, queryset: QuerySet[Invoice]
     ) -> HttpResponseBase | None:
         """Peppol's file where there is one, and else Factur-X."""
-        kinds = (_KIND.PEPPOL, _KIND.FACTUR_X)
-        return self._packed(request, queryset, kinds, "e-invoices.zip")
+        return _save(request, queryset, _KIND.E_INVOICES, MOST_FILES)
 
-    def _chosen(
-        self, request: HttpRequest, queryset: QuerySet[Invoice], most: int
-    ) -> QuerySet[Invoice] | None:
-        """Those that were issued; None where there are none or too many, which the page says."""
-        issued = queryset.filter(state=Invoice.State.ISSUED)
-        count = issued.count()
-        if not count:
-            messages.error(request, "None of these has been issued.")
-            return None
-        if count > most:
-            text = f"These are {count:,} invoices; choose {most:,} at the most."
-            messages.error(request, text)
-            return None
-        return issued.order_by("issued_on", "series", "sequence")
-
-    def _packed(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Invoice],
-        kinds: tuple[_KIND, ...],
-        name: str,
+    @admin.action(description="Export to DATEV", permissions=["export"])
+    def export_datev(
+        self, request: HttpRequest, queryset: QuerySet[Invoice]
     ) -> HttpResponseBase | None:
-        """The first of those kinds that each has; the page says which has none yet."""
-        chosen = self._chosen(request, queryset, MOST_FILES)
-        if chosen is None:
-            return None
-        files = InvoiceFile.objects.filter(invoice__in=chosen.order_by(), kind__in=kinds)
-        known = set(files.exclude(content=None).values_list("invoice", "kind"))
-        wanted = [
-            (invoice, next((kind for kind in kinds if (invoice.pk, kind) in known), None))
-            for invoice in chosen
-        ]
-        missing = [invoice.number for invoice, kind in wanted if kind is None]
-        if missing:
-            messages.error(request, f"There is no such file of {', '.join(missing[:5])} yet.")
-            return None
-        packed = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
-        archives.pack(packed, _read(wanted))
-        packed.seek(0)
-        return _named(FileResponse(packed, content_type="application/zip"), name)
+        """A booking batch for each business year."""
+        return _later(request, queryset, _KIND.DATEV)
+
+    @admin.action(description="Export to Xero", permissions=["export"])
+    def export_xero(
+        self, request: HttpRequest, queryset: QuerySet[Invoice]
+    ) -> HttpResponseBase | None:
+        """As many files as Xero needs."""
+        return _later(request, queryset, _KIND.XERO)
+
+    @admin.action(description="Export to QuickBooks Online", permissions=["export"])
+    def export_quickbooks(
+        self, request: HttpRequest, queryset: QuerySet[Invoice]
+    ) -> HttpResponseBase | None:
+        """As many files as QuickBooks needs."""
+        return _later(request, queryset, _KIND.QUICKBOOKS)
 
 
-def _read(wanted: list[tuple[Invoice, _KIND | None]]) -> Iterator[tuple[str, bytes]]:
-    """One after the other, so that never more than one is in memory."""
-    for invoice, kind in wanted:
-        file = InvoiceFile.objects.select_related("invoice").get(invoice=invoice, kind=kind)
-        yield file.name, bytes(file.content or b"")
+def _save(
+    request: HttpRequest, queryset: QuerySet[Invoice], kind: str, most: int
+) -> HttpResponseBase | None:
+    """The file at once, or a worker's where that takes longer. What can't be is said."""
+    issued = queryset.filter(state=Invoice.State.ISSUED)
+    count = issued.count()
+    if count > most:
+        if request.user.has_perm(ASKED_BY):
+            return _later(request, queryset, kind)
+        messages.error(request, f"These are {count:,} invoices; choose {most:,} at the most.")
+        return None
+    if not count:
+        messages.error(request, "None of these has been issued.")
+        return None
+    ordered = issued.order_by("issued_on", "series", "sequence").values_list("pk", flat=True)
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
+    try:
+        made = export_files.write(kind, Selection(list(ordered), lambda _: None), out)
+    except (Impossible, Refused) as error:
+        out.close()
+        messages.error(request, str(error))
+        return None
+    out.seek(0)
+    return FileResponse(out, content_type=made.media_type, as_attachment=True, filename=made.name)
 
 
-def _named(answer: HttpResponseBase, name: str) -> HttpResponseBase:
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+def _later(request: HttpRequest, queryset: QuerySet[Invoice], kind: str) -> HttpResponseBase | None:
+    """Have a worker make it, and go to where it can be watched and fetched."""
+    try:
+        export = exports.request(
+            kind=kind, invoices=queryset, actor=actor(request), now=timezone.now()
+        )
+    except Refused as refused:
+        show_refused(request, refused)
+        return None
+    return redirect("admin:billing_invoiceexport_change", export.pk)

@@ -1,5 +1,6 @@
 """Tables of what it costs: prices, subscriptions, invoices and payments, and of language models."""
 
+from billing.models.bookkeeping import Bookkeeping, DebtorAccount, VatAccount
 from billing.models.cost import ModelCost
 from billing.models.discount import Coupon, CreditEntry, Discount
 from billing.models.dunning import (
@@ -8,6 +9,7 @@ from billing.models.dunning import (
     DunningStep,
     DunningSuspension,
 )
+from billing.models.export import InvoiceExport, InvoiceExportPart
 from billing.models.file import InvoiceFile
 from billing.models.invoice import BillingPeriod, Invoice, InvoiceLine
 from billing.models.party import BillingProfile, NumberSeries, Seller
@@ -21,8 +23,10 @@ __all__ = [
     "BillingPeriod",
     "BillingProfile",
     "BillingRun",
+    "Bookkeeping",
     "Coupon",
     "CreditEntry",
+    "DebtorAccount",
     "Discount",
     "DunningGrace",
     "DunningPolicy",
@@ -30,6 +34,8 @@ __all__ = [
     "DunningSuspension",
     "Interval",
     "Invoice",
+    "InvoiceExport",
+    "InvoiceExportPart",
     "InvoiceFile",
     "InvoiceLine",
     "ModelCost",
@@ -42,4 +48,5 @@ __all__ = [
     "Settlement",
     "Span",
     "Subscription",
+    "VatAccount",
 ]

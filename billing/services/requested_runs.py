@@ -6,10 +6,11 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from billing.models import BillingRun, Seller
-from billing.services import run_leases, runs, subscriptions
-from billing.services.run_leases import Keep, Lost
+from billing.services import leases, runs, subscriptions
+from billing.services.leases import Keep, Lost
 from hosting.services.working import doorbell
 from tenants.errors import Refused
 from tenants.services import audit
@@ -28,7 +29,7 @@ def request(*, actor: Actor, now: datetime) -> tuple[BillingRun, bool]:
     """
     if Seller.objects.select_for_update().first() is None:
         raise Refused("Enter the seller first: until then nothing is billed.")
-    going_on = BillingRun.objects.filter(requested_at__isnull=False, ended_at=None).first()
+    going_on = _going_on().first()
     if going_on is not None:
         return going_on, False
     run = BillingRun.objects.create(
@@ -44,7 +45,7 @@ def work(*, now: datetime) -> BillingRun | None:
 
     What nobody foresaw ends the run, which says so, and is raised. None where there is nothing.
     """
-    run = run_leases.claim()
+    run = leases.claim(_going_on())
     if run is None:
         return None
     keep = Keep(run)
@@ -57,6 +58,10 @@ def work(*, now: datetime) -> BillingRun | None:
         keep("problem", "ended_at")
         raise
     return run
+
+
+def _going_on() -> QuerySet[BillingRun]:
+    return BillingRun.objects.filter(requested_at__isnull=False, ended_at=None)
 
 
 def _work(run: BillingRun, now: datetime, keep: Keep) -> None:

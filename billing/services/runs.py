@@ -16,7 +16,7 @@ from django.db import transaction
 
 from billing.models import BillingRun, Invoice, Seller
 from billing.services import drafting, issuing, refusals, subscriptions
-from billing.services.run_leases import Keep
+from billing.services.leases import Keep
 from tenants.services import audit
 from tenants.services.actors import Actor
 

@@ -76,6 +76,12 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Invoices", "receipt_long", "billing_invoice_changelist", "billing.view_invoice"),
             ("Reports", "bar_chart", "billing_report_revenue", "billing.view_invoice"),
+            (
+                "Exports",
+                "download",
+                "billing_invoiceexport_changelist",
+                "billing.view_invoiceexport",
+            ),
             ("Payments", "account_balance", "billing_payment_changelist", "billing.view_payment"),
             (
                 "Subscriptions",
@@ -117,6 +123,24 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "rule",
                 "billing_dunningpolicy_changelist",
                 "billing.view_dunningpolicy",
+            ),
+            (
+                "Bookkeeping",
+                "menu_book",
+                "billing_bookkeeping_changelist",
+                "billing.view_bookkeeping",
+            ),
+            (
+                "VAT accounts",
+                "balance",
+                "billing_vataccount_changelist",
+                "billing.view_vataccount",
+            ),
+            (
+                "Debtors",
+                "badge",
+                "billing_debtoraccount_changelist",
+                "billing.view_debtoraccount",
             ),
             ("Seller", "store", "billing_seller_changelist", "billing.view_seller"),
             ("Rates", "price_change", "billing_rate_changelist", "billing.view_rate"),

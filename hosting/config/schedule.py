@@ -11,6 +11,7 @@ EVERY = {
     "hosting.tasks.read_counters": 60,
     "billing.tasks.bill": 60,
     "billing.tasks.bill_requested": 15,
+    "billing.tasks.make_exports": 15,
     "billing.tasks.make_files": 60,
     "billing.tasks.dun": 60,
     "billing.tasks.check_vat_numbers": 60,

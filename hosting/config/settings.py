@@ -251,6 +251,8 @@ BERTH_SLA_TIERS = env.json("BERTH_SLA_TIERS", default=[[99.9, 10], [99.0, 25], [
 BERTH_NOTIFY_PRIVATE = env.list("BERTH_NOTIFY_PRIVATE", default=[])
 BERTH_NOTIFY_PER_HOUR = env.int("BERTH_NOTIFY_PER_HOUR", default=12)
 BERTH_NOTIFICATIONS_KEPT = timedelta(days=env.int("BERTH_NOTIFICATIONS_KEPT_DAYS", default=90))
+# How long files that were exported in the background can be fetched
+BERTH_EXPORTS_KEPT = timedelta(days=env.int("BERTH_EXPORTS_KEPT_DAYS", default=7))
 
 # --- Celery: a doorbell, see docs/architecture.md ---------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client as Browser
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from billing.admin import invoice_exports
-from billing.models import Invoice, InvoiceFile
+from billing.models import Invoice, InvoiceExport, InvoiceFile
 from billing.services import invoice_values, runs
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client, User
@@ -100,13 +100,49 @@ def test_a_file_that_is_not_there_yet_is_said(finance: Browser, invoices: list[I
     assert f"There is no such file of {invoices[0].number} yet." in said(finance)
 
 
-def test_too_many_are_said(
+def test_what_a_page_can_t_be_waited_for_a_worker_makes(
     finance: Browser, invoices: list[Invoice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(invoice_exports, "MOST", 1)
 
     assert save(finance, "export_csv", *invoices) == b""
-    assert "These are 2 invoices; choose 1 at the most." in said(finance)
+    export = InvoiceExport.objects.get()
+    assert (export.kind, export.total, export.requested_by_label) == (
+        *("csv", 2),
+        "Bob <finance@berth.example>",
+    )
+    assert export.invoices == [each.pk for each in invoices]
+
+
+def test_who_may_not_ask_a_worker_is_told_how_many(
+    finance: Browser, invoices: list[Invoice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Group.objects.get(name="finance").permissions.remove(
+        Permission.objects.get(codename="add_invoiceexport")
+    )
+    monkeypatch.setattr(invoice_exports, "MOST", 1)
+
+    assert save(finance, "export_csv", *invoices) == b""
+    page = said(finance)
+    assert "These are 2 invoices; choose 1 at the most." in page
+    assert "export_datev" not in page
+    assert not InvoiceExport.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("export_datev", "Enter DATEV&#x27;s consultant&#x27;s number"),
+        ("export_xero", "Enter Xero&#x27;s account of revenue first"),
+        ("export_quickbooks", "Enter QuickBooks&#x27; product or service first"),
+    ],
+)
+def test_books_that_were_not_entered_are_asked_for(
+    finance: Browser, invoices: list[Invoice], action: str, words: str
+) -> None:
+    assert save(finance, action, *invoices) == b""
+    assert words in said(finance)
+    assert not InvoiceExport.objects.exists()
 
 
 def test_drafts_are_left_out(finance: Browser, invoices: list[Invoice]) -> None:

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from billing import tasks
 from billing.models import BillingRun, Invoice, Subscription
-from billing.services import drafting, issuing, requested_runs, run_leases
+from billing.services import drafting, issuing, leases, requested_runs
 from hosting.models import Instance, Plan, Server
 from tenants.errors import Refused
 from tenants.models import AuditEvent, Client
@@ -80,13 +80,13 @@ def test_it_says_what_it_came_to_and_who_could_not_be_billed() -> None:
 def test_its_progress_can_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     run = request()
     seen = []
-    keep = run_leases.Keep.__call__
+    keep = leases.Keep.__call__
 
-    def watched(self: run_leases.Keep, *names: str) -> None:
+    def watched(self: leases.Keep, *names: str) -> None:
         keep(self, *names)
         seen.append(BillingRun.objects.get(pk=run.pk))
 
-    monkeypatch.setattr(run_leases.Keep, "__call__", watched)
+    monkeypatch.setattr(leases.Keep, "__call__", watched)
     requested_runs.work(now=NOW)
     assert [(each.done, each.done + each.remaining) for each in seen] == [
         (0, 2),  # two clients are due
@@ -100,15 +100,15 @@ def test_its_progress_can_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("due")
 def test_what_a_dead_worker_left_another_takes_up() -> None:
     run = request()
-    dead = run_leases.claim()
+    dead = leases.claim(BillingRun.objects.all())
     assert dead is not None
     assert requested_runs.work(now=NOW) is None
     BillingRun.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
     assert requested_runs.work(now=NOW) == run
     run.refresh_from_db()
     assert (run.fence, run.drafted, run.issued) == (2, 2, 2)
-    with pytest.raises(run_leases.Lost):
-        run_leases.Keep(dead)("drafted")
+    with pytest.raises(leases.Lost):
+        leases.Keep(dead)("drafted")
     run.refresh_from_db()
     assert run.drafted == 2
 
