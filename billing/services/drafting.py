@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import OuterRef, QuerySet
 
 from billing import currencies
 from billing.models import (
@@ -29,6 +29,7 @@ from billing.services import (
     discounts,
     gathering,
     line_rows,
+    planning,
     snapshots,
     subscriptions,
     vat,
@@ -113,13 +114,14 @@ def _alone(now: datetime, seller: Seller, pk: uuid.UUID, done: Done) -> None:
 
 def _due(now: datetime) -> QuerySet[BillingProfile]:
     due = Subscription.objects.filter(client=OuterRef("client"), next_billing_at__lte=now)
-    return BillingProfile.objects.filter(Exists(due)).order_by("pk")
+    return BillingProfile.objects.filter(planning.ExistsForEach(due)).order_by("pk")
 
 
 @transaction.atomic
 def _batch(now: datetime, seller: Seller, profiles: QuerySet[BillingProfile]) -> Done:
-    locked = profiles.select_related("client").select_for_update(of=("self",), skip_locked=True)
-    found_profiles = list(locked)
+    planning.by_index()
+    locked = profiles.select_for_update(skip_locked=True)
+    found_profiles = list(locked.prefetch_related("client"))
     groups = _groups(found_profiles, now)
     last = found_profiles[-1].pk if found_profiles else None
     done = Done(clients=len(found_profiles), last=last)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import OuterRef, QuerySet
 
 from billing.models import BillingPeriod, BillingProfile, Invoice, Seller
-from billing.services import vat
+from billing.services import planning, vat
 from billing.services.finishing import NothingLeft, Work
 from tenants.errors import Refused
 
@@ -64,7 +64,7 @@ def due_drafts(*, now: datetime) -> QuerySet[Invoice]:
 
 def _due(now: datetime) -> QuerySet[BillingProfile]:
     due = due_drafts(now=now).filter(client=OuterRef("client"))
-    return BillingProfile.objects.filter(Exists(due)).order_by("pk")
+    return BillingProfile.objects.filter(planning.ExistsForEach(due)).order_by("pk")
 
 
 def _alone(now: datetime, seller: Seller, pk: uuid.UUID, done: Done) -> None:
@@ -84,7 +84,8 @@ def _alone(now: datetime, seller: Seller, pk: uuid.UUID, done: Done) -> None:
 
 @transaction.atomic
 def _batch(profiles: QuerySet[BillingProfile], now: datetime, seller: Seller) -> Done:
-    rows = profiles.select_related("client").select_for_update(of=("self",), skip_locked=True)
+    planning.by_index()
+    rows = profiles.select_for_update(skip_locked=True).prefetch_related("client")
     clients = {each.client_id: each for each in rows}
     drafts = list(
         due_drafts(now=now)

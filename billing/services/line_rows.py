@@ -95,7 +95,7 @@ Known = Mapping[uuid.UUID, Sequence[tuple[int, Row]]]
 def of(invoices: Iterable[Invoice]) -> Known:
     """The rows of each of the invoices in their order, with their keys. One query."""
     found: dict[uuid.UUID, list[tuple[int, Row]]] = defaultdict(list)
-    rows = InvoiceLine.objects.filter(invoice__in=invoices).order_by("invoice", "position")
+    rows = InvoiceLine.objects.filter(invoice__in=invoices).order_by("invoice_id", "position")
     for pk, *values in rows.values_list("pk", *Row._fields):
         line = Row(*values)
         found[line.invoice_id].append((pk, line))
