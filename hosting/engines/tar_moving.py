@@ -29,11 +29,17 @@ def file(name: str, content: bytes, *, owner: tuple[int, int], mode: int = 0o600
     return entry.tobuf(tarfile.PAX_FORMAT) + content + bytes(-len(content) % BLOCK)
 
 
-def moved(chunks: Iterable[bytes], name_of: Callable[[str], str | None]) -> Iterator[bytes]:
+def moved(
+    chunks: Iterable[bytes],
+    name_of: Callable[[str], str | None],
+    *,
+    before: Callable[[tarfile.TarInfo], bytes] = lambda _: b"",
+) -> Iterator[bytes]:
     """The entries of that tar under the names that ``name_of`` gives; None leaves one out.
 
-    Without the end of a tar: more may follow. All of ``chunks`` is read, so that what it raises at
-    its end comes out. Raises ``tarfile.TarError`` for what is no tar.
+    ``before`` gives what else stands before one. Without the end of a tar: more may follow. All of
+    ``chunks`` is read, so that what it raises at its end comes out. Raises ``tarfile.TarError`` for
+    what is no tar.
     """
     source = _Source(watched(chunks, TarWatch(), broken=tarfile.ReadError))
     with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
@@ -45,6 +51,7 @@ def moved(chunks: Iterable[bytes], name_of: Callable[[str], str | None]) -> Iter
             content = tar.extractfile(entry) if entry.isreg() else None
             entry.name = name + "/" * entry.isdir()
             entry.pax_headers = {}
+            yield before(entry)
             yield entry.tobuf(tarfile.PAX_FORMAT)
             if content is not None:
                 yield from iter(lambda held=content: held.read(_PIECE_BYTES), b"")  # type: ignore[misc]

@@ -7,6 +7,7 @@ them one state. https://www.postgresql.org/docs/15/app-pgbasebackup.html
 from __future__ import annotations
 
 import re
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from hosting.catalog import builder, journal
 from hosting.catalog.berth_schema import BackupDatabase
+from hosting.engines import tar_aligning
 from hosting.engines.errors import EngineError, EngineUnavailable, GiveUp
 from hosting.engines.restic import Written
 from hosting.flows import stacks
@@ -117,9 +119,16 @@ def _save(work: Work, write: Write, kept: Journal, database: BackupDatabase) -> 
     head = _Head()
     with closing(chunks):
         path = PATH.format(service=database.service)
-        written = write(path, head.seen(chunks))
+        written = write(path, _aligned(head.seen(chunks)))
     work.report(f"saved the files of {database.service}: {written.size / _MB:.1f} MB")
     return Base(kept, head.first_segment(), began_at, _now(work, database), written)
+
+
+def _aligned(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from tar_aligning.aligned(chunks)
+    except tarfile.TarError as error:
+        raise GiveUp(f"the copy of the database's files is no whole tar: {error}") from error
 
 
 def _now(work: Work, database: BackupDatabase) -> datetime:

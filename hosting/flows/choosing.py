@@ -9,7 +9,7 @@ from hosting.engines.restic import AWAY, BROKEN, TargetUnavailable
 from hosting.flows import sources, upkeep
 from hosting.flows.base import Work
 from hosting.flows.sources import Source
-from hosting.models import Backup, Instance, Operation, Restore
+from hosting.models import Backup, Operation, Restore
 from hosting.services.saving import clones, restores
 
 TRIES = 3  # of a place that does not answer, before it is done without
@@ -61,11 +61,7 @@ def was_tried_enough(work: Work) -> bool:
 
 
 def _may_change_over(work: Work, backup: Backup) -> bool:
-    if not backup.is_in_second_place:
-        return False
-    if work.kind == Operation.Kind.RESTORE:
-        return _restore(work).target_at is None  # journals are read from the first place alone
-    return work.instance.purpose == Instance.Purpose.CLIENT
+    return backup.is_in_second_place and not work.instance.is_scratch
 
 
 def _change_over(work: Work) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -32,6 +33,7 @@ class Merged:
     """One large piece in the place of several."""
 
     pieces: tuple[JournalPiece, ...]
+    id: uuid.UUID
     written: Written
 
 
@@ -68,6 +70,7 @@ def merge(chapter: JournalChapter) -> None:
         for each in found:
             journal_chapters.replace_pieces(
                 pieces=each.pieces,
+                by=each.id,
                 chapter=goal,
                 written=asdict(each.written),
                 is_copied=second is not None,
@@ -93,8 +96,9 @@ def _groups(pieces: Sequence[JournalPiece]) -> Iterator[tuple[JournalPiece, ...]
 
 
 def _written(target: Repository, group: tuple[JournalPiece, ...]) -> Merged:
-    path = shipping.PATH.format(service=group[0].journal.service)
-    return Merged(group, target.write(path, _together(group), tags=[shipping.TAG]))
+    path, piece = shipping.PATH.format(service=group[0].journal.service), uuid.uuid4()
+    written = target.write(path, _together(group), tags=shipping.tags(piece))
+    return Merged(group, piece, written)
 
 
 def _together(group: Sequence[JournalPiece]) -> Iterator[bytes]:

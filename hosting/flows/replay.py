@@ -11,21 +11,22 @@ import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from hosting.catalog import builder, journal
+from hosting.engines import tar_aligning
 from hosting.engines.errors import GiveUp
-from hosting.engines.restic import Damaged, Written
+from hosting.engines.restic import Damaged
 from hosting.engines.tar_moving import END, file, folder, moved
 from hosting.engines.wanted import Service, Stack
-from hosting.flows import filling, repositories, segments, shipping, stacks
+from hosting.flows import courses, filling, segments, stacks
 from hosting.flows.base import Work
+from hosting.flows.courses import Course, Piece
+from hosting.flows.sources import Source
 from hosting.flows.watching import watched
-from hosting.models import Backup, JournalBase, JournalPiece, Restore
-from hosting.selectors import journals as reading
+from hosting.models import Restore
 
 PATIENCE = timedelta(seconds=30)
 PROMOTION = timedelta(seconds=90)
@@ -34,59 +35,11 @@ _MB = 10**6
 _WHERE = "SELECT pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn()::text, '0/0')"
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What one database service is brought forward from, and how far its journal goes."""
-
-    base: JournalBase
-    pieces: tuple[JournalPiece, ...]
-    last_segment: str
-
-    @property
-    def service(self) -> str:
-        return self.base.journal.service
-
-    @property
-    def size_bytes(self) -> int:
-        """What lies on the server while it is brought forward."""
-        return int(self.base.written["size"]) + sum(each.size_bytes for each in self.pieces)
-
-
-def courses(restore: Restore) -> list[Course]:
-    """What leads to the restore's moment. Raises ``GiveUp`` where something of it is missing."""
-    bases = reading.bases_of(restore.backup)
-    if not bases:
-        raise GiveUp("this backup has no base to follow the journal from any more")
-    return [_course(each) for each in bases]
-
-
-def _course(base: JournalBase) -> Course:
-    pieces = tuple(
-        each
-        for each in reading.pieces_of(base.journal)
-        if any(name[:24] >= base.first_segment or "." in name for name in each.names)
-    )
-    names = [name for each in pieces for name in each.names]
-    missing = segments.gap_in(names, start=base.first_segment)
-    if missing:
-        raise GiveUp(f"the piece {missing} of the journal of {base.journal.service} is missing")
-    return Course(base, pieces, segments.only_segments(names)[-1])
-
-
-def read_back(work: Work, restore: Restore) -> None:
-    """Read all of the journal once. Raises ``Damaged`` where it is not as it was written."""
-    for course in courses(restore):
-        for number, piece in enumerate(course.pieces, start=1):
-            work.report(f"reading back the journal: {number} of {len(course.pieces)}")
-            store = repositories.of_chapter(piece.chapter)
-            store.verify(shipping.written_of(piece), watch=partial(watched, work))
-
-
-def put(work: Work, restore: Restore, generation: int) -> None:
+def put(work: Work, restore: Restore, source: Source, generation: int) -> None:
     """Bring the databases to the moment, in the empty volumes of that generation."""
-    found = courses(restore)
+    found = courses.leading_to(restore, source)
     for course in found:
-        _put_files(work, restore.backup, course)
+        _put_files(work, course)
         _put_journal(work, course, generation)
     _bring_forward(work, found, generation, restore.target_at)
     for course in found:
@@ -97,19 +50,21 @@ def put(work: Work, restore: Restore, generation: int) -> None:
 # The files
 
 
-def _put_files(work: Work, backup: Backup, course: Course) -> None:
+def _put_files(work: Work, course: Course) -> None:
     """The base into the data volume, marked as one that has a journal to follow."""
     service = work.stack.service(course.service)
     place, owner = journal.data_place(service), filling.owner_of(service)
-    written = Written(**course.base.written)
-    work.report(f"putting back the files of {course.service}: {written.size / _MB:.1f} MB")
+    size = course.base.written["size"]
+    work.report(f"putting back the files of {course.service}: {size / _MB:.1f} MB")
     below = f"./{place.directory}" if place.directory else "."
+
+    def name_of(name: str) -> str | None:
+        return None if tar_aligning.is_filler(name) else f"{below}/{name}"
 
     def tar() -> Iterator[bytes]:
         yield from _folders("./", place.directory, owner)
-        store = repositories.primary(backup.instance)
-        with closing(store.read(written.snapshot, written.path)) as chunks:
-            yield from _moved(watched(work, chunks), lambda name: f"{below}/{name}")
+        with closing(course.files()) as chunks:
+            yield from _moved(watched(work, chunks), name_of)
         yield file(f"{below}/standby.signal", b"", owner=owner)
         yield END
 
@@ -138,9 +93,7 @@ def _put_journal(work: Work, course: Course, generation: int) -> None:
     work.engine.write_volume(work.stack, volume, tar())
 
 
-def _piece(
-    work: Work, piece: JournalPiece, course: Course, seen: set[str], place: str
-) -> Iterator[bytes]:
+def _piece(work: Work, piece: Piece, course: Course, seen: set[str], place: str) -> Iterator[bytes]:
     def name_of(name: str) -> str | None:
         bare = name.removeprefix("./").removesuffix(".gz")
         if bare in seen or not segments.is_known(bare) or bare[:24] < course.base.first_segment:
@@ -148,9 +101,7 @@ def _piece(
         seen.add(bare)
         return f"./{place}/{bare}.gz"
 
-    written = shipping.written_of(piece)
-    store = repositories.of_chapter(piece.chapter)
-    with closing(store.read(written.snapshot, written.path)) as chunks:
+    with closing(piece.read()) as chunks:
         yield from _moved(watched(work, chunks), name_of)
 
 

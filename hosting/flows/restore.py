@@ -13,6 +13,7 @@ from functools import partial
 from hosting.engines.errors import GiveUp
 from hosting.flows import (
     choosing,
+    courses,
     edge,
     filling,
     firewall,
@@ -26,6 +27,7 @@ from hosting.flows import (
 from hosting.flows.backup import telling_damage
 from hosting.flows.base import Flow, Step, Work
 from hosting.flows.parts import Kind
+from hosting.flows.sources import Source
 from hosting.models import Backup, Operation, Restore
 from hosting.services.saving import restores
 
@@ -35,10 +37,7 @@ def check(work: Work) -> None:
     """See that the backup is there, that it fits, and that there is room for it."""
     restore = _restore(work)
     backup = restore.backup
-    choosing.look(work, backup, partial(fitting.check, work))
-    if restore.target_at is not None:
-        found = replay.courses(restore)
-        fitting.check_room(work, backup.size_bytes + sum(each.size_bytes for each in found))
+    choosing.look(work, backup, partial(_look, work, restore))
     _check_secrets(work, backup)
     work.report("the backup is there and fits")
 
@@ -47,11 +46,7 @@ def check(work: Work) -> None:
 def read_back(work: Work) -> None:
     """Read all of the backup once: what is damaged is found before anything is touched."""
     restore = _restore(work)
-    to_a_minute = restore.target_at is not None
-    through = partial(watching.read_back, work, with_bases=to_a_minute)
-    choosing.look(work, restore.backup, through)
-    if to_a_minute:
-        replay.read_back(work, restore)
+    choosing.look(work, restore.backup, partial(_read_through, work, restore))
     work.report("all of it is as it was written")
 
 
@@ -70,7 +65,7 @@ def fill(work: Work) -> None:
     else:
         others = (Kind.REDIS, Kind.VOLUME)
         filling.put_parts(work, source, goal.generation, kinds=others)
-        replay.put(work, restore, goal.generation)
+        replay.put(work, restore, source, goal.generation)
 
 
 def check_data(work: Work) -> None:
@@ -84,6 +79,21 @@ def check_data(work: Work) -> None:
         fitting.refuse_misfits(work, found)
     else:  # the backup can't tell what there was at another moment
         work.report("; ".join(f"{name}: {each['said']}" for name, each in found.items()))
+
+
+def _look(work: Work, restore: Restore, source: Source) -> None:
+    fitting.check(work, source)
+    if restore.target_at is not None:
+        found = courses.leading_to(restore, source)
+        size = restore.backup.size_bytes + sum(each.size_bytes for each in found)
+        fitting.check_room(work, size)
+
+
+def _read_through(work: Work, restore: Restore, source: Source) -> None:
+    to_a_minute = restore.target_at is not None
+    watching.read_back(work, source, with_bases=to_a_minute)
+    if to_a_minute:
+        courses.read_back(work, restore, source)
 
 
 def _check_secrets(work: Work, backup: Backup) -> None:

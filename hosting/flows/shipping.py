@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -166,11 +167,11 @@ def _store(taken: Journal, look: Look, files: Iterator[bytes]) -> None:
     new = [each for each in segments.only_segments(look.names) if each > taken.last_segment]
     last = new[-1] if new else taken.last_segment
     lost = _lost(taken.last_segment, new, look)
-    chapter, written = None, None
+    piece, chapter, written = uuid.uuid4(), None, None
     if look.names:
         chapter = journal_chapters.chapter_of(journal=taken)
         path = PATH.format(service=taken.service)
-        written = _opened(chapter).write(path, _watched(taken, files), tags=[TAG])
+        written = _opened(chapter).write(path, _watched(taken, files), tags=tags(piece))
     if lost:
         why = f"The piece {lost} of the journal was lost: the store could not take it for too long."
         taken = journals.begin_anew(journal=taken, why=why)
@@ -184,6 +185,7 @@ def _store(taken: Journal, look: Look, files: Iterator[bytes]) -> None:
     else:
         journals.record_stored(
             journal=taken,
+            piece=piece,
             chapter=chapter,
             names=look.names,
             written=asdict(written),
@@ -226,6 +228,16 @@ def _watched(taken: Journal, chunks: Iterator[bytes]) -> Iterator[bytes]:
             looked_at = time.monotonic()
         if chunk:
             yield chunk
+
+
+def tags(piece: uuid.UUID) -> tuple[str, str]:
+    """What the snapshot of that piece carries, in whichever place."""
+    return TAG, tag(piece)
+
+
+def tag(piece: uuid.UUID) -> str:
+    """What it alone carries: ids of snapshots are others in the second place."""
+    return f"piece:{piece}"
 
 
 def written_of(piece: JournalPiece) -> Written:

@@ -42,6 +42,7 @@ from hosting.models.sample import (
     Sample,
     VolumeSample,
 )
+from hosting.models.second_place import SecondPlace
 from hosting.models.server import Server, Subnet
 from hosting.models.stray import Stray
 from hosting.models.trial import Trial
@@ -104,6 +105,7 @@ __all__ = [
     "Rollout",
     "RolloutItem",
     "Sample",
+    "SecondPlace",
     "Server",
     "Severity",
     "Stray",

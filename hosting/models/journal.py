@@ -116,6 +116,12 @@ class JournalPiece(models.Model):
     written = models.JSONField(default=dict, editable=False)
     size_bytes = models.BigIntegerField(default=0)
     stored_at = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="What was committed up to then, by the database's clock, is in this one and those"
+        " before it. None where more was to come.",
+    )
     is_fetched = models.BooleanField(
         default=False, help_text="Its files are gone from the server, which kept them until then."
     )

@@ -89,6 +89,12 @@ def uncopied() -> QuerySet[JournalPiece]:
     return JournalPiece.objects.filter(elsewhere, chapter__let_go_at=None)
 
 
+def is_in_second_place(piece: JournalPiece) -> bool:
+    """Whether the second place that is set now has it."""
+    place = settings.BERTH_BACKUP_COPY
+    return bool(place) and piece.is_copied and piece.chapter.copied_to == place
+
+
 def uncopied_since(instance: Instance) -> datetime | None:
     """Since when the oldest of these lies in the store; None where there is none."""
     mine = uncopied().filter(chapter__instance=instance)
@@ -179,8 +185,9 @@ def _bases_by_backup(instance: Instance) -> list[list[JournalBase]]:
 
 
 def _is_lost(bases: Iterable[JournalBase]) -> bool:
-    """Whether the second place alone has them: journals are followed from the first."""
-    return any(each.backup.lost_at is not None for each in bases)
+    """Whether neither place has them any more."""
+    backups = [each.backup for each in bases]
+    return not all(each.is_in_first_place or each.is_in_second_place for each in backups)
 
 
 def _span(bases: Iterable[JournalBase]) -> Span | None:

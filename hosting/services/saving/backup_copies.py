@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from hosting.models import Backup, BackupStore, Incident, Instance
+from hosting.models import Backup, BackupStore, Incident, Instance, SecondPlace
 from hosting.selectors import backups as reading
 from hosting.services.watching import incidents
 
@@ -95,14 +95,33 @@ def record_trouble(*, instance: Instance, trouble: str) -> None:
     incidents.open_for(kind=KIND, instance=instance, summary=f"{instance}: {trouble}")
 
 
+def is_new_place(*, now: datetime) -> bool:
+    """Whether the second place was set so lately that not all can be there yet.
+
+    It is since a day and a night when this was first asked for it. Without one nothing is new.
+    """
+    location = settings.BERTH_BACKUP_COPY
+    if not location:
+        return False
+    with transaction.atomic():
+        given = {"location": location, "since": now}
+        place, _ = SecondPlace.objects.select_for_update().get_or_create(defaults=given)
+        if place.location != location:
+            place.location, place.since = location, now
+            place.save()
+    return now - place.since <= settings.BERTH_BACKUP_MAX_AGE
+
+
 def watch(*, now: datetime) -> int:
     """One incident for each instance whose last copied backup is too old, or whose copy is broken.
 
-    How many those are. Without a second place there is nothing to be late with.
+    How many those are. Without a second place there is nothing to be late with, and one that is
+    new has the time that a new instance has.
     """
     late: dict[Instance, str] = {}
     if settings.BERTH_BACKUP_COPY:
-        for instance in reading.overdue_copies(now=now):
+        overdue = () if is_new_place(now=now) else reading.overdue_copies(now=now)
+        for instance in overdue:
             since = reading.said_since(instance)
             late[instance] = f"{instance} has no backup in the second place {since}"
         for store in reading.broken_copies():

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from hosting.models import ACTIVE_STATES, Incident, Instance, Journal, Operation
 from hosting.selectors import journals as reading
+from hosting.services.saving import backup_copies
 from hosting.services.watching import incidents
 
 BASE_PATIENCE = timedelta(hours=2)
@@ -30,7 +31,9 @@ def watch(*, now: datetime) -> int:
     """
     kept = list(reading.kept())
     behind = _watch(Incident.Kind.JOURNAL_BEHIND, kept, lambda each: _problem(each, now))
-    alone = _watch(Incident.Kind.JOURNAL_NOT_COPIED, kept, lambda each: _not_copied(each, now))
+    is_watched = bool(settings.BERTH_BACKUP_COPY) and not backup_copies.is_new_place(now=now)
+    in_both = kept if is_watched else ()
+    alone = _watch(Incident.Kind.JOURNAL_NOT_COPIED, in_both, lambda each: _not_copied(each, now))
     return behind + alone
 
 
@@ -99,7 +102,7 @@ def _without_base(instance: Instance, journals: Sequence[Journal], now: datetime
 
 def _not_copied(instance: Instance, now: datetime) -> str:
     """About a second place that has fallen behind the first."""
-    since = reading.uncopied_since(instance) if settings.BERTH_BACKUP_COPY else None
+    since = reading.uncopied_since(instance)
     if since is None or now - since <= COPY_PATIENCE:
         return ""
     return f"what was written to {instance} since {since:%Y-%m-%d %H:%M} UTC is in one place only"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -107,18 +108,21 @@ def replacing(*, chapter: JournalChapter, by: JournalChapter) -> Iterator[None]:
 def replace_pieces(
     *,
     pieces: Sequence[JournalPiece],
+    by: uuid.UUID,
     chapter: JournalChapter,
     written: Mapping[str, Any],
     is_copied: bool,
 ) -> None:
     """One piece in the place of these. To be called within ``replacing``."""
     JournalPiece.objects.create(
+        pk=by,
         journal=pieces[0].journal,
         chapter=chapter,
         names=list(dict.fromkeys(name for each in pieces for name in each.names)),
         written=dict(written),
         size_bytes=written["size"],
         stored_at=pieces[-1].stored_at,
+        until=max((each.until for each in pieces if each.until), default=None),
         is_fetched=True,
         is_copied=is_copied,
     )

@@ -110,6 +110,7 @@ def record_looked(
 def record_stored(
     *,
     journal: Journal,
+    piece: uuid.UUID,
     chapter: JournalChapter,
     names: Sequence[str],
     written: Mapping[str, Any],
@@ -117,14 +118,16 @@ def record_stored(
     snapshot: str,
     last_segment: str,
 ) -> None:
-    """These were stored. Raises ``Superseded``: then they count for nothing."""
+    """These were stored as that piece. Raises ``Superseded``: then they count for nothing."""
     with _held(journal) as held:
         JournalPiece.objects.create(
+            pk=piece,
             journal=held,
             chapter=chapter,
             names=list(names),
             written=dict(written),
             size_bytes=written["size"],
+            until=until,
         )
         _take_over(held, until=until, snapshot=snapshot, last_segment=last_segment)
 

@@ -51,7 +51,8 @@ def request_to(*, instance: Instance, at: datetime, actor: Actor) -> Restore:
     """Ask for the instance to be put back to that moment.
 
     Its databases are brought to the moment itself; files and the keys of Redis come from the newest
-    backup before. Raises ``Refused`` where the moment is none of those that can be restored.
+    backup before. All of it is read from the second place where the first was begun anew since.
+    Raises ``Refused`` where the moment is none of those that can be restored.
     """
     told = {"moment": str(at)}
     operation = moves.request(
@@ -63,6 +64,7 @@ def request_to(*, instance: Instance, at: datetime, actor: Actor) -> Restore:
         operation=operation,
         backup=backup,
         target_at=at,
+        is_from_copy=backup.lost_at is not None,
         from_generation=locked.generation,
         to_generation=reading.unused_generation(locked),
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from django.utils import timezone
 
 from hosting.engines.errors import TryLater
 from hosting.engines.memory import MemoryEngine
-from hosting.engines.observed import ContainerState, RunResult
+from hosting.engines.observed import ContainerState
 from hosting.flows import base as flow_base
 from hosting.flows import replay, segments, shipping, stacks
 from hosting.flows.moments import Moment
@@ -32,55 +31,11 @@ from hosting.models import (
 from hosting.services.saving import backups, restores
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
-from tests.hosting.pretended_database import Database, segment
+from tests.hosting.pretended_database import BASE, LABEL, Server, segment
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("answering")]
-LABEL = f"START WAL LOCATION: 0/2000028 (file {segment(2)})\n"
-BASE = tars.tar(
-    tars.file("backup_label", LABEL.encode(), uid=999, gid=999),
-    tars.folder("base", mode=0o700, uid=999),
-    tars.file("base/1", b"rows", uid=999),
-)
-
-
-@dataclass
-class Server(Database):
-    """A database that is asked, copied, and brought forward."""
-
-    generation: str = "1"
-    base: bytes = BASE
-    is_behind: bool = False
-    place: str = "0/0"
-    promoted: int = 0
-    said: list[str] = field(default_factory=list)
-
-    def read(self, instance: str, service: str, command: tuple[str, ...]) -> Iterable[bytes]:
-        match command[0]:
-            case "sh":
-                return self.answer(instance, service, command)
-            case "pg_basebackup":
-                self.at += timedelta(seconds=1)
-                return [self.base] if self.base else self._fail()
-        return [b"a dump"]
-
-    def run(self, instance: str, service: str, command: tuple[str, ...]) -> RunResult:
-        sql = command[-1]
-        self.said.append(sql)
-        if "berth.generation" in sql:
-            return RunResult(0, f"{self.generation}\n")
-        if "clock_timestamp" in sql:
-            return RunResult(0, f"{self.at.timestamp():.6f}\n")
-        if "pg_promote" in sql:
-            self.promoted, self.is_behind = self.promoted + 1, False
-            return RunResult(0, "t\n")
-        if "pg_is_in_recovery" in sql:
-            return RunResult(0, f"{'t' if self.is_behind else 'f'}|{self.place}\n")
-        return RunResult(0, "7\n")
-
-    def _fail(self) -> Iterable[bytes]:
-        raise TryLater("the copy broke off")
 
 
 @pytest.fixture

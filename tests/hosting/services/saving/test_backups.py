@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from hosting.models import Backup, BackupStore, Incident, Instance, Operation
+from hosting.models import Backup, BackupStore, Incident, Instance, Operation, SecondPlace
 from hosting.services import instances
 from hosting.services.saving import backup_copies, backup_stores, backups
 from tenants.errors import Refused
@@ -216,6 +216,7 @@ def test_the_second_place_has_an_alarm_of_its_own(book: Instance, settings: Sett
     made(book, now)
     assert backup_copies.watch(now=now) == 0  # there is no second place
     settings.BERTH_BACKUP_COPY = "/somewhere/else"
+    SecondPlace.objects.create(location="/somewhere/else", since=now - timedelta(hours=27))
     assert backup_copies.watch(now=now) == 1
     assert open_ones.get().summary == "acme/book has no backup in the second place at all"
     assert backup_stores.watch_ages(now=now) == 0
@@ -229,6 +230,20 @@ def test_the_second_place_has_an_alarm_of_its_own(book: Instance, settings: Sett
     settings.BERTH_BACKUP_COPY = ""
     assert backup_copies.watch(now=later) == 0
     assert not open_ones.exists()
+
+
+def test_a_new_second_place_is_given_its_first_night(book: Instance, settings: Settings) -> None:
+    settings.BERTH_BACKUP_MAX_AGE = timedelta(hours=26)
+    now = timezone.now()
+    for place in ("/one", "/other"):
+        settings.BERTH_BACKUP_COPY = place
+        assert backup_copies.watch(now=now) == 0
+        assert backup_copies.watch(now=now + timedelta(hours=26)) == 0
+        now += timedelta(hours=27)
+        assert backup_copies.watch(now=now) == 1
+    BackupStore.objects.create(instance=book, password="of-it", copy_trouble="It is lost.")
+    settings.BERTH_BACKUP_COPY = "/third"
+    assert backup_copies.watch(now=now) == 1  # what is broken is told at once
 
 
 def test_a_young_instance_is_given_its_first_night(book: Instance, settings: Settings) -> None:

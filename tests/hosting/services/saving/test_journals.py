@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from hosting.models import Incident, Instance, JournalChapter, Plan, Restore
+from hosting.models import Incident, Instance, JournalChapter, Plan, Restore, SecondPlace
 from hosting.selectors import journals as reading
 from hosting.selectors.journals import Span
 from hosting.services.saving import backups, journal_alarm, journal_chapters, journals, restores
@@ -240,6 +240,8 @@ def test_one_place_only_is_told(book: Instance, settings: Settings) -> None:
     chapter.pieces.update(stored_at=NOW - journal_alarm.COPY_PATIENCE)
     assert journal_alarm.watch(now=NOW + MINUTE) == 0  # no second place is set
     settings.BERTH_BACKUP_COPY = "/off-site"
+    assert journal_alarm.watch(now=NOW + MINUTE) == 0  # it was set just now
+    SecondPlace.objects.update(since=NOW - 2 * DAY)
     assert journal_alarm.watch(now=NOW) == 0
     assert journal_alarm.watch(now=NOW + MINUTE) == 1
     incident = Incident.objects.get(closed_at=None)
