@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
 )
 
-from hosting.admin import acting, clones, places, restore_tests, restores
+from hosting.admin import acting, clones, downloads, places, restore_tests, restores
 from hosting.admin.backup_filters import AppFilter, InstanceFilter, ProvenFilter, ThereFilter
 from hosting.admin.instance_verbs import BACKUP, OPERATE, RESTORE
 from hosting.admin.tables import NUMBER, Column, Table, beside, link
@@ -87,7 +87,7 @@ class BackupAdmin(ReadOnlyAdmin[Backup]):
         return super().change_view(request, object_id, form_url, {**page, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
-        """With keeping, letting go, testing, restoring, and making a new instance."""
+        """With keeping, letting go, testing, restoring, taking out, and making a new instance."""
         view = self.admin_site.admin_view
         return [
             path("<uuid:pk>/keep/", view(self.keep), name="hosting_backup_keep"),
@@ -95,6 +95,7 @@ class BackupAdmin(ReadOnlyAdmin[Backup]):
             path("<uuid:pk>/test/", view(restore_tests.test_now), name="hosting_backup_test"),
             path("<uuid:pk>/restore/", view(restores.restore), name="hosting_backup_restore"),
             path("<uuid:pk>/clone/", view(clones.clone), name="hosting_backup_clone"),
+            path("<uuid:pk>/download/", view(downloads.download), name="hosting_backup_download"),
             *super().get_urls(),
         ]
 
@@ -199,6 +200,7 @@ def _page(backup: Backup, request: HttpRequest) -> dict[str, Any]:
         "may_change": may and backup.is_good,
         "may_restore": is_there and backup.is_good and request.user.has_perm(RESTORE),
         "may_clone": backup.is_good and clones.may(request),
+        "may_download": backup.is_good and downloads.may(request),
         "may_test": restore_tests.may_test(backup, request),
         "facts": _facts(backup, request),
         "tables": [("What it holds", streams), *(each for each in others if each[1] is not None)],

@@ -14,11 +14,12 @@ from hosting.services import instances, moves
 from hosting.services.saving import backups
 from hosting.services.working import operations
 
-START, OPERATE, BACKUP, RESTORE, DELETE = (
+START, OPERATE, BACKUP, RESTORE, DOWNLOAD, DELETE = (
     "hosting.start_instance",
     "hosting.operate_instance",
     "hosting.make_backup",
     "hosting.restore_backup",
+    "hosting.download_backup",
     "hosting.delete_instance",
 )
 

@@ -154,7 +154,10 @@ class Backup(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
-        permissions = (("make_backup", "Can have backups made, and keep them"),)
+        permissions = (
+            ("make_backup", "Can have backups made, and keep them"),
+            ("download_backup", "Can take backups out, with every secret in them"),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(verified_at=None)

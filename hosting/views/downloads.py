@@ -13,7 +13,6 @@ from hosting.engines.errors import EngineError, TryLater
 from hosting.flows import portable
 from hosting.models import Backup
 from hosting.selectors import backups as reading
-from hosting.services.saving import backups
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view
@@ -31,23 +30,13 @@ def backup(request: ClientRequest, name: str, backup_id: uuid.UUID) -> HttpRespo
     """
     backup = _get(request, name, backup_id)
     try:
-        archive = portable.archive(backup)
-        place = "the second place" if archive.source.is_second else ""
-        backups.record_downloaded(backup=backup, actor=request.actor, read_from=place)
+        archive = portable.take_out(backup, actor=request.actor)
     except Refused as refusal:
         return _none(request, backup, refusal.message, status=409)
     except EngineError as error:
         logger.warning("the backup %s could not be downloaded: %s", backup.pk, error)
         return _none(request, backup, _sentence(error), status=503)
-    return StreamingHttpResponse(
-        archive.chunks(),
-        headers={
-            "Content-Type": "application/x-tar",
-            "Content-Length": str(archive.size),
-            "Content-Disposition": f'attachment; filename="{archive.name}.tar"',
-            "X-Accel-Buffering": "no",  # else nginx would keep it on its disk
-        },
-    )
+    return StreamingHttpResponse(archive.chunks(), headers=archive.headers)
 
 
 def _get(request: ClientRequest, name: str, backup_id: uuid.UUID) -> Backup:

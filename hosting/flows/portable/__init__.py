@@ -29,6 +29,7 @@ from hosting.flows.sources import Source
 from hosting.models import Backup
 from hosting.selectors import backups as reading
 from hosting.services.saving import backups
+from tenants.services.actors import Actor
 
 FORMAT = 1  # of the manifest, that this can read
 SUMS = "SHA256SUMS"
@@ -49,6 +50,16 @@ class Archive:
         """Of the whole tar, in bytes."""
         return tar.size(self.name, self.files)
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the answer that sends it."""
+        return {
+            "Content-Type": "application/x-tar",
+            "Content-Length": str(self.size),
+            "Content-Disposition": f'attachment; filename="{self.name}.tar"',
+            "X-Accel-Buffering": "no",  # else nginx would keep it on its disk
+        }
+
     def chunks(self) -> Iterator[bytes]:
         """The tar, in pieces. May be closed early.
 
@@ -64,6 +75,17 @@ class Archive:
         except EngineError as error:
             _tell(self.source, error)
             raise
+
+
+def take_out(backup: Backup, *, actor: Actor, reason: str = "") -> Archive:
+    """The archive for that person, who is written down before the first byte.
+
+    Raises as ``archive`` does.
+    """
+    found = archive(backup)
+    place = "the second place" if found.source.is_second else ""
+    backups.record_downloaded(backup=backup, actor=actor, read_from=place, reason=reason)
+    return found
 
 
 def archive(backup: Backup) -> Archive:

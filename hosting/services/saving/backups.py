@@ -297,11 +297,12 @@ def refuse_download(*, backup: Backup) -> None:
 
 
 @transaction.atomic
-def record_downloaded(*, backup: Backup, actor: Actor, read_from: str = "") -> None:
+def record_downloaded(
+    *, backup: Backup, actor: Actor, read_from: str = "", reason: str = ""
+) -> None:
     """Someone takes it out, with every secret in it: to be called before the first byte.
 
-    ``read_from`` names the place where that is not the usual one.
-
+    ``read_from`` names the place where that is not the usual one, ``reason`` is that of staff.
     Raises ``Refused`` as ``refuse_download`` does.
     """
     refuse_download(backup=Backup.objects.select_related("operation").get(pk=backup.pk))
@@ -311,5 +312,6 @@ def record_downloaded(*, backup: Backup, actor: Actor, read_from: str = "") -> N
         client=backup.instance.client,
         obj=backup.instance,
         after={"backup": str(backup.pk), "taken_at": str(backup.taken_at)}
-        | ({"read_from": read_from} if read_from else {}),
+        | ({"read_from": read_from} if read_from else {})
+        | ({"reason": reason} if reason else {}),
     )
