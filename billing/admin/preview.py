@@ -51,6 +51,10 @@ def _amount(row: Expected) -> str:
     return "–" if row.problem else money(row.net, row.currency)
 
 
+def _downtime(row: Expected) -> str:
+    return money(row.downtime, row.currency) if row.downtime else ""
+
+
 def _problem(row: Expected) -> SafeString | str:
     return badge(row.problem, "warn") if row.problem else ""
 
@@ -62,5 +66,6 @@ _COLUMNS = (
     Column("From", lambda row: row.days.first),
     Column("To", lambda row: row.days.end - timedelta(days=1)),
     Column("Net so far", _amount, NUMBER),
+    Column("Back for downtime", _downtime, NUMBER),
     Column("Problem", _problem),
 )

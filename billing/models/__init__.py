@@ -3,6 +3,7 @@
 from billing.models.bookkeeping import Bookkeeping, DebtorAccount, VatAccount
 from billing.models.cost import ModelCost
 from billing.models.discount import Coupon, CreditEntry, Discount
+from billing.models.downtime import DowntimeCredit
 from billing.models.dunning import (
     DunningGrace,
     DunningPolicy,
@@ -28,6 +29,7 @@ __all__ = [
     "CreditEntry",
     "DebtorAccount",
     "Discount",
+    "DowntimeCredit",
     "DunningGrace",
     "DunningPolicy",
     "DunningStep",

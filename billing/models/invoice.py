@@ -93,7 +93,7 @@ class Invoice(models.Model):
         indexes = (
             models.Index(fields=("client", "-drafted_at"), name="invoice_by_client"),
             models.Index(
-                fields=("issue_after",),
+                fields=("client", "issue_after"),
                 condition=models.Q(state="draft"),
                 name="invoice_to_be_issued",
             ),
@@ -159,6 +159,7 @@ class InvoiceLine(models.Model):
         SETUP = "setup", "Setup"
         USAGE = "usage", "Usage"
         ADJUSTMENT = "adjustment", "Late usage"
+        DOWNTIME = "downtime", "Credit for downtime"
         DISCOUNT = "discount", "Discount"
         CREDIT = "credit", "Credit"
 

@@ -15,7 +15,8 @@ from billing import currencies
 from billing.models import InvoiceLine
 from billing.services import periods, pricing
 from hosting.models import UsageEvent, UsageSum
-from hosting.selectors import usage_stretches
+from hosting.selectors import availability, usage_stretches
+from hosting.selectors.health import Stretch
 from tenants.errors import Refused
 
 
@@ -90,6 +91,43 @@ def explain(line: InvoiceLine) -> Explained:
             exponent=currencies.exponent(line.invoice.currency),
         ),
         days=list(_days(instance, line)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A credit for downtime: what it was a share of, and what is known of its month now."""
+
+    line: InvoiceLine
+    percent: Decimal
+    charged: Decimal
+    down_seconds: int
+    known_seconds: int
+    again: Decimal
+    now: Stretch
+
+    @property
+    def fits(self) -> bool:
+        """Whether the line is that share of what was charged."""
+        return self.line.net == -self.again
+
+
+def explain_downtime(line: InvoiceLine) -> Given:
+    """What a credit for downtime was computed from. ``Refused`` for a line of anything else."""
+    if line.kind != InvoiceLine.Kind.DOWNTIME or line.subscription is None:
+        raise Refused("Only a credit for downtime can be explained so.")
+    basis = line.basis
+    percent, charged = Decimal(basis["percent"]), Decimal(basis["charged"])
+    exponent = currencies.exponent(line.invoice.currency)
+    month = date.fromisoformat(basis["month"])
+    return Given(
+        line=line,
+        percent=percent,
+        charged=charged,
+        down_seconds=basis["down_seconds"],
+        known_seconds=basis["known_seconds"],
+        again=currencies.divided(charged, percent, Decimal(100), exponent),
+        now=availability.of_month(line.subscription.instance, month=month).stretch,
     )
 
 

@@ -21,6 +21,7 @@ from billing.models import (
 )
 from billing.services import (
     discounts,
+    downtime_credits,
     gathering,
     late_usage,
     line_rows,
@@ -34,6 +35,7 @@ from billing.services import (
 from billing.services.gathering import Wanted
 from billing.services.issued_rows import mark_issued
 from billing.services.line_rows import Charged
+from hosting.selectors import availability
 from tenants.errors import Refused
 
 
@@ -60,6 +62,11 @@ class Work:
         self.discounts = discounts.of({each.pk for each in self._subscriptions()})
         currencies_ = {pk: profile.currency for pk, profile in clients.items()}
         self.late, self.looked_at = late_usage.of_clients(currencies_, seller=seller, now=now)
+        self.last = {draft.client_id: draft.pk for draft in drafts}
+        since = (now - downtime_credits.LOOKS_BACK).date()
+        self.down = availability.months_with_downtime(clients.keys(), since=since)
+        self.parts: dict[uuid.UUID, list[downtime_credits.Part]] = defaultdict(list)
+        self.given: list[tuple[downtime_credits.Due, Invoice]] = []
         self.spent: set[Discount] = set()
         self.told_late: set[uuid.UUID] = set()
         self.left_over: set[uuid.UUID] = set()  # periods that are looked at the next time as well
@@ -119,6 +126,8 @@ class Work:
             draft.series, draft.sequence = series, number
         mark_issued(drafts)
         settlements.open_for(drafts, now=self.now)
+        issued_ = {draft.pk for draft in drafts}
+        downtime_credits.note([each for each in self.given if each[1].pk in issued_], now=self.now)
 
     def _charged(self, draft: Invoice, profile: BillingProfile) -> list[Charged]:
         """Plan and usage with discounts, and once what was reported late."""
@@ -130,13 +139,34 @@ class Work:
             own = self.discounts.get(wanted.subscription.pk, ())
             off = discounts.lines(own, answer, days=wanted.billed, exponent=exponent)
             last = wanted.billed.end - timedelta(days=1)
-            charged += [
-                Charged(item, wanted.subscription, period, last) for item in (*answer, *off)
-            ]
+            own_items = [*answer, *off]
+            part = downtime_credits.Part(wanted.subscription, wanted.billed, own_items, period)
+            self.parts[draft.client_id].append(part)
+            charged += [Charged(item, wanted.subscription, period, last) for item in own_items]
         if draft.client_id not in self.told_late:
             self.told_late.add(draft.client_id)
             charged += self._late(draft, charged, profile)
+        if self.last[draft.client_id] == draft.pk:
+            charged += self._downtime(draft, charged, profile)
         return charged
+
+    def _downtime(
+        self, draft: Invoice, charged: Sequence[Charged], profile: BillingProfile
+    ) -> list[Charged]:
+        """What fits without leaving a VAT rate with less than nothing; the rest waits, whole."""
+        rest: dict[object, Decimal] = defaultdict(Decimal)
+        for each in charged:
+            rest[self._decide(each, profile)] += each.item.net
+        found = []
+        parts, months = self.parts[draft.client_id], self.down.get(draft.client_id, ())
+        for due in downtime_credits.of_client(profile, months, parts, now=self.now):
+            line = due.charged()
+            tax = self._decide(line, profile)
+            if rest[tax] + line.item.net >= 0:
+                rest[tax] += line.item.net
+                found.append(line)
+                self.given.append((due, draft))
+        return found
 
     def _late(
         self, draft: Invoice, charged: Sequence[Charged], profile: BillingProfile

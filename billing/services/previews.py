@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from django.db.models import Min
 
 from billing import currencies
 from billing.models import BillingProfile, Seller, Subscription
-from billing.services import discounts, gathering, subscriptions
+from billing.services import discounts, downtime_credits, gathering, subscriptions
+from billing.services.downtime_credits import Part
 from billing.services.gathering import Wanted
 from billing.services.periods import Days
+from hosting.selectors import availability
 from tenants.errors import Refused
 from tenants.models import Client
 
@@ -24,13 +27,17 @@ AT_MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a subscription's next period comes to so far, without VAT and late usage, or why not."""
+    """What a subscription's next period comes to so far, without VAT and late usage, or why not.
+
+    ``downtime`` is what of it is given back for months in which it was down; ``net`` is less that.
+    """
 
     subscription: Subscription
     days: Days
     net: Decimal
     currency: str
     problem: str
+    downtime: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +77,57 @@ def of_client(client: Client) -> Sequence[Expected]:
 
 
 def _expected(chosen: Sequence[Subscription], seller: Seller) -> list[Expected]:
-    profiles = BillingProfile.objects.filter(client__in=[each.client_id for each in chosen])
-    money = dict(profiles.values_list("client", "currency"))
+    rows = BillingProfile.objects.filter(client__in=[each.client_id for each in chosen])
+    profiles = {each.client_id: each for each in rows.select_related("client")}
     wanted = [
         Wanted(
             each,
             subscriptions.next_days(each),
             subscriptions.whole_period(each),
-            money[each.client_id],
+            profiles[each.client_id].currency,
         )
         for each in chosen
     ]
     found = discounts.of({each.pk for each in chosen})
     answers = gathering.items(wanted, seller=seller)
-    return [_one(each, answer, found) for each, answer in zip(wanted, answers, strict=True)]
+    parts = [_part(each, answer, found) for each, answer in zip(wanted, answers, strict=True)]
+    given = _downtime(profiles, [each for each in parts if isinstance(each, Part)])
+    return [
+        _one(each, part, given[each.subscription.pk])
+        for each, part in zip(wanted, parts, strict=True)
+    ]
 
 
-def _one(wanted: Wanted, answer: gathering.Answer, found: discounts.Found) -> Expected:
-    net, problem = Decimal(0), ""
+def _part(wanted: Wanted, answer: gathering.Answer, found: discounts.Found) -> Part | Refused:
     if isinstance(answer, Refused):
-        problem = answer.message
-    else:
-        exponent = currencies.exponent(wanted.currency)
-        own = found.get(wanted.subscription.pk, ())
-        off = discounts.lines(own, answer, days=wanted.billed, exponent=exponent)
-        net = sum((item.net for item in (*answer, *off)), Decimal(0))
-    return Expected(wanted.subscription, wanted.billed, net, wanted.currency, problem)
+        return answer
+    exponent = currencies.exponent(wanted.currency)
+    own = found.get(wanted.subscription.pk, ())
+    off = discounts.lines(own, answer, days=wanted.billed, exponent=exponent)
+    return Part(wanted.subscription, wanted.billed, [*answer, *off])
+
+
+def _downtime(
+    profiles: Mapping[uuid.UUID, BillingProfile], parts: Sequence[Part]
+) -> Mapping[uuid.UUID, Decimal]:
+    """What is given back of each subscription's months for downtime, as known by now."""
+    given: dict[uuid.UUID, Decimal] = defaultdict(Decimal)
+    moments = [each.subscription.next_billing_at for each in parts]
+    if not parts:
+        return given
+    now = max(each for each in moments if each is not None)
+    since = (now - downtime_credits.LOOKS_BACK).date()
+    down = availability.months_with_downtime(profiles.keys(), since=since)
+    for client, months in down.items():
+        own = [each for each in parts if each.subscription.client_id == client]
+        for due in downtime_credits.of_client(profiles[client], months, own, now=now):
+            given[due.subscription.pk] -= due.item.net
+    return given
+
+
+def _one(wanted: Wanted, part: Part | Refused, downtime: Decimal) -> Expected:
+    common = wanted.subscription, wanted.billed
+    if isinstance(part, Refused):
+        return Expected(*common, Decimal(0), wanted.currency, part.message)
+    net = sum((item.net for item in part.items), Decimal(0)) - downtime
+    return Expected(*common, net, wanted.currency, "", downtime)

@@ -159,6 +159,11 @@ def taken_off(name: str, amount: Decimal, days: Days) -> Item:
     return Item("discount", name, -ONE, "C62", amount, ONE, -amount, days)
 
 
+def downtime(name: str, amount: Decimal, month: Days, **more: Any) -> Item:
+    """What is given back of a month's price because the instance was down."""
+    return Item("downtime", name, -ONE, "C62", amount, ONE, -amount, month, **more)
+
+
 def adjustment(name: str, amount: Decimal, days: Days, **more: Any) -> Item:
     """What came out later than it was billed: more or, where the amount is negative, less."""
     sign = ONE if amount > 0 else -ONE

@@ -7,14 +7,15 @@ time that nobody looked at. Billing takes :func:`credits_of` and applies it to w
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 from django.conf import settings
 
-from hosting.models import Instance
+from hosting.models import HealthDay, Instance
 from hosting.models.sla import Tier, tiers_of
 from hosting.selectors import health
 from hosting.selectors.health import Stretch
@@ -79,6 +80,20 @@ def credits_of(client: Client, *, month: date) -> list[Availability]:
     )
     known = health.over_of(instances, since=first, until=after)
     return [_availability(each, first, known[each.pk]) for each in instances if each.pk in known]
+
+
+def months_with_downtime(
+    clients: Collection[uuid.UUID], *, since: date
+) -> Mapping[uuid.UUID, Sequence[date]]:
+    """The months in which an instance of theirs was down at all, by client. One query."""
+    down = HealthDay.objects.filter(
+        instance__client__in=clients, day__gte=since.replace(day=1), down_seconds__gt=0
+    )
+    days = down.values_list("instance__client", "day").distinct().order_by()
+    found: dict[uuid.UUID, set[date]] = defaultdict(set)
+    for client, day in days:
+        found[client].add(day.replace(day=1))
+    return {client: sorted(months) for client, months in found.items()}
 
 
 def _availability(instance: Instance, first: date, stretch: Stretch) -> Availability:

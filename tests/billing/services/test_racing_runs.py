@@ -7,14 +7,23 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import date
 
 import pytest
 from django.db import connection
 from django.db.models import Count, QuerySet
 
-from billing.models import BillingPeriod, Invoice, NumberSeries, Price, Settlement, Subscription
+from billing.models import (
+    BillingPeriod,
+    DowntimeCredit,
+    Invoice,
+    NumberSeries,
+    Price,
+    Settlement,
+    Subscription,
+)
 from billing.services import runs, subscriptions
-from hosting.models import Instance, Plan, Server
+from hosting.models import HealthDay, Instance, Plan, Server
 from tenants.models import Client
 from tests.billing import money
 from tests.billing.money import at
@@ -35,6 +44,8 @@ def test_racing_runs_that_are_killed_leave_no_gap_and_bill_no_period_twice(
     money.run_since(first, "2026-01-01")
     for number in range(CLIENTS - 1):
         _another(first, number)
+    Plan.objects.update(sla_tiers=[[99.0, 25]])
+    _be_down()
     subscriptions.follow(now=at("2026-04-01"))
     connection.close()  # the processes open their own
     processes = [FORK.Process(target=_bill) for _ in range(RUNS)]
@@ -61,6 +72,24 @@ def _another(instance: Instance, number: int) -> None:
     copy = Instance.objects.get(pk=instance.pk)
     copy.pk, copy.client = uuid.uuid4(), client
     copy.save(force_insert=True)
+
+
+def _be_down() -> None:
+    """Each instance for a day of January, of which a quarter of the price is given back."""
+    for instance in Instance.objects.all():
+        HealthDay.objects.create(
+            instance=instance,
+            day=date(2026, 1, 10),
+            zone="Europe/Berlin",
+            checks=100,
+            failures=50,
+            known_seconds=86400,
+            down_seconds=43200,
+            excused_seconds=0,
+            responses=0,
+            ms_sum=0,
+            buckets=[0] * 10,
+        )
 
 
 def _bill() -> None:
@@ -94,7 +123,9 @@ def _is_whole() -> None:
     assert {each["many"] for each in periods.order_by()} == {MONTHS}
     assert periods.order_by().count() == Subscription.objects.count() == CLIENTS
     assert BillingPeriod.objects.values("invoice").distinct().count() == many
+    price = Price.objects.get().amount
     assert set(
         invoices.annotate(many=Count("lines", distinct=True)).values_list("many", "net")
-    ) == {(1, Price.objects.get().amount)}
+    ) == {(1, price), (2, price * 3 / 4)}
+    assert DowntimeCredit.objects.count() == CLIENTS
     assert Settlement.objects.count() == many
