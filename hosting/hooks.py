@@ -149,3 +149,30 @@ def register_fleet_rankings(read: FleetReading, *, permission: str) -> None:
 def fleet_readings() -> Sequence[tuple[str, FleetReading]]:
     """All that are registered, each with the permission for it."""
     return tuple(_fleet_readings)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPanel:
+    """A part of the fleet's page that asks for itself, so that the rest need not wait for it.
+
+    ``address`` is the name of a page of the admin, ``permission`` what staff need to see it.
+    """
+
+    slug: str
+    title: str
+    address: str
+    permission: str
+
+
+_fleet_panels: list[FleetPanel] = []
+
+
+def register_fleet_panel(panel: FleetPanel) -> None:
+    """Show the part on the fleet's page, after the rest."""
+    if panel not in _fleet_panels:
+        _fleet_panels.append(panel)
+
+
+def fleet_panels() -> Sequence[FleetPanel]:
+    """All that are registered, in that order."""
+    return tuple(_fleet_panels)

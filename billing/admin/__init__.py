@@ -12,6 +12,7 @@ from billing.admin import (
     prices,
     rates,
     runs,
+    server_costs,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "prices",
     "rates",
     "runs",
+    "server_costs",
 ]

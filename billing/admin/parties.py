@@ -22,6 +22,7 @@ ADDRESS = (
 )
 RULES = (
     *("bills_from", "payment_days", "grace_hours", "charges_suspended"),
+    "bears_model_costs",
     *("invoice_series", "credit_series", "timezone"),
 )
 REGISTERS = ("tax_number", "registration", "contact", "phone", "iban", "bic")

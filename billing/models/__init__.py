@@ -18,6 +18,7 @@ from billing.models.payment import Payment, Settlement
 from billing.models.price import Interval, Price
 from billing.models.rate import PlanBudget, Rate
 from billing.models.run import BillingRun
+from billing.models.server_cost import ServerCost
 from billing.models.subscription import Span, Subscription
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Price",
     "Rate",
     "Seller",
+    "ServerCost",
     "Settlement",
     "Span",
     "Subscription",

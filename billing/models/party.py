@@ -64,6 +64,11 @@ class Seller(Address):
     charges_suspended = models.BooleanField(
         "charge what is suspended", default=False, help_text="Days of suspension cost as others do."
     )
+    bears_model_costs = models.BooleanField(
+        "bears what language models cost",
+        default=False,
+        help_text="Whether the providers send their bills to the company: margins then have them.",
+    )
     invoice_series = models.CharField(max_length=10, default="INV", validators=[SERIES])
     credit_series = models.CharField(max_length=10, default="CN", validators=[SERIES])
 

@@ -8,7 +8,7 @@ from tenants.services.groups import FINANCE, OPERATIONS, SUPPORT, sync_groups
 
 # Least privilege: what is not here, a group may not.
 BILLING = {
-    OPERATIONS: ("view_modelcost",),
+    OPERATIONS: ("view_modelcost", "view_margin"),
     SUPPORT: ("view_modelcost",),
     FINANCE: (
         "view_rate",
@@ -43,6 +43,10 @@ BILLING = {
         "add_billingrun",
         "view_invoice",
         "view_invoiceline",
+        "view_servercost",
+        "add_servercost",
+        "change_servercost",
+        "view_margin",
         "view_invoiceexport",
         "add_invoiceexport",
         "view_bookkeeping",

@@ -55,6 +55,7 @@ class SellerFields(AddressFields, total=False):
     timezone: str
     grace_hours: int
     charges_suspended: bool
+    bears_model_costs: bool
     invoice_series: str
     credit_series: str
 

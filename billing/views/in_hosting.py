@@ -11,7 +11,7 @@ from billing.selectors.costs import Dear
 from billing.views import cost_charts
 from billing.views.money import say
 from hosting import hooks
-from hosting.hooks import Ranked, Ranking, UsageChart, UsagePanel
+from hosting.hooks import FleetPanel, Ranked, Ranking, UsageChart, UsagePanel
 from tenants.permissions import Permission
 
 MOST = 10
@@ -25,6 +25,11 @@ def register() -> None:
     hooks.register_usage_panel(UsagePanel("costs", "Costs", "costs", seeing))
     for slug, title, read in cost_charts.CHARTS:
         hooks.register_usage_chart(UsageChart(slug, title, read, seeing))
+    hooks.register_fleet_panel(
+        FleetPanel(
+            "margin", "Margin last month", "billing_report_margin_panel", "billing.view_margin"
+        )
+    )
     hooks.register_fleet_rankings(dearest, permission="billing.view_modelcost")
 
 

@@ -46,6 +46,9 @@ def view(request: HttpRequest) -> HttpResponse:
             ("Failed executions since yesterday", _table(found.errors, units.COUNT)),
             *_rankings(request, now),
         ],
+        "panels": [
+            panel for panel in hooks.fleet_panels() if request.user.has_perm(panel.permission)
+        ],
         **_incidents(request),
     }
     return TemplateResponse(request, "admin/hosting/fleet.html", context)

@@ -143,6 +143,12 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "billing.view_debtoraccount",
             ),
             ("Seller", "store", "billing_seller_changelist", "billing.view_seller"),
+            (
+                "Server costs",
+                "dns",
+                "billing_servercost_changelist",
+                "billing.view_servercost",
+            ),
             ("Rates", "price_change", "billing_rate_changelist", "billing.view_rate"),
             ("Budgets", "savings", "billing_planbudget_changelist", "billing.view_planbudget"),
             ("Model costs", "payments", "billing_modelcost_changelist", "billing.view_modelcost"),

@@ -31,6 +31,7 @@ _TABS = (
     ("Recurring revenue", "billing_report_mrr", SEEN_BY),
     ("Receivables", "billing_report_receivables", SEEN_BY),
     ("VAT", "billing_report_vat", SEEN_BY),
+    ("Margin", "billing_report_margin", "billing.view_margin"),
 )
 
 
@@ -46,9 +47,9 @@ def zone() -> ZoneInfo:
     return ZoneInfo(seller.timezone if seller else "UTC")
 
 
-def today() -> date:
-    """The day that it is at the seller's."""
-    return timezone.now().astimezone(zone()).date()
+def today(at: ZoneInfo) -> date:
+    """The day that it is there."""
+    return timezone.now().astimezone(at).date()
 
 
 def months_asked_for(request: HttpRequest, *, many: int = 12) -> Months:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -29,11 +30,12 @@ MOST = 500  # invoices of one client on the page
 def view(request: HttpRequest) -> HttpResponse:
     """Client by client; of one of them invoice by invoice."""
     page.see(request)
-    today, zone = page.today(), page.zone()
+    zone = page.zone()
+    today = page.today(zone)
     on = _day_asked_for(request, today)
     client = _client(request)
     if client:
-        return _of_client(request, client, on=on, today=today)
+        return _of_client(request, client, on=on, today=today, zone=zone)
     found = receivables.aged(on=on, today=today, zone=zone)
     if page.is_csv(request):
         head = ("As of", "Client", "Currency", "Invoices", *BUCKETS, "Open")
@@ -55,8 +57,10 @@ def view(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _of_client(request: HttpRequest, client: uuid.UUID, *, on: date, today: date) -> HttpResponse:
-    found = receivables.invoices(on=on, today=today, zone=page.zone(), client=client)
+def _of_client(
+    request: HttpRequest, client: uuid.UUID, *, on: date, today: date, zone: ZoneInfo
+) -> HttpResponse:
+    found = receivables.invoices(on=on, today=today, zone=zone, client=client)
     if page.is_csv(request):
         head = ("As of", "Number", "Client", "Issued on", "Due on", "Currency", "Open")
         rows: list[Row] = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.urls import URLPattern, path
 
-from billing.admin.reports import mrr, receivables, revenue, vat
+from billing.admin.reports import margin, mrr, receivables, revenue, vat
 from billing.models import Invoice
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ _PAGES = (
     ("mrr/", mrr.view, mrr.NAME),
     ("receivables/", receivables.view, receivables.NAME),
     ("vat/", vat.view, vat.NAME),
+    ("margin/", margin.view, margin.NAME),
+    ("margin/panel/", margin.panel, margin.PANEL),
 )
 
 
