@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0010_exports"),
+        ("billing", "0011_downtime_credits"),
         ("hosting", "0020_second_place"),
     ]
 
