@@ -1,6 +1,8 @@
 """The finance side of the admin: prices, invoices, payments, dunning, and language models."""
 
 from billing.admin import (
+    bank_lines,
+    bank_statements,
     bookkeeping,
     budgets,
     costs,
@@ -16,6 +18,8 @@ from billing.admin import (
 )
 
 __all__ = [
+    "bank_lines",
+    "bank_statements",
     "bookkeeping",
     "budgets",
     "costs",

@@ -1,5 +1,6 @@
 """Tables of what it costs: prices, subscriptions, invoices and payments, and of language models."""
 
+from billing.models.bank import BankLine, BankStatement
 from billing.models.bookkeeping import Bookkeeping, DebtorAccount, VatAccount
 from billing.models.cost import ModelCost
 from billing.models.discount import Coupon, CreditEntry, Discount
@@ -22,6 +23,8 @@ from billing.models.server_cost import ServerCost
 from billing.models.subscription import Span, Subscription
 
 __all__ = [
+    "BankLine",
+    "BankStatement",
     "BillingPeriod",
     "BillingProfile",
     "BillingRun",

@@ -92,6 +92,9 @@ class CreditEntry(models.Model):
         GRANTED = "granted", "Granted"
         CREDITED = "credited", "From a credit note"
         APPLIED = "applied", "Paid an invoice"
+        OVERPAID = "overpaid", "Paid too much"
+        RETURNED = "returned", "Taken back from an invoice"
+        PAID_OUT = "paid_out", "Went out again"
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=8, choices=Kind)
@@ -103,6 +106,9 @@ class CreditEntry(models.Model):
     invoice = models.ForeignKey(
         "billing.Invoice", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    line = models.ForeignKey(
+        "billing.BankLine", on_delete=models.PROTECT, null=True, blank=True, related_name="credits"
+    )
     at = models.DateTimeField()
 
     objects: ClassVar[models.Manager[CreditEntry]] = models.Manager()
@@ -112,8 +118,8 @@ class CreditEntry(models.Model):
         verbose_name_plural = "credit entries"
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(kind="applied", amount__lt=0)
-                | (~models.Q(kind="applied") & models.Q(amount__gt=0)),
+                condition=models.Q(kind__in=("applied", "paid_out"), amount__lt=0)
+                | (~models.Q(kind__in=("applied", "paid_out")) & models.Q(amount__gt=0)),
                 name="credit_is_used_up_by_invoices_alone",
             ),
         )

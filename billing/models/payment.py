@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from billing.models.bank import BankLine
 from billing.models.invoice import Invoice
 
 
@@ -64,7 +65,8 @@ class Settlement(models.Model):
 
 
 class Payment(models.Model):
-    """Money that came in for an invoice; negative where it went on to the client's credit.
+    """Money that came in for an invoice; negative where it went on to the client's credit, or out
+    again: a transfer that was returned or booked wrongly, a card payment given back.
 
     A trigger refuses changes.
     """
@@ -73,6 +75,7 @@ class Payment(models.Model):
         TRANSFER = "transfer", "Bank transfer"
         MANUAL = "manual", "Recorded by hand"
         CREDIT = "credit", "The client's credit"
+        STRIPE = "stripe", "Card or online"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
@@ -83,6 +86,9 @@ class Payment(models.Model):
     reference = models.CharField(
         max_length=140, blank=True, help_text="The bank's, by which the same is not taken twice."
     )
+    line = models.ForeignKey(
+        BankLine, on_delete=models.PROTECT, null=True, blank=True, related_name="payments"
+    )
     recorded_at = models.DateTimeField()
 
     objects: ClassVar[models.Manager[Payment]] = models.Manager()
@@ -92,12 +98,13 @@ class Payment(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=("method", "reference"),
-                condition=~models.Q(reference=""),
+                condition=~models.Q(reference="") & models.Q(line=None),
                 name="one_payment_a_reference",
                 violation_error_message="A payment with that reference was recorded already.",
             ),
             models.CheckConstraint(
-                condition=models.Q(amount__gt=0) | models.Q(amount__lt=0, method="credit"),
+                condition=models.Q(amount__gt=0)
+                | (models.Q(amount__lt=0) & ~models.Q(method="manual")),
                 name="payments_come_in",
             ),
         )

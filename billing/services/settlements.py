@@ -28,13 +28,13 @@ def open_for(invoices: Sequence[Invoice], *, now: datetime) -> None:
 
     The caller is in a transaction and holds the clients' billing details locked.
     """
-    balances: dict[uuid.UUID, Decimal] = defaultdict(Decimal)
-    balances.update(_balances({each.client_id for each in invoices}))
+    left: dict[uuid.UUID, Decimal] = defaultdict(Decimal)
+    left.update(balances({each.client_id for each in invoices}))
     rows, payments, entries = [], [], []
     for invoice in invoices:
-        used = max(min(balances[invoice.client_id], invoice.total), Decimal(0))
+        used = max(min(left[invoice.client_id], invoice.total), Decimal(0))
         if used:
-            balances[invoice.client_id] -= used
+            left[invoice.client_id] -= used
             payments.append(_from_credit(invoice, used, now))
             entries.append(_entry(invoice, CreditEntry.Kind.APPLIED, -used, now))
         rows.append(
@@ -65,7 +65,7 @@ def record_payment(
 ) -> Payment:
     """Note that money came in for an invoice. ``Refused`` with the field where that can't be."""
     lock_client(invoice.client_id)
-    settlement = _settlement(invoice)
+    settlement = locked(invoice)
     if currency != invoice.currency:
         raise Refused(f"The invoice is in {invoice.currency}.", field="currency")
     if amount <= 0 or currencies.rounded(amount, currencies.exponent(currency)) != amount:
@@ -149,14 +149,16 @@ def lock_client(client_id: uuid.UUID) -> BillingProfile:
     return profile
 
 
-def _settlement(invoice: Invoice) -> Settlement:
+def locked(invoice: Invoice) -> Settlement:
+    """How an issued invoice stands, locked; the client's billing details are locked already."""
     found = Settlement.objects.select_for_update().filter(invoice=invoice.pk).first()
     if found is None:
         raise Refused("Only an invoice that was issued can be paid.")
     return found
 
 
-def _balances(clients: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Decimal]:
+def balances(clients: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Decimal]:
+    """What credit clients have; one without any movement is left out."""
     sums = CreditEntry.objects.filter(client__in=clients).values_list("client")
     return dict(sums.annotate(Sum("amount")).order_by())
 

@@ -83,6 +83,13 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "billing.view_invoiceexport",
             ),
             ("Payments", "account_balance", "billing_payment_changelist", "billing.view_payment"),
+            ("Bank lines", "list_alt", "billing_bankline_changelist", "billing.view_bankline"),
+            (
+                "Statements",
+                "upload_file",
+                "billing_bankstatement_changelist",
+                "billing.view_bankstatement",
+            ),
             (
                 "Subscriptions",
                 "autorenew",

@@ -1,0 +1,79 @@
+"""Statements as tables: what is read, and what is refused, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from billing.bank import table
+from billing.bank.entries import Unreadable
+from billing.bank.table import Layout
+from tests.billing.bank.samples import ACCOUNT, PAYER
+
+GERMAN = Layout(account=ACCOUNT, currency="EUR")
+HEAD = "Buchungstag;Zahlungsbeteiligter;IBAN;Verwendungszweck;Betrag;Währung\r\n"
+ROW = '10.02.2026;Müller & Söhne;DE89 3704 0044 0532 0130 00;"INV-000001; danke";1.235,70;EUR\r\n'
+BOTH = (HEAD + ROW).encode()
+
+
+def test_a_german_bank_is_read_without_a_word() -> None:
+    (found,) = table.read(BOTH, GERMAN)
+    assert (found.account, found.booked_on) == (ACCOUNT, date(2026, 2, 10))
+    assert (found.amount, found.currency) == (Decimal("1235.70"), "EUR")
+    assert (found.name, found.iban) == ("Müller & Söhne", PAYER)
+    assert found.text == "INV-000001; danke"
+
+
+def test_an_old_encoding_is_read_where_it_is_chosen() -> None:
+    content = (HEAD + ROW).encode("cp1252")
+    assert table.read(content, replace(GERMAN, encoding="cp1252"))[0].name == "Müller & Söhne"
+
+
+def test_columns_can_be_named() -> None:
+    layout = Layout(
+        account=ACCOUNT,
+        currency="USD",
+        delimiter=",",
+        has_comma=False,
+        dates="mdy",
+        columns={"booked_on": "When", "amount": "How much", "text": "What for"},
+    )
+    content = b'When,How much,What for\n02/10/2026,"-1,234.5",INV-000001\n'
+    (found,) = table.read(content, layout)
+    assert (found.amount, found.currency, found.text) == (Decimal("-1234.5"), "USD", "INV-000001")
+
+
+def test_rows_that_are_alike_stay_two_and_are_known_again() -> None:
+    first, second = table.read((HEAD + ROW + ROW).encode(), GERMAN)
+    assert first.key != second.key
+    assert [each.key for each in table.read(BOTH, GERMAN)] == [first.key]
+
+
+@pytest.mark.parametrize(
+    ("content", "layout", "field", "words"),
+    [
+        ((HEAD + ROW).encode("cp1252"), GERMAN, "encoding", "not in UTF-8"),
+        (BOTH, replace(GERMAN, encoding="cp1252"), "encoding", "is in UTF-8"),
+        ((HEAD + ROW).encode("utf-16"), GERMAN, "file", "in UTF-16"),
+        (b"", GERMAN, "file", "empty"),
+        (b"\n\n", GERMAN, "file", "empty"),
+        (BOTH, replace(GERMAN, delimiter=","), "booked_on", "has the day"),
+        (BOTH, replace(GERMAN, columns={"text": "X"}), "text", "called “X”"),
+        (BOTH, replace(GERMAN, has_comma=False), "has_comma", "Row 2: “1.235,70”"),
+        (BOTH, replace(GERMAN, dates="ymd"), "dates", "like 2026-01-31"),
+        ((HEAD + "10.02.2026;x\r\n").encode(), GERMAN, "file", "Row 2 has 2 columns"),
+        ((HEAD + ROW.replace("EUR", "€")).encode(), GERMAN, "currency", "“€” is no currency"),
+        (b"Betrag;Betrag;Datum\n", GERMAN, "amount", "Two columns are called “Betrag”"),
+        ((HEAD + ROW[:-3] + ';"x').encode(), GERMAN, "file", "no table"),
+        ((HEAD + ROW.replace("1.235,70", "=1+1")).encode(), GERMAN, "has_comma", "no amount"),
+    ],
+)
+def test_what_can_not_be_read_is_refused_at_its_field(
+    content: bytes, layout: Layout, field: str, words: str
+) -> None:
+    with pytest.raises(Unreadable, match=words) as caught:
+        table.read(content, layout)
+    assert caught.value.field == field
