@@ -52,7 +52,7 @@ Answer = list[Item] | Refused
 def items(wanted: Sequence[Wanted], *, seller: Seller) -> list[Answer]:
     """The lines of each of the wanted, or why there can be none yet, in the given order."""
     read = _Reader(wanted, seller)
-    parts = [read.parts(each) for each in wanted]
+    parts = _without_unchargeable(wanted, [read.parts(each) for each in wanted])
     usages = iter(_usage(wanted, parts))
     titles = _titles(wanted, parts)
     found: list[Answer] = []
@@ -147,6 +147,23 @@ def terms_of(price: Price) -> Terms:
         trial_days=price.trial_days,
         charges={str(each["meter"]): pricing.charge_of(each) for each in price.charges},
     )
+
+
+def _without_unchargeable(
+    wanted: Sequence[Wanted], parts: Sequence[_Parts | Refused]
+) -> Sequence[_Parts | Refused]:
+    """Whose price charges a meter that its app holds as a level waits, and nobody else."""
+    charged: dict[uuid.UUID, set[str]] = defaultdict(set)
+    for each, part in zip(wanted, parts, strict=True):
+        for stretch in () if isinstance(part, Refused) else part.stretches:
+            charged[each.subscription.instance_id] |= stretch.terms.charges.keys()
+    problems = usage_stretches.unchargeable(charged)
+    return [
+        Refused(problems[each.subscription.instance_id])
+        if each.subscription.instance_id in problems
+        else part
+        for each, part in zip(wanted, parts, strict=True)
+    ]
 
 
 def _usage(

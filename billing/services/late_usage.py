@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from billing.models import BillingPeriod, Invoice, InvoiceLine, Seller
 from billing.services import gathering, statement
@@ -57,6 +57,12 @@ def of_clients(
 
 
 def _candidates(clients: Collection[uuid.UUID], now: datetime) -> Sequence[BillingPeriod]:
+    """Those of the clients, in order."""
+    found = candidates(now=now).filter(subscription__client__in=clients)
+    return list(found.select_related("subscription").order_by("ends_at", "pk"))
+
+
+def candidates(*, now: datetime) -> QuerySet[BillingPeriod]:
     """Billed periods whose usage was summed up anew since."""
     newer = UsageSum.objects.filter(
         instance=OuterRef("subscription__instance"),
@@ -66,13 +72,7 @@ def _candidates(clients: Collection[uuid.UUID], now: datetime) -> Sequence[Billi
         computed_at__gte=OuterRef("rated_at") - OVERLAP,
     )
     settled = Q(invoice=None) | Q(invoice__state=Invoice.State.ISSUED)
-    return list(
-        BillingPeriod.objects.filter(
-            Exists(newer), settled, subscription__client__in=clients, ends_at__gte=now - LOOKS_BACK
-        )
-        .select_related("subscription")
-        .order_by("ends_at", "pk")
-    )
+    return BillingPeriod.objects.filter(Exists(newer), settled, ends_at__gte=now - LOOKS_BACK)
 
 
 def _billed(candidates: Sequence[BillingPeriod]) -> Billed:

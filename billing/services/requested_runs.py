@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from billing.models import BillingRun, Seller
-from billing.services import leases, runs, subscriptions
+from billing.services import last_invoices, leases, runs, subscriptions
 from billing.services.leases import Keep, Lost
 from hosting.services.working import doorbell
 from tenants.errors import Refused
@@ -69,6 +69,7 @@ def _work(run: BillingRun, now: datetime, keep: Keep) -> None:
     if run.fence == 1:
         run.began_at = now
     subscriptions.follow(now=now)
+    last_invoices.draft(now=now, seller=seller)
     run.remaining = runs.remaining(now=now)
     keep("began_at", "remaining")
     runs.work(run=run, seller=seller, now=now, keep=keep)

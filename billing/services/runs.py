@@ -15,7 +15,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from billing.models import BillingRun, Invoice, Seller
-from billing.services import drafting, issuing, refusals, subscriptions
+from billing.services import drafting, issuing, last_invoices, refusals, subscriptions
 from billing.services.leases import Keep
 from tenants.services import audit
 from tenants.services.actors import Actor
@@ -33,6 +33,7 @@ def bill_due(*, now: datetime, at_once: int = drafting.AT_ONCE) -> BillingRun | 
     if seller is None:
         return None
     subscriptions.follow(now=now)
+    last_invoices.draft(now=now, seller=seller)
     if not (drafting.due_clients(now=now).exists() or issuing.due_drafts(now=now).exists()):
         return None
     run = BillingRun.objects.create(began_at=now)

@@ -32,6 +32,9 @@ GROUP BY wanted.place, used.meter
 """
 
 
+_ADD_UP = ("sum", "count", "max")
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Days of an instance by its client's clock: spans, each from a day on and before another."""
@@ -63,6 +66,23 @@ def titles(instances: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Mapping[str, 
     rows = Instance.objects.filter(pk__in=instances).order_by()
     declared = rows.values_list("pk", "definition__berth__meters")
     return {pk: with_own(meters) for pk, meters in declared}
+
+
+def unchargeable(charged: Mapping[uuid.UUID, Collection[str]]) -> Mapping[uuid.UUID, str]:
+    """Why not, for the instances of whose meters one has no total over days. One query or none.
+
+    What is unique on each of two days is not known to be so on both, and a level has no sum.
+    """
+    own = [instance for instance, meters in charged.items() if not BUILT_IN.keys() >= set(meters)]
+    found: dict[uuid.UUID, str] = {}
+    for instance, known in titles(own).items() if own else ():
+        for name in sorted(known.keys() & set(charged[instance])):
+            kind = known[name].aggregation
+            if kind not in _ADD_UP:
+                found[instance] = (
+                    f"The meter {name} is “{kind}” of its values, which can't be charged."
+                )
+    return found
 
 
 def _declared(

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.models import Invoice, InvoiceLine
+from billing.models import Invoice, InvoiceLine, Subscription
 from billing.services import explaining, runs
 from hosting.models import Instance, Plan, Server
 from hosting.services.measuring import usage_events, usage_sums
@@ -244,3 +244,72 @@ def test_a_billing_of_many_asks_as_often_as_one_of_a_few(
         asked.append(len(queries))
     assert newest().lines.count() == 9
     assert asked[1] == asked[2]
+
+
+def test_usage_reported_after_the_last_invoice_makes_one_more(
+    book: Instance, report: Report
+) -> None:
+    report(1100, "2026-01-05")
+    money.end(book, "2026-01-10 12:00")
+    bill("2026-01-11")
+    # Of 10 of 31 days 323 are included.
+    assert usage_of(newest()) == [("usage", "500", "10.00"), ("usage", "277", "2.77")]
+    report(100, "2026-01-07", told="2026-02-20")
+    bill("2026-02-21")
+    last = newest()
+    assert money.lines(last) == [("adjustment", "1", "1.00")]
+    assert last.lines.get().name == "Executions from 2026-01-01 to 2026-01-10, reported late"
+    bill("2026-02-22")
+    bill("2026-03-01")
+    assert newest() == last
+
+
+def test_a_last_draft_waits_for_more_of_it(book: Instance, report: Report) -> None:
+    money.set_seller(grace_hours=24)
+    money.end(book, "2026-01-10 12:00")
+    bill("2026-01-11")
+    bill("2026-01-12 01:00")
+    report(400, "2026-01-07", told="2026-02-20")
+    bill("2026-02-20 12:00")
+    report(23, "2026-01-08", told="2026-02-20 18:00")
+    bill("2026-02-21 13:00")
+    assert newest().net == Decimal("2.00")
+    assert not Invoice.objects.filter(state="draft").exists()
+
+
+def test_what_is_taken_back_after_the_last_invoice_makes_none(
+    book: Instance, report: Report, make_plan: Callable[[str], Plan]
+) -> None:
+    plan = make_plan("volume")
+    charge = {"meter": "executions", "model": "volume", "tiers": [[100, "1.00"], [None, "0.10"]]}
+    money.set_price(plan, "30.00", charges=[charge])
+    Instance.objects.update(plan=plan)
+    report(100, "2026-01-05")
+    money.end(book, "2026-01-10 12:00")
+    bill("2026-01-11")
+    report(1, "2026-01-06", told="2026-02-10")
+    bill("2026-02-11")
+    assert Invoice.objects.count() == 1
+
+
+def test_a_meter_that_holds_a_level_keeps_its_client_waiting_and_nobody_else(
+    book: Instance,
+    order: Callable[..., Instance],
+    other_client: Client,
+    make_plan: Callable[[str], Plan],
+) -> None:
+    plan = make_plan("levels")
+    money.set_price(plan, "30.00", charges=[{"meter": "queue", "tiers": [[None, "1"]]}])
+    money.set_details(other_client)
+    other = money.run_since(order("other", client=other_client), "2026-01-01")
+    definition = dict(other.definition)
+    definition["berth"] = {
+        **definition.get("berth", {}),
+        "meters": {"queue": {"title": "Queue", "unit": "jobs", "aggregation": "latest"}},
+    }
+    Instance.objects.filter(pk=other.pk).update(plan=plan, definition=definition)
+    bill("2026-02-01")
+    assert newest().client == book.client
+    assert Invoice.objects.count() == 1
+    problem = Subscription.objects.get(instance=other).problem
+    assert problem == "The meter queue is “latest” of its values, which can't be charged."
