@@ -12,6 +12,7 @@ from billing.services import (
     dunning_letters,
     exports,
     invoice_files,
+    invoice_mails,
     requested_runs,
     runs,
     vat_checks,
@@ -21,6 +22,7 @@ from hosting.services.working import chores
 
 EVERY = timedelta(minutes=10)
 MAKE_FILES = timedelta(minutes=1)
+MAIL = timedelta(minutes=1)
 DUN = timedelta(minutes=5)
 FORGET_EXPORTS = timedelta(hours=1)
 
@@ -63,6 +65,12 @@ def make_files() -> None:
     chores.run_if_due(name="make-invoice-files", every=MAKE_FILES, work=_make_files)
 
 
+@shared_task(name="billing.tasks.mail_invoices")
+def mail_invoices() -> None:
+    """Mail what was issued and has its files, if nobody has just done so."""
+    chores.run_if_due(name="mail-invoices", every=MAIL, work=_mail_invoices)
+
+
 def _bill() -> None:
     runs.bill_due(now=timezone.now())
 
@@ -83,3 +91,7 @@ def _forget_exports() -> None:
 
 def _make_files() -> None:
     invoice_files.make_missing(now=timezone.now())
+
+
+def _mail_invoices() -> None:
+    invoice_mails.send_due(now=timezone.now())

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 
 from billing.admin.invoice_exports import WithExports
 from billing.admin.invoice_files import WithFiles
+from billing.admin.invoice_mails import MailFilter, WithMail
 from billing.admin.preview import money
 from billing.admin.reports.urls import WithReports
 from billing.models import Invoice, InvoiceLine, Settlement, Subscription
@@ -96,13 +97,14 @@ class CreditNoteForm(ModelForm[Invoice]):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(WithFiles, WithExports, WithReports, ServiceAdmin[Invoice]):
+class InvoiceAdmin(WithFiles, WithMail, WithExports, WithReports, ServiceAdmin[Invoice]):
     """Nothing is changed here, and nothing can be: what was wrong is credited."""
 
     list_display = ("number", "client", "kind", "issued_on", "due_on", "amount", "standing")
     list_select_related = ("client", "settlement")
     list_filter = (
         StandingFilter,
+        MailFilter,
         ("kind", ChoicesDropdownFilter),
         "currency",
         ("issued_at", DayFilter),
@@ -115,7 +117,7 @@ class InvoiceAdmin(WithFiles, WithExports, WithReports, ServiceAdmin[Invoice]):
     fields = (
         *("number", "client", "kind", "standing", "problem", "corrects", "reason"),
         *("first_day", "last_day", "issued_on", "due_on"),
-        *("net_", "vat_", "amount", "open_", "vat_rule", "files_"),
+        *("net_", "vat_", "amount", "open_", "vat_rule", "files_", "mail_"),
     )
 
     def get_fields(self, request: HttpRequest, obj: Invoice | None = None) -> Any:

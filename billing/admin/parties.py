@@ -22,7 +22,7 @@ ADDRESS = (
 )
 RULES = (
     *("bills_from", "payment_days", "grace_hours", "charges_suspended"),
-    "bears_model_costs",
+    *("bears_model_costs", "mails_e_invoices"),
     *("invoice_series", "credit_series", "timezone"),
 )
 REGISTERS = ("tax_number", "registration", "contact", "phone", "iban", "bic")

@@ -14,6 +14,7 @@ from billing.models.dunning import (
 from billing.models.export import InvoiceExport, InvoiceExportPart
 from billing.models.file import InvoiceFile
 from billing.models.invoice import BillingPeriod, Invoice, InvoiceLine
+from billing.models.mail import InvoiceMail
 from billing.models.party import BillingProfile, NumberSeries, Seller
 from billing.models.payment import Payment, Settlement
 from billing.models.price import Interval, Price
@@ -44,6 +45,7 @@ __all__ = [
     "InvoiceExportPart",
     "InvoiceFile",
     "InvoiceLine",
+    "InvoiceMail",
     "ModelCost",
     "NumberSeries",
     "Payment",

@@ -69,6 +69,11 @@ class Seller(Address):
         default=False,
         help_text="Whether the providers send their bills to the company: margins then have them.",
     )
+    mails_e_invoices = models.BooleanField(
+        "mail e-invoices too",
+        default=False,
+        help_text="The XML besides the PDF, which has the same within it.",
+    )
     invoice_series = models.CharField(max_length=10, default="INV", validators=[SERIES])
     credit_series = models.CharField(max_length=10, default="CN", validators=[SERIES])
 

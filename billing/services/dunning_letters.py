@@ -7,10 +7,7 @@ sending and noting it sends it twice, rather than never.
 
 from __future__ import annotations
 
-import logging
-import smtplib
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,10 +16,8 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 
 from billing import currencies
-from billing.models import BillingProfile, DunningStep, Settlement
-from tenants.models import Client, Member, Role
-
-logger = logging.getLogger(__name__)
+from billing.models import DunningStep, Settlement
+from billing.services import posting
 
 AT_ONCE = 50
 _Kind = DunningStep.Kind
@@ -64,9 +59,9 @@ def _send(pk: uuid.UUID, now: datetime) -> bool:
 def _post(step: DunningStep) -> str:
     """Send it; why that was not possible, or empty."""
     client = step.invoice.client
-    recipients = recipients_of(client)
+    recipients = posting.recipients_of(client)
     if not recipients:
-        return "Nobody has an address for it: enter one in the client's billing details."
+        return posting.NO_ADDRESS
     letter = compose(step, Settlement.objects.get(invoice=step.invoice_id))
     mail = EmailMessage(
         subject=letter.subject,
@@ -74,23 +69,7 @@ def _post(step: DunningStep) -> str:
         to=list(recipients),
         headers={"Auto-Submitted": "auto-generated"},
     )
-    try:
-        mail.send()
-    except (smtplib.SMTPException, OSError) as error:
-        logger.warning("the letter %s could not be sent: %s", step.pk, error)
-        return f"The mail server did not take it ({type(error).__name__})."
-    return ""
-
-
-def recipients_of(client: Client) -> Sequence[str]:
-    """The address of its billing details, else those of its owners and billing members."""
-    profile = BillingProfile.objects.filter(client=client).first()
-    if profile is not None and profile.email:
-        return (profile.email,)
-    members = Member.objects.filter(
-        client=client, role__in=(Role.OWNER, Role.BILLING), user__is_active=True
-    )
-    return tuple(members.order_by("user__email").values_list("user__email", flat=True))
+    return posting.post(mail, about=step.pk).problem[:200]
 
 
 def compose(step: DunningStep, settlement: Settlement) -> Letter:

@@ -47,6 +47,8 @@ BILLING = {
         "add_servercost",
         "change_servercost",
         "view_margin",
+        "view_invoicemail",
+        "change_invoicemail",
         "view_invoiceexport",
         "add_invoiceexport",
         "view_bookkeeping",

@@ -1,4 +1,4 @@
-"""Making the files of issued invoices: once, by a worker, after they were issued."""
+"""Making the files of issued invoices: once, by a worker, then they are mailed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.documents.errors import Faulty
 from billing.documents.invoice import Document
-from billing.models import Invoice, InvoiceFile
-from billing.services import invoice_values
+from billing.models import Invoice, InvoiceFile, InvoiceMail
+from billing.services import invoice_mails, invoice_values
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,10 @@ def make_missing(*, now: datetime, at_most: int = AT_ONCE) -> int:
             logger.exception("the files of %s could not be made", invoice.number)
             unforeseen.append(error)
             continue
-        InvoiceFile.objects.bulk_create(files, ignore_conflicts=True)
+        with transaction.atomic():
+            InvoiceFile.objects.bulk_create(files, ignore_conflicts=True)
+            mail = invoice_mails.row_for(invoice, files, now)
+            InvoiceMail.objects.bulk_create([mail], ignore_conflicts=True)
         done += 1
     if unforeseen:
         raise unforeseen[0]

@@ -56,6 +56,7 @@ class SellerFields(AddressFields, total=False):
     grace_hours: int
     charges_suspended: bool
     bears_model_costs: bool
+    mails_e_invoices: bool
     invoice_series: str
     credit_series: str
 

@@ -13,6 +13,7 @@ EVERY = {
     "billing.tasks.bill_requested": 15,
     "billing.tasks.make_exports": 15,
     "billing.tasks.make_files": 60,
+    "billing.tasks.mail_invoices": 60,
     "billing.tasks.dun": 60,
     "billing.tasks.check_vat_numbers": 60,
     "hosting.tasks.do_chores": 60,
