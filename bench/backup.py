@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -65,14 +66,11 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=1000)
     options, _ = parser.parse_known_args()
     rows = options.megabytes * _MB // ROW_BYTES
-    call_command("migrate", verbosity=0)
-    instance = _instance()
+    instance = bring_up()
     try:
         _compare(instance, rows)
     finally:
-        instance.refresh_from_db()
-        instances.delete(instance=instance, confirmation=instance.name, actor=ACTOR)
-        _work_off(instance)
+        remove(instance)
 
 
 def _compare(instance: Instance, rows: int) -> None:
@@ -84,26 +82,26 @@ def _compare(instance: Instance, rows: int) -> None:
         "pg_dump | zstd, by hand", [*_dump(instance), "|", "zstd", "-q", "-o", _file("zst")]
     )
     by_restic = _by_restic(instance)
-    first = _back_up(instance)
-    saving = _seconds(first.operation, "save")
-    _show(
+    first = back_up(instance)
+    saving = seconds_of(first.operation, "save")
+    show(
         "Berth, save",
         saving,
         f"ratio {saving / by_zstd:.2f} to zstd, {saving / by_restic:.2f} to restic",
     )
-    _show("Berth, read all of it back", _seconds(first.operation, "prove"))
+    show("Berth, read all of it back", seconds_of(first.operation, "prove"))
     _append(instance, rows // 50)
-    _show_added("2 % of the rows appended", _back_up(instance), first)
+    _show_added("2 % of the rows appended", back_up(instance), first)
     _sql(instance, "UPDATE bulk SET b = md5(b) || substr(b, 33) WHERE id % 100 = 0")
-    third = _back_up(instance)
+    third = back_up(instance)
     _show_added("1 % of the rows updated, all over", third, first)
     _restore(instance, third)
 
 
 def _restore(instance: Instance, backup: Backup) -> None:
     made = restores.request(instance=instance, backup=backup, actor=ACTOR)
-    operation = _work_off(instance)
-    filling = _seconds(operation, "fill")
+    operation = work_off(instance)
+    filling = seconds_of(operation, "fill")
     made.refresh_from_db()
     dump = _file("dump")
     _shell([*_dump(instance), ">", dump])
@@ -111,7 +109,7 @@ def _restore(instance: Instance, backup: Backup) -> None:
     alone = _timed(
         "pg_restore alone",
         [
-            *_exec(instance, "-i"),
+            *inside(instance, "-i"),
             "pg_restore",
             "--single-transaction",
             "-U",
@@ -122,27 +120,37 @@ def _restore(instance: Instance, backup: Backup) -> None:
             dump,
         ],
     )
-    _show("Berth, fill the new volumes", filling, f"ratio {filling / alone:.2f}")
-    _show("Berth, away for the restore", made.seconds or 0.0)
+    show("Berth, fill the new volumes", filling, f"ratio {filling / alone:.2f}")
+    show("Berth, away for the restore", made.seconds or 0.0)
 
 
-def _instance() -> Instance:
+def bring_up(*, disk_gb: int = 20) -> Instance:
+    """A guestbook of a client's own that runs on this machine's Docker."""
+    call_command("migrate", verbosity=0)
     mark = uuid.uuid4().hex[:6]
     Server.objects.update(availability=Server.Availability.CORDONED)
     Server.objects.create(name=f"bench-{mark}", cpus=Decimal(64), memory_mb=65536, disk_gb=1000)
     plan = Plan.objects.create(
         slug=f"bench-{mark}", name="Bench", cpus=Decimal(min(4, os.cpu_count() or 1)),
-        memory_mb=3072, disk_gb=20,
+        memory_mb=3072, disk_gb=disk_gb,
     )  # fmt: skip
     client = clients.create(name="Bench", slug=f"bench-{mark}", actor=ACTOR)
     instance = instances.order(
         client=client, app="guestbook", plan=plan.slug, name="book", actor=ACTOR
     )
-    _work_off(instance)
+    work_off(instance)
     return instance
 
 
-def _work_off(instance: Instance) -> Operation:
+def remove(instance: Instance) -> None:
+    """Delete it, and what was stored of it."""
+    instance.refresh_from_db()
+    instances.delete(instance=instance, confirmation=instance.name, actor=ACTOR)
+    work_off(instance)
+    shutil.rmtree(_HERE)
+
+
+def work_off(instance: Instance) -> Operation:
     """Be the worker for the newest operation; it has to succeed."""
     operation = instance.operations.order_by("-requested_at")[0]
     while operation.is_active:
@@ -154,9 +162,10 @@ def _work_off(instance: Instance) -> Operation:
     return operation
 
 
-def _back_up(instance: Instance) -> Backup:
+def back_up(instance: Instance) -> Backup:
+    """A backup of it, made and proven."""
     backup = backups.request(instance=instance, actor=ACTOR)
-    _work_off(instance)
+    work_off(instance)
     backup.refresh_from_db()
     return backup
 
@@ -180,16 +189,17 @@ def _append(instance: Instance, rows: int) -> None:
 
 
 def _sql(instance: Instance, sql: str) -> str:
-    command = [*_exec(instance), "psql", "-AtXq", "-U", USER, "-d", DATABASE, "-c", sql]
+    command = [*inside(instance), "psql", "-AtXq", "-U", USER, "-d", DATABASE, "-c", sql]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _exec(instance: Instance, *options: str) -> list[str]:
+def inside(instance: Instance, *options: str) -> list[str]:
+    """What runs a command in its database's container."""
     return ["docker", "exec", *options, f"{instance.project}-db"]
 
 
 def _dump(instance: Instance) -> list[str]:
-    return [*_exec(instance), "pg_dump", "-Fc", "--compress=0", "-U", USER, "-d", DATABASE]
+    return [*inside(instance), "pg_dump", "-Fc", "--compress=0", "-U", USER, "-d", DATABASE]
 
 
 def _file(kind: str) -> str:
@@ -200,7 +210,7 @@ def _timed(what: str, words: Sequence[str]) -> float:
     began = time.monotonic()
     _shell(words)
     seconds = time.monotonic() - began
-    _show(what, seconds)
+    show(what, seconds)
     return seconds
 
 
@@ -208,7 +218,8 @@ def _shell(words: Sequence[str]) -> None:
     subprocess.run(["bash", "-o", "pipefail", "-c", " ".join(words)], check=True)
 
 
-def _seconds(operation: Operation | None, name: str) -> float:
+def seconds_of(operation: Operation | None, name: str) -> float:
+    """What that step of it took."""
     if operation is None:
         raise SystemExit("The operation is gone.")
     step = operation.steps.get(name=name)
@@ -217,7 +228,8 @@ def _seconds(operation: Operation | None, name: str) -> float:
     return (step.finished_at - step.started_at).total_seconds()
 
 
-def _show(what: str, seconds: float, more: str = "") -> None:
+def show(what: str, seconds: float, more: str = "") -> None:
+    """Print a time."""
     print(f"  {what:<36}{seconds:8.1f} s  {more}".rstrip(), flush=True)
 
 
