@@ -145,9 +145,9 @@ class Engine(Protocol):
         It begins with the first ``next``; memory stays flat. Its end without an error is the proof
         that the output is whole: after the last chunk comes ``CommandFailed``, with the last 4 KiB
         of its stderr, where the exit code is not 0, and ``TryLater`` where the connection broke
-        off. No byte for ``silence`` is ``TryLater`` too. Whenever it ends before the command does
-        (``close`` it in time: ``contextlib.closing``), the command is killed, where that is
-        possible.
+        off. A chunk may be empty, as where the command only complains. No byte for ``silence`` is
+        ``TryLater`` too. Whenever it ends before the command does (``close`` it in time:
+        ``contextlib.closing``), the command is killed, where that is possible.
         """
 
     def feed(

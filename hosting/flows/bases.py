@@ -119,9 +119,18 @@ def _save(work: Work, write: Write, kept: Journal, database: BackupDatabase) -> 
     head = _Head()
     with closing(chunks):
         path = PATH.format(service=database.service)
-        written = write(path, _aligned(head.seen(chunks)))
+        written = write(path, _aligned(head.seen(_minded(work, chunks))))
     work.report(f"saved the files of {database.service}: {written.size / _MB:.1f} MB")
     return Base(kept, head.first_segment(), began_at, _now(work, database), written)
+
+
+def _minded(work: Work, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, with a look at the lease and the clock where it only complains."""
+    for chunk in chunks:
+        if chunk:
+            yield chunk
+        else:
+            work.report("")
 
 
 def _aligned(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,16 +10,17 @@ from __future__ import annotations
 import logging
 import time
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from hosting.engines.errors import EngineError, TryLater
-from hosting.engines.restic import AWAY, Damaged, Repository
+from hosting.engines.restic import AWAY, Damaged, Repository, Watch
 from hosting.flows import choosing, repositories, snapshots, sources, upkeep
 from hosting.flows.base import Work
-from hosting.flows.watching import read_back
+from hosting.flows.watching import read_back, watched
 from hosting.models import Backup, BackupStore, Instance
 from hosting.services.saving import backup_copies, backups
 
@@ -40,7 +41,7 @@ def copy(work: Work) -> None:
         return
     work.report("copying to the second place")
     try:
-        _bring(backup, second)
+        _bring(backup, second, watch=partial(watched, work))
     except EngineError as error:
         _do_without(work, error)
         work.report(f"{error}; this backup is in the first place only")
@@ -117,7 +118,7 @@ def _catch_up(store: BackupStore, *, until: float) -> None:
         if second is None or time.monotonic() > until:
             return
         try:
-            _bring(backup, second)
+            _bring(backup, second, watch=iter)
         except Damaged:
             if not backup_copies.was_let_go(backup=backup):
                 raise
@@ -127,11 +128,11 @@ def _catch_up(store: BackupStore, *, until: float) -> None:
     backup_copies.record_well(instance=store.instance, now=timezone.now())
 
 
-def _bring(backup: Backup, second: Repository) -> None:
+def _bring(backup: Backup, second: Repository, *, watch: Watch) -> None:
     """Have all of it there. Raises ``EngineError``."""
     _ensure(backup.instance, second)
     stored = [each.snapshot for each in snapshots.written_of(backup)]
-    repositories.primary(backup.instance).copy_to(second, stored)
+    repositories.primary(backup.instance).copy_to(second, stored, watch=watch)
     sources.second(backup).check()
 
 

@@ -15,7 +15,7 @@ from hosting.engines.restic.errors import (
     WrongPassword,
 )
 from hosting.engines.restic.program import MINIMUM, require, version
-from hosting.engines.restic.repository import Repository, open_repository
+from hosting.engines.restic.repository import Repository, Watch, open_repository
 from hosting.engines.restic.target import Target
 from hosting.engines.restic.values import Snapshot, Written
 
@@ -32,6 +32,7 @@ __all__ = [
     "TargetFull",
     "TargetRefused",
     "TargetUnavailable",
+    "Watch",
     "Written",
     "WrongPassword",
     "open_repository",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from select import select
 from types import TracebackType
 from typing import IO, Self
 
@@ -100,11 +101,19 @@ class Child:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def output(self) -> Iterator[bytes]:
-        """Its standard output in pieces, as they come."""
+    def output(self, *, or_nothing_every: float | None = None) -> Iterator[bytes]:
+        """Its standard output in pieces, as they come.
+
+        An empty one where so many seconds passed without: for whoever looks at the clock between.
+        """
         out = _fileno(self._process.stdout)
-        while chunk := os.read(out, _READ_BYTES):
-            yield chunk
+        while True:
+            if not select([out], [], [], or_nothing_every)[0]:
+                yield b""
+            elif chunk := os.read(out, _READ_BYTES):
+                yield chunk
+            else:
+                return
 
     def each_line(self, take: Callable[[str], None]) -> None:
         """Call ``take`` with each line of its standard output, from a thread of its own."""

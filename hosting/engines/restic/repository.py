@@ -29,6 +29,7 @@ from hosting.engines.restic.values import Snapshot, Written, parse_snapshots, sh
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _PASSWORD = "RESTIC_PASSWORD_FILE"  # noqa: S105
 _OTHER_PASSWORD = "RESTIC_FROM_PASSWORD_FILE"  # noqa: S105
+_LOOK_SECONDS = 2.0
 Watch = Callable[[Iterator[bytes]], Iterator[bytes]]
 _ID = re.compile(r"[0-9a-f]{8,64}")
 
@@ -170,22 +171,26 @@ class Repository:
         except (Damaged, RepositoryMissing) as error:
             raise Damaged(str(error)) from None
 
-    def copy_to(self, other: Repository, snapshots: Collection[str]) -> None:
+    def copy_to(
+        self, other: Repository, snapshots: Collection[str], *, watch: Watch = iter
+    ) -> None:
         """Store these snapshots in the other repository too; those that it has are left alone.
 
-        Tags and time stay, ids do not. Raises ``Damaged`` where one does not exist here.
+        Tags and time stay, ids do not. ``watch`` is handed a stream that goes on as long as the
+        copying, and hands it on: what it raises comes out, and ends it. Raises ``Damaged`` where
+        one does not exist here.
         """
         if not snapshots:
             return
         if not self.target.mixes_with(other.target):
-            self._send_to(other, snapshots)
+            self._send_to(other, snapshots, watch)
             return
         try:
-            self._copy_once(other, snapshots)
+            self._copy_once(other, snapshots, watch)
         except Locked:
             self.unlock_stale()
             other.unlock_stale()
-            self._copy_once(other, snapshots)
+            self._copy_once(other, snapshots, watch)
 
     def unlock_stale(self) -> None:
         """Remove the locks of processes that are dead, or silent for half an hour."""
@@ -299,12 +304,12 @@ class Repository:
         if summary.snapshot:
             self.forget([summary.snapshot])
 
-    def _copy_once(self, other: Repository, snapshots: Collection[str]) -> None:
+    def _copy_once(self, other: Repository, snapshots: Collection[str], watch: Watch) -> None:
         self.target.refuse_missing()
         other.target.refuse_missing()
         with other._child("copy", *map(_id, snapshots), other=self) as child:
             child.close_input()
-            for _ in child.output():
+            for _ in watch(child.output(or_nothing_every=_LOOK_SECONDS)):
                 pass
             try:
                 self._end(child)
@@ -314,7 +319,7 @@ class Repository:
             if "no matching ID" in child.words:
                 raise self._error(child)
 
-    def _send_to(self, other: Repository, snapshots: Collection[str]) -> None:
+    def _send_to(self, other: Repository, snapshots: Collection[str], watch: Watch) -> None:
         """Stream each from here to there, as restic has one set of credentials for both."""
         here = {each.id: each for each in self.snapshots()}
         there = {(each.path, each.taken_at.replace(microsecond=0)) for each in other.snapshots()}
@@ -323,7 +328,7 @@ class Repository:
             if found is None:
                 raise Damaged(f"snapshot {snapshot} is not in the backup repository {self.name}")
             if (found.path, found.taken_at.replace(microsecond=0)) not in there:
-                chunks = self.read(found.id, found.path)
+                chunks = watch(self.read(found.id, found.path))
                 other.write_at(found.path, chunks, tags=found.tags, taken_at=found.taken_at)
 
 

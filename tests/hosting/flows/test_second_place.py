@@ -13,9 +13,20 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import RunResult
-from hosting.flows import choosing, copies, portable, repositories, snapshots, sources, stacks
+from hosting.flows import (
+    choosing,
+    copies,
+    portable,
+    repositories,
+    snapshots,
+    sources,
+    stacks,
+    watching,
+)
+from hosting.flows.base import Work
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation
 from hosting.services import moves
 from hosting.services.saving import backup_copies, backup_stores, backups, clones, restores
@@ -294,6 +305,27 @@ def test_a_backup_is_none_the_worse_for_a_second_place_that_is_away(
     copies.copy_due()
     assert is_copied(made)
     sources.second(Backup.objects.get(pk=made.pk)).check()
+
+
+def test_copying_looks_at_the_lease_and_the_clock(
+    book: Instance,
+    work_off: WorkOff,
+    actor: Actor,
+    away: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "CHECK_EVERY_SECONDS", 0.0)
+    report = Work.report
+
+    def late(work: Work, line: str) -> None:
+        if work.step.name == "copy" and line == "":  # restic is at it
+            raise GiveUp("the time is up")
+        report(work, line)
+
+    monkeypatch.setattr(Work, "report", late)
+    made = backups.request(instance=book, actor=actor)
+    assert work_off(book).state == Operation.State.SUCCEEDED
+    assert not is_copied(made)
 
 
 def test_another_second_place_has_nothing_yet_and_is_given_all(

@@ -93,6 +93,14 @@ def try_kills(engine: Engine, stack: Stack) -> None:
     assert engine.run(stack.instance, "web", look, timeout=SILENCE).exit_code == 1
 
 
+def test_one_that_only_complains_lets_its_reader_look_at_the_clock(
+    docker: DockerBackdoor, stack: Stack
+) -> None:
+    complain = ("sh", "-c", "while echo no >&2; do sleep 0.05; done")
+    with closing(docker.engine.read(stack.instance, "web", complain, silence=SILENCE)) as chunks:
+        assert [next(chunks), next(chunks)] == [b"", b""]
+
+
 def test_what_is_not_waited_for_is_killed_with_all_it_started(
     docker: DockerBackdoor, stack: Stack
 ) -> None:

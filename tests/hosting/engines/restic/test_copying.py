@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 
@@ -47,6 +49,26 @@ def test_it_copies_between_two_accounts_of_one_kind(s3: S3Server, s3_copy: Repos
     assert b"".join(other.read(copied.id, copied.path)) == DUMP
     with pytest.raises(Damaged, match="deadbeef"):
         s3_copy.copy_to(other, ["deadbeef"])
+
+
+def test_whoever_watches_ends_it(repository: Repository, s3: S3Server, s3_copy: Repository):
+    """By restic itself, and stream by stream: with keys of their own."""
+    other = open_repository(s3.target("second-key"), f"{s3_copy.name}-2", "a third password")
+    other.ensure()
+    source = s3_copy
+    for here, there in ((repository, s3_copy), (source, other)):
+        written = here.write("dump", [os.urandom(500_000)], tags=())
+        before = there.snapshots()
+
+        def over(chunks: Iterator[bytes]) -> Iterator[bytes]:
+            yield from islice(chunks, 1)
+            raise LookupError("the time is up")
+
+        with pytest.raises(LookupError):
+            here.copy_to(there, [written.snapshot], watch=over)
+        there.unlock_stale()
+        here.copy_to(there, [written.snapshot])
+        assert len(there.snapshots()) == len(before) + 1
 
 
 def test_it_copies_from_sftp_to_s3(sftp: Place, s3_copy: Repository):
