@@ -13,7 +13,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from hosting.engines.errors import EngineError
-from hosting.engines.restic import Repository
+from hosting.engines.restic import Repository, RepositoryMissing
 from hosting.flows import repositories, shipping, upkeep
 from hosting.models import JournalChapter
 from hosting.services.saving import journal_copies
@@ -38,6 +38,10 @@ def copy_due() -> None:
         try:
             copy(chapter)
         except EngineError as error:
+            if isinstance(error, RepositoryMissing) and _is_gone(chapter):
+                logger.warning("%s is gone from the first place, and what was not copied", chapter)
+                journal_copies.give_up(chapter=chapter)
+                continue
             failed.add(chapter.instance_id)
             logger.warning("the chapter %s could not be copied: %s", chapter, error)
             upkeep.tell_if_broken(chapter.instance, error)
@@ -68,6 +72,17 @@ def copy_merged(source: Repository, goal: JournalChapter, snapshots: list[str]) 
     if second is not None:
         _begin(goal, second)
         source.copy_to(second, snapshots)
+
+
+def _is_gone(chapter: JournalChapter) -> bool:
+    """Whether the first place has lost it, and a person had that one begun anew since."""
+    if not (chapter.is_closed and journal_copies.is_begun_anew(chapter=chapter)):
+        return False
+    try:
+        repositories.of_chapter(chapter).snapshots()
+    except RepositoryMissing:
+        return True
+    return False
 
 
 def _begin(chapter: JournalChapter, second: Repository) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.db import transaction
+from django.db.models import Max
 
-from hosting.models import JournalChapter, JournalPiece
+from hosting.models import BackupStore, Journal, JournalChapter, JournalPiece
 from hosting.selectors import journals as reading
 
 
@@ -34,3 +35,22 @@ def record(*, chapter: JournalChapter, pieces: Collection[JournalPiece]) -> bool
         return False
     held.pieces.filter(pk__in=[each.pk for each in pieces]).update(is_copied=True)
     return True
+
+
+def is_begun_anew(*, chapter: JournalChapter) -> bool:
+    """Whether the first place of its instance's backups was ever begun anew."""
+    return BackupStore.objects.filter(instance=chapter.instance_id, number__gt=1).exists()
+
+
+@transaction.atomic
+def give_up(*, chapter: JournalChapter) -> None:
+    """What of it is not in the second place is nowhere: its journals end before that."""
+    pieces = list(chapter.pieces.select_related("chapter").order_by("stored_at", "pk"))
+    lost = [each for each in pieces if not reading.is_in_second_place(each)]
+    for first in {each.journal_id: each for each in reversed(lost)}.values():
+        before = JournalPiece.objects.filter(
+            journal=first.journal_id, stored_at__lt=first.stored_at
+        )
+        until = before.aggregate(last=Max("until"))["last"]
+        Journal.objects.filter(pk=first.journal_id).update(archived_until=until)
+    JournalPiece.objects.filter(pk__in=[each.pk for each in lost]).delete()

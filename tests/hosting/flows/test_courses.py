@@ -29,7 +29,7 @@ from hosting.services.saving import backup_stores, backups, restores
 from tenants.errors import Refused
 from tenants.services.actors import Actor
 from tests.hosting.engines import tars
-from tests.hosting.pretended_database import Server, segment
+from tests.hosting.pretended_database import BASE, Server, segment
 
 Order = Callable[..., Instance]
 WorkOff = Callable[[Instance], Operation]
@@ -199,6 +199,28 @@ def test_moments_of_before_a_first_place_was_begun_anew_are_reached(
     assert reading.spans(book) == []
     with pytest.raises(Refused, match="can't be restored to a minute yet"):
         restores.request_to(instance=book, at=until, actor=actor)
+
+
+def test_what_was_lost_with_a_first_place_is_on_the_line_no_more(
+    book: Instance, server: Server, work_off: WorkOff, actor: Actor, backup_target: Path
+) -> None:
+    before = fetch()
+    server.write(5)
+    fetch()
+    lose(backup_target)
+    backups.request(instance=book, actor=actor)
+    assert work_off(book).state == Operation.State.FAILED
+    off_site.copy_due()  # waits for a person
+    assert JournalPiece.objects.filter(names=[segment(5)]).exists()
+    backup_stores.begin_anew(instance=book, confirmation="book", actor=actor)
+    server.base = BASE.replace(segment(2).encode(), segment(6).encode())
+    backups.request(instance=book, actor=actor)
+    assert work_off(book).state == Operation.State.SUCCEEDED
+    off_site.copy_due()
+    assert not JournalPiece.objects.filter(names=[segment(5)]).exists()
+    assert reading.uncopied_since(book) is None
+    assert not Incident.objects.filter(closed_at=None).exists()
+    assert reading.spans(book)[0].end == before
 
 
 def test_a_piece_that_the_second_place_has_lost_is_named_and_told(
