@@ -59,7 +59,7 @@ def main() -> None:
     """Make what is to be billed in a database of its own, bill it, and say how fast that was."""
     options = _options()
     with _database():
-        _make(options.subscriptions)
+        _make(options.subscriptions, options.days)
         subscriptions.follow(now=NOW)
         _analyze()  # as autovacuum does, which scratch databases are without
         took = _bill()
@@ -91,6 +91,7 @@ def _tell(many: int, took: Took) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--subscriptions", type=int, default=10_000)
+    parser.add_argument("--days", type=int, default=31, help="with usage")
     known, _ = parser.parse_known_args()
     return known
 
@@ -115,7 +116,7 @@ def _database() -> Iterator[None]:
             plain.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def _make(many: int) -> None:
+def _make(many: int, days: int) -> None:
     """A client for each subscription: a plan, a graduated meter with two tiers, five plain ones."""
     plan = Plan.objects.create(slug="small", name="Small", cpus=1, memory_mb=512, disk_gb=5)
     server = Server.objects.create(name="none", cpus=1, memory_mb=1024, disk_gb=10)
@@ -135,7 +136,7 @@ def _make(many: int) -> None:
         [BillingProfile(client=each, name=each.name, **address) for each in clients],
         batch_size=2000,
     )
-    _instances(clients, plan, server)
+    _instances(clients, plan, server, days)
 
 
 def _price(plan: Plan) -> None:
@@ -155,8 +156,8 @@ def _price(plan: Plan) -> None:
     prices.create(actor=ACTOR, fields=price, now=datetime(2025, 12, 1, tzinfo=UTC))
 
 
-def _instances(clients: Sequence[Client], plan: Plan, server: Server) -> None:
-    """Each ran all of January, and used something of each meter on each day of it."""
+def _instances(clients: Sequence[Client], plan: Plan, server: Server, days: int) -> None:
+    """Each ran all of January, and used something of each meter on so many days of it."""
     app = guestbook_app()
     definition: dict[str, Any] = {"berth": {"meters": {}}}
     instances = [
@@ -175,7 +176,8 @@ def _instances(clients: Sequence[Client], plan: Plan, server: Server) -> None:
     ]
     Instance.objects.bulk_create(instances, batch_size=2000)
     with connection.cursor() as cursor:
-        cursor.execute(_USAGE, [list(METERS), datetime(2026, 1, 31, 23, tzinfo=UTC)])
+        moment = datetime(2026, 1, 31, 23, tzinfo=UTC)
+        cursor.execute(_USAGE, [list(METERS), moment, date(2026, 1, days)])
 
 
 def _analyze() -> None:
@@ -186,9 +188,9 @@ def _analyze() -> None:
 _USAGE = f"""
 INSERT INTO {UsageSum._meta.db_table}
     (instance_id, span, "on", meter, label, total, count, maximum, latest_at, computed_at)
-SELECT id, 'day', day::date, meter, '', 37, 5, 10, day, moment
+SELECT id, 'day', day::date, meter, '', 1147, 5, 10, day, moment
 FROM hosting_instance, unnest(%s::text[]) AS meter, (SELECT %s::timestamptz) AS told (moment),
-    generate_series('2026-01-01'::timestamptz, '2026-01-31', '1 day') AS day
+    generate_series('2026-01-01'::timestamptz, %s, '1 day') AS day
 """
 
 

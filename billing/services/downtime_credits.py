@@ -47,6 +47,7 @@ class Charge:
     """What was charged for a plan and of which days; ``left`` of ``total`` of it stands."""
 
     invoice: str
+    period: BillingPeriod | None
     spans: tuple[Days, ...]
     net: Decimal
     supplied_on: date
@@ -79,6 +80,11 @@ class Due:
         if self.period is None:
             raise ValueError("Only what is being issued can be a line.")
         return Charged(self.item, self.subscription, self.period, self.supplied_on)
+
+
+def looks_since(firsts: Iterable[date], *, now: datetime) -> date:
+    """The first day that matters where periods from those days on are charged."""
+    return min([(now - LOOKS_BACK).date(), *firsts])
 
 
 def of_client(
@@ -148,17 +154,25 @@ def _due(
     amount = currencies.divided(max(charged, Decimal(0)), known.credit_percent, _HUNDRED, exponent)
     if not amount:
         return None
-    any_period = (parts[-1] if not own else own[-1]).period
-    supplied_on = max(each.supplied_on for each, _ in inside)
+    last, _ = max(inside, key=lambda each: each[0].supplied_on)
     item = _item(known, month, amount, charged, inside)
-    return Due(subscription, known, item, supplied_on, any_period)
+    return Due(subscription, known, item, last.supplied_on, last.period)
 
 
 def _is_charged(subscription: Subscription, month: Days, own: Sequence[Part]) -> bool:
-    """Whether all of the month's days that the subscription has stand on invoices."""
+    """Whether all of the month's days that the subscription has stand on invoices, or will now.
+
+    Not on a draft that waits while another is issued.
+    """
     until = max([subscription.unbilled_from, *(each.billed.end for each in own)])
     ended = subscription.end_day or month.end
-    return until >= min(month.end, ended)
+    waiting = BillingPeriod.objects.filter(
+        subscription=subscription,
+        first_day__lt=month.end,
+        end_day__gt=month.first,
+        invoice__state=Invoice.State.DRAFT,
+    ).exclude(pk__in=[each.period.pk for each in own if each.period is not None])
+    return until >= min(month.end, ended) and not waiting.exists()
 
 
 def _issued(subscription: Subscription, month: Days) -> Iterable[Charge]:
@@ -180,13 +194,15 @@ def _issued(subscription: Subscription, month: Days) -> Iterable[Charge]:
             if line.kind == InvoiceLine.Kind.RECURRING and line.period is not None:
                 stands = line.invoice.settlement
                 spans = ((date.fromisoformat(a), date.fromisoformat(b)) for a, b in _spans(line))
+                rest = (stands.total - stands.credited, stands.total) if stands.total else (1, 1)
                 yield Charge(
                     line.invoice.number,
+                    line.period,
                     tuple(Days(first, end) for first, end in spans),
                     line.net,
                     line.period.end_day - _DAY,
-                    kept[0] * (stands.total - stands.credited),
-                    kept[1] * stands.total,
+                    kept[0] * rest[0],
+                    kept[1] * rest[1],
                 )
 
 
@@ -201,7 +217,9 @@ def _of_parts(own: Sequence[Part]) -> Iterable[Charge]:
         for item in part.items:
             if item.kind == InvoiceLine.Kind.RECURRING:
                 days = tuple(Days(first, end) for first, end in item.basis["spans"])
-                yield Charge("", days, item.net, part.billed.end - _DAY, left, total)
+                yield Charge(
+                    *("", part.period, days, item.net, part.billed.end - _DAY, left, total)
+                )
 
 
 def _kept(lines: Iterable[tuple[str, Decimal]]) -> tuple[Decimal, Decimal]:

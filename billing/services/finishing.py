@@ -63,7 +63,7 @@ class Work:
         currencies_ = {pk: profile.currency for pk, profile in clients.items()}
         self.late, self.looked_at = late_usage.of_clients(currencies_, seller=seller, now=now)
         self.last = {draft.client_id: draft.pk for draft in drafts}
-        since = (now - downtime_credits.LOOKS_BACK).date()
+        since = downtime_credits.looks_since((draft.first_day for draft in drafts), now=now)
         self.down = availability.months_with_downtime(clients.keys(), since=since)
         self.parts: dict[uuid.UUID, list[downtime_credits.Part]] = defaultdict(list)
         self.given: list[tuple[downtime_credits.Due, Invoice]] = []

@@ -51,7 +51,9 @@ class Preview:
 
 
 def next_run(*, at_most: int = AT_MOST) -> Preview:
-    """The periods that are billed next, the oldest of each subscription. Nine queries at most."""
+    """The periods that are billed next, the oldest of each subscription. Ten queries at most,
+    and a few for each client of whose instances one was down.
+    """
     billable = Subscription.objects.filter(client__in=BillingProfile.objects.values("client"))
     first_at = billable.aggregate(Min("next_billing_at"))["next_billing_at__min"]
     seller = Seller.objects.first()
@@ -116,7 +118,7 @@ def _downtime(
     if not parts:
         return given
     now = max(each for each in moments if each is not None)
-    since = (now - downtime_credits.LOOKS_BACK).date()
+    since = downtime_credits.looks_since((each.billed.first for each in parts), now=now)
     down = availability.months_with_downtime(profiles.keys(), since=since)
     for client, months in down.items():
         own = [each for each in parts if each.subscription.client_id == client]

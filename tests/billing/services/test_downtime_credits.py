@@ -52,7 +52,7 @@ def bill(moment: str) -> None:
 
 
 def newest() -> Invoice:
-    return Invoice.objects.filter(kind="invoice").order_by("-sequence")[0]
+    return Invoice.objects.filter(kind="invoice", state="issued").order_by("-sequence")[0]
 
 
 def test_a_month_with_downtime_is_credited_on_the_next_invoice(book: Instance) -> None:
@@ -160,6 +160,37 @@ def test_a_month_of_a_longer_period_is_its_share_of_days(
     bill("2026-04-01")
     # 28 of 90 days of 90.00, a quarter of that.
     assert money.lines(newest()) == [("recurring", "1", "90.00"), ("downtime", "-1", "-7.00")]
+
+
+def test_a_year_is_looked_at_as_a_whole(
+    order: Callable[..., Instance], memory_server: Server, acme: Client, small: Plan
+) -> None:
+    Plan.objects.filter(pk=small.pk).update(sla_tiers=TIERS)
+    money.set_seller()
+    money.set_details(acme, interval="year")
+    money.set_price(small, "365.00", interval="year")
+    be_down(money.run_since(order(), "2026-01-01"), "2026-01-10")
+    bill("2027-01-01")
+    assert money.lines(newest()) == [("recurring", "1", "365.00"), ("downtime", "-1", "-7.75")]
+
+
+def test_what_is_on_a_draft_that_waits_is_not_charged_yet(
+    book: Instance, order: Callable[..., Instance]
+) -> None:
+    bill("2026-02-01")
+    be_down(book, "2026-02-10")
+    money.set_seller(grace_hours=240)
+    bill("2026-03-01")  # a draft of February, that waits
+    money.set_seller()
+    other = money.run_since(order("other"), "2026-03-01")
+    money.end(other, "2026-03-03")
+    bill("2026-03-05")
+    assert money.lines(newest()) == [("recurring", "3", "2.90")]
+    bill("2026-03-12")
+    line = newest().lines.get(kind="downtime")
+    assert line.net == Decimal("-7.50")
+    assert line.period is not None
+    assert line.period.subscription == line.subscription
 
 
 def test_an_instance_of_the_same_client_is_not_credited(
