@@ -353,6 +353,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "VAT account",
                 "ordering": ("category", "-rate"),
                 "constraints": [
                     models.UniqueConstraint(

@@ -127,6 +127,7 @@ class VatAccount(models.Model):
 
     class Meta:
         ordering = ("category", "-rate")
+        verbose_name = "VAT account"
         constraints = (
             models.UniqueConstraint(
                 fields=("category", "rate"),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from billing.currencies import divided
@@ -65,11 +66,9 @@ def on_day(of: Running, day: date, *, charges_suspended: bool, price_on: PriceOn
     begun_at = price_on(first.plan, first.first)
     if begun_at is None or day < statement.trial_end(first.first, begun_at):
         return NOTHING
-    period = periods.period_at(day, anchor=of.anchor, interval=of.interval)
-    terms = price_on(spell.plan, max(_begin_of_plan(of.spells[: number + 1]), period.first))
-    if terms is None:
-        return NOTHING
-    return divided(terms.amount, Decimal(1), Decimal(MONTHS[of.interval]), of.exponent)
+    begin = max(_begin_of_plan(of.spells, number), _begin_of_period(day, of.anchor, of.interval))
+    terms = price_on(spell.plan, begin)
+    return NOTHING if terms is None else _monthly(terms.amount, of.interval, of.exponent)
 
 
 def movements(
@@ -96,11 +95,19 @@ def _is_in(day: date, spell: Spell) -> bool:
     return spell.first <= day and (spell.end is None or day < spell.end)
 
 
-def _begin_of_plan(spells: Sequence[Spell]) -> date:
-    """When the last one's plan began: a suspension of the same plan begins nothing."""
-    begin = spells[-1].first
-    for spell in reversed(spells):
-        if spell.plan != spells[-1].plan:
-            break
-        begin = spell.first
-    return begin
+def _begin_of_plan(spells: Sequence[Spell], number: int) -> date:
+    """When the plan of that spell began: a suspension of the same plan begins nothing."""
+    while number and spells[number - 1].plan == spells[number].plan:
+        number -= 1
+    return spells[number].first
+
+
+# Thousands of subscriptions ask the same of the same month.
+@lru_cache(maxsize=10_000)
+def _begin_of_period(day: date, anchor: date, interval: Interval) -> date:
+    return periods.period_at(day, anchor=anchor, interval=interval).first
+
+
+@lru_cache(maxsize=10_000)
+def _monthly(amount: Decimal, interval: Interval, exponent: int) -> Decimal:
+    return divided(amount, Decimal(1), Decimal(MONTHS[interval]), exponent)
