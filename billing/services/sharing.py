@@ -8,6 +8,7 @@ rest are the cost, to the cent.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +17,6 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from billing.currencies import divided
 from billing.services.periods import Days
 
 Parts = tuple[Decimal, Decimal, Decimal]  # of CPU, memory and disk
@@ -67,8 +67,10 @@ def share_out(
         part = Fraction(cost.amount) * days.count / month.count
         whole += part
         active = [each for each in reserved if _holds(each.days, days)]
-        for each, share in zip(active, _shares(active, cost.weights, has), strict=True):
-            exact[each.key] += part * share
+        shares = _shares(active, cost.weights, has)
+        borne = {amounts: part * share for amounts, share in shares.items()}
+        for each in active:
+            exact[each.key] += borne[each.amounts]
     return _rounded(exact, whole, exponent)
 
 
@@ -86,22 +88,20 @@ def _holds(outer: Days, inner: Days) -> bool:
     return outer.first <= inner.first and inner.end <= outer.end
 
 
-def _shares(active: Sequence[Reserved], weights: Parts, has: Parts) -> list[Fraction]:
-    """Each one's share of the whole cost."""
+def _shares(active: Sequence[Reserved], weights: Parts, has: Parts) -> Mapping[Parts, Fraction]:
+    """The share of the whole cost of whoever has reserved that: there are few plans."""
+    many = Counter(each.amounts for each in active)
     factors = []
     for number, weight in enumerate(weights):
-        taken = sum((each.amounts[number] for each in active), Decimal(0))
+        taken = sum((amounts[number] * of for amounts, of in many.items()), Decimal(0))
         factors.append(Fraction(weight) / 100 / Fraction(max(taken, has[number])))
-    return [
-        sum(
-            (
-                Fraction(amount) * factor
-                for amount, factor in zip(each.amounts, factors, strict=True)
-            ),
+    return {
+        amounts: sum(
+            (Fraction(each) * factor for each, factor in zip(amounts, factors, strict=True)),
             Fraction(0),
         )
-        for each in active
-    ]
+        for amounts in many
+    }
 
 
 def _rounded(exact: Mapping[Any, Fraction], whole: Fraction, exponent: int) -> Shared:
@@ -117,4 +117,6 @@ def _rounded(exact: Mapping[Any, Fraction], whole: Fraction, exponent: int) -> S
 
 
 def _half_up(value: Fraction, exponent: int) -> Decimal:
-    return divided(Decimal(1), Decimal(value.numerator), Decimal(value.denominator), exponent)
+    """Exactly; what is shared out is never negative."""
+    number, of = value.numerator * 10**exponent, value.denominator
+    return Decimal((2 * number + of) // (2 * of)).scaleb(-exponent)
