@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from billing.views import client_costs, costs, invoices
+from billing.views import client_costs, costs, details, invoices
 
 urlpatterns = [
     path("invoices/", invoices.index, name="invoices"),
     path("invoices/<str:number>/", invoices.page, name="invoice"),
     path("invoices/<str:number>/<slug:kind>", invoices.download, name="invoice_file"),
+    path("billing-details/", details.page, name="billing_details"),
+    path("billing-details/change", details.change, name="billing_details_change"),
     path("costs/", client_costs.page, name="client_costs"),
     path("costs.csv", client_costs.as_csv, name="client_costs_csv"),
     path("instances/<slug:name>/costs/", costs.page, name="costs"),

@@ -38,7 +38,7 @@ LOOKING = frozenset(
 )
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
-    Role.ADMIN: frozenset(Permission) - {P.DOWNLOAD_BACKUP, P.MANAGE_OWNERS, P.MANAGE_BILLING},
+    Role.ADMIN: frozenset(Permission) - {P.DOWNLOAD_BACKUP, P.MANAGE_OWNERS},
     Role.BILLING: frozenset(
         {P.VIEW_INSTANCES, P.VIEW_MEMBERS, P.VIEW_BILLING, P.MANAGE_BILLING},
     ),

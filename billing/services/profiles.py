@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Any, TypedDict
 
 from django.db import transaction
 
+from billing.countries import CODES
 from billing.documents.checks import is_iban
 from billing.models import BillingProfile, CreditEntry, Invoice, Seller
 from billing.services import vat, vat_numbers
@@ -17,6 +19,13 @@ from tenants.services.actors import Actor
 from tenants.services.validation import refuse_invalid
 
 _State = BillingProfile.VatState
+# XML has no place for most of them, and an address on an invoice for none.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# What clients enter themselves; by which rules they are billed is agreed with finance.
+OWN = (
+    *("name", "street", "more", "postcode", "city", "country"),
+    *("vat_number", "email", "reference"),
+)
 
 
 class AddressFields(TypedDict, total=False):
@@ -85,7 +94,9 @@ def set_profile(*, client: Client, actor: Actor, fields: ProfileFields) -> Billi
     """Say where a client's invoices go. ``Refused`` with the field where a value is bad.
 
     The currency stays once there is an invoice or credit in it. A VAT number of another EU country
-    has to be confirmed before an invoice without VAT goes out.
+    has to be confirmed before an invoice without VAT goes out, and is of the address's country:
+    whoever moves to another one enters that country's number, or none. What was issued stays as it
+    is; drafts and all that comes later have the new details.
     """
     Client.objects.select_for_update(no_key=True).get(pk=client.pk)
     known = BillingProfile.objects.select_for_update().filter(client=client).first()
@@ -94,6 +105,8 @@ def set_profile(*, client: Client, actor: Actor, fields: ProfileFields) -> Billi
     number = profile.vat_number, profile.country
     _set(profile, fields)
     profile.currency = profile.currency.strip().upper()
+    profile.country = profile.country.upper()
+    _refuse_unknown_country(profile.country)
     if known and before.get("currency", profile.currency) != profile.currency:
         _refuse_second_currency(client)
     profile.vat_number = vat_numbers.clean(profile.vat_number, country=profile.country)
@@ -152,6 +165,13 @@ def _ask_again(profile: BillingProfile) -> None:
         profile.vat_state = _State.PENDING if profile.country in vat.EU else _State.UNCHECKED
 
 
+def _refuse_unknown_country(country: str) -> None:
+    if country not in CODES:
+        raise Refused(
+            f"“{country}” is no country: write its two letters, such as DE.", field="country"
+        )
+
+
 def _refuse_second_currency(client: Client) -> None:
     has_any = (
         Invoice.objects.filter(client=client).exists()
@@ -166,6 +186,8 @@ def _refuse_second_currency(client: Client) -> None:
 
 def _set(obj: BillingProfile | Seller, fields: ProfileFields | SellerFields) -> None:
     for name, value in fields.items():
+        if isinstance(value, str) and _UNPRINTABLE.search(value.strip()):
+            raise Refused("Write it in one line, without control characters.", field=name)
         setattr(obj, name, value.strip() if isinstance(value, str) else value)
 
 

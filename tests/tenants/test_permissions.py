@@ -27,7 +27,7 @@ TABLE = {
     Permission.MANAGE_MEMBERS: "yes yes no  no",
     Permission.MANAGE_OWNERS: "yes no  no  no",
     Permission.VIEW_BILLING: "yes yes yes no",
-    Permission.MANAGE_BILLING: "yes no  yes no",
+    Permission.MANAGE_BILLING: "yes yes yes no",
     Permission.MANAGE_CLIENT: "yes yes no  no",
 }
 ROWS = [
