@@ -2,11 +2,17 @@
 
 from django.urls import path
 
-from billing.views import client_costs, costs, details, invoices
+from billing.views import client_costs, costs, details, invoice_lines, invoices
 
 urlpatterns = [
     path("invoices/", invoices.index, name="invoices"),
     path("invoices/<str:number>/", invoices.page, name="invoice"),
+    path("invoices/<str:number>/lines/<int:position>/", invoice_lines.page, name="invoice_line"),
+    path(
+        "invoices/<str:number>/lines/<int:position>/<slug:what>.csv",
+        invoice_lines.as_csv,
+        name="invoice_line_csv",
+    ),
     path("invoices/<str:number>/<slug:kind>", invoices.download, name="invoice_file"),
     path("billing-details/", details.page, name="billing_details"),
     path("billing-details/change", details.change, name="billing_details_change"),

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 
 from billing.admin.invoice_exports import WithExports
 from billing.admin.invoice_files import WithFiles
+from billing.admin.invoice_lines import WithLines
 from billing.admin.invoice_mails import MailFilter, WithMail
 from billing.admin.preview import money
 from billing.admin.reports.urls import WithReports
@@ -97,7 +98,7 @@ class CreditNoteForm(ModelForm[Invoice]):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(WithFiles, WithMail, WithExports, WithReports, ServiceAdmin[Invoice]):
+class InvoiceAdmin(WithFiles, WithLines, WithMail, WithExports, WithReports, ServiceAdmin[Invoice]):
     """Nothing is changed here, and nothing can be: what was wrong is credited."""
 
     list_display = ("number", "client", "kind", "issued_on", "due_on", "amount", "standing")
@@ -117,7 +118,7 @@ class InvoiceAdmin(WithFiles, WithMail, WithExports, WithReports, ServiceAdmin[I
     fields = (
         *("number", "client", "kind", "standing", "problem", "corrects", "reason"),
         *("first_day", "last_day", "issued_on", "due_on"),
-        *("net_", "vat_", "amount", "open_", "vat_rule", "files_", "mail_"),
+        *("net_", "vat_", "amount", "open_", "vat_rule", "files_", "mail_", "usage_"),
     )
 
     def get_fields(self, request: HttpRequest, obj: Invoice | None = None) -> Any:

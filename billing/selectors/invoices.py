@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.db.models import Prefetch, QuerySet, Sum
 
-from billing.models import CreditEntry, Invoice, InvoiceFile, Settlement
+from billing.models import CreditEntry, Invoice, InvoiceFile, InvoiceLine, Settlement
 from tenants.models import Client
 
 
@@ -30,6 +30,14 @@ def get(client: Client, number: str) -> Invoice:
     if found.number != number:  # it is written in one way
         raise Invoice.DoesNotExist
     return found
+
+
+def usage_line(invoice: Invoice, position: int) -> InvoiceLine:
+    """The invoice's line of usage at that place. Raises ``InvoiceLine.DoesNotExist``."""
+    lines = invoice.lines.select_related(
+        "invoice", "subscription__instance", "subscription__client"
+    )
+    return lines.get(position=position, kind=InvoiceLine.Kind.USAGE, subscription__isnull=False)
 
 
 def open_amounts(client: Client) -> list[tuple[str, Decimal]]:

@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.conf import settings
+from django.db.models import DecimalField, Max, Q, QuerySet, Sum
+from django.db.models.functions import Cast
 
 from billing import currencies
 from billing.models import InvoiceLine
 from billing.services import periods, pricing
+from hosting.catalog.meters import LLM, LLM_METERS
 from hosting.models import UsageEvent, UsageSum
 from hosting.selectors import availability, usage_stretches
 from hosting.selectors.health import Stretch
@@ -137,18 +141,62 @@ def spans_of(line: InvoiceLine) -> Sequence[tuple[date, date]]:
     return [(date.fromisoformat(first), date.fromisoformat(end)) for first, end in spans]
 
 
-def events(line: InvoiceLine, *, at_most: int = 1000) -> Sequence[Mapping[str, object]]:
-    """The events that the line's sums are of, in order; the first of them."""
-    if line.subscription is None:
+def events(line: InvoiceLine) -> QuerySet[UsageEvent, dict[str, Any]]:
+    """The events that the line's sums are of, in order: as many as are still kept."""
+    if line.kind != InvoiceLine.Kind.USAGE or line.subscription is None:
         raise Refused("Only a line of usage can be opened.")
     zone = ZoneInfo(line.subscription.client.timezone)
     inside = Q()
     for first, end in spans_of(line):
         inside |= Q(at__gte=periods.midnight(first, zone), at__lt=periods.midnight(end, zone))
-    kind = "llm" if line.meter.startswith("llm_") else line.meter
+    kind = LLM if line.meter in LLM_METERS else line.meter
     rows = UsageEvent.objects.filter(inside, instance=line.subscription.instance_id, meter=kind)
     names = ("at", "label", "amount", "input", "output", "cached", "source", "event_id")
-    return list(rows.order_by("at", "digest").values(*names)[:at_most])
+    found: QuerySet[UsageEvent, dict[str, Any]] = rows.order_by("at", "digest").values(*names)
+    return found
+
+
+def counted(event: Mapping[str, Any], meter: str) -> Decimal:
+    """What an event adds to the meter."""
+    if meter not in LLM_METERS:
+        return Decimal(repr(event["amount"]))
+    if meter == "llm_requests":
+        return Decimal(1)
+    return Decimal(event[meter.removeprefix("llm_")] or 0)
+
+
+def of_events(line: InvoiceLine, *, now: datetime) -> Decimal | None:
+    """What the events themselves come to; None where some of them are too old to be kept.
+
+    Of a meter that is neither a sum nor a count nor a largest value it is None as well.
+    """
+    if line.subscription is None or not _are_kept(line, now):
+        return None
+    found = events(line)
+    own = usage_stretches.titles({line.subscription.instance_id})[line.subscription.instance_id]
+    meter = own.get(line.meter)
+    column = {"llm_input": "input", "llm_output": "output", "llm_cached": "cached"}
+    amount = Cast(column.get(line.meter, "amount"), DecimalField(max_digits=30, decimal_places=6))
+    match "count" if line.meter == "llm_requests" else meter.aggregation if meter else "sum":
+        case "sum":
+            return Decimal(found.aggregate(all=Sum(amount, default=Decimal(0)))["all"])
+        case "count":
+            return Decimal(found.count())
+        case "max":
+            return Decimal(found.aggregate(most=Max(amount, default=Decimal(0)))["most"])
+    return None
+
+
+def _are_kept(line: InvoiceLine, now: datetime) -> bool:
+    assert line.subscription is not None  # noqa: S101  (its callers have looked)
+    zone = ZoneInfo(line.subscription.client.timezone)
+    first = min(first for first, _ in spans_of(line))
+    return periods.midnight(first, zone) >= events_kept_from(now=now)
+
+
+def events_kept_from(*, now: datetime) -> datetime:
+    """Older events are gone; the sums that were made of them stay."""
+    return now - settings.BERTH_USAGE_EVENTS_KEPT
 
 
 def _days(instance: uuid.UUID, line: InvoiceLine) -> Iterator[DaySum]:
