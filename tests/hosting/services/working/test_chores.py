@@ -101,6 +101,46 @@ def test_one_whose_process_died_in_the_middle_of_it_is_done_the_same_night() -> 
     assert _run(done)
 
 
+def test_what_comes_back_within_a_minute_is_taken_over_at_once_from_whoever_died() -> None:
+    """Limits are promised to hold within a minute, and usage is counted for them."""
+
+    class Killed(BaseException):
+        """As SIGKILL, which ends the connection, too."""
+
+    def die() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        chores.run_if_due(name="count", every=periodic.COUNT_USAGE, work=die)
+    done: list[int] = []
+    assert _run(done, every=periodic.COUNT_USAGE)
+    assert not _run(done, every=periodic.COUNT_USAGE)  # done, and not due again
+    assert done == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_not_taken_from_whoever_still_works_on_it() -> None:
+    done: list[int] = []
+    is_at_work, may_end = threading.Event(), threading.Event()
+
+    def slowly() -> None:
+        is_at_work.set()
+        assert may_end.wait(20)
+
+    def work() -> bool:
+        return chores.run_if_due(name="count", every=periodic.COUNT_USAGE, work=slowly)
+
+    def ask() -> bool:
+        assert is_at_work.wait(20)
+        asked = _run(done, every=periodic.COUNT_USAGE)
+        may_end.set()
+        return asked
+
+    did = [each.result() for each in at_once(work, ask)]
+    assert did == [True, False]
+    assert done == []
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_new", [True, False])
 def test_two_schedulers_at_the_same_moment_do_it_once(is_new: bool) -> None:
