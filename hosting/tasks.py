@@ -49,6 +49,12 @@ def count_usage() -> None:
     periodic.count_usage()
 
 
+@shared_task(name="hosting.tasks.write_metrics")
+def write_metrics() -> None:
+    """Write what Prometheus is told of the instances."""
+    periodic.write_metrics()
+
+
 @shared_task(name="hosting.tasks.read_counters")
 def read_counters() -> None:
     """Read what apps count for Prometheus."""

@@ -8,6 +8,7 @@ EVERY = {
     "hosting.tasks.deliver": 5,
     "hosting.tasks.ship_journals": 5,
     "hosting.tasks.count_usage": 15,
+    "hosting.tasks.write_metrics": 30,
     "hosting.tasks.read_counters": 60,
     "billing.tasks.bill": 60,
     "billing.tasks.bill_requested": 15,

@@ -30,7 +30,13 @@ from hosting.flows import (
 )
 from hosting.models import EdgeState, Incident, Server
 from hosting.services import repairs, servers, suspensions
-from hosting.services.measuring import partitions, usage_events, usage_limits, usage_sums
+from hosting.services.measuring import (
+    instance_metrics,
+    partitions,
+    usage_events,
+    usage_limits,
+    usage_sums,
+)
 from hosting.services.saving import backups, journal_alarm, journals, restore_tests
 from hosting.services.telling import notifications
 from hosting.services.upgrading import rollouts
@@ -105,6 +111,12 @@ def roll_up_samples() -> None:
         chores.run_if_due(name=name, every=every, work=work)
 
 
+def write_metrics() -> None:
+    """Write what Prometheus is told of the instances, if that is due."""
+    every, work = CHORES["write-metrics"]
+    chores.run_if_due(name="write-metrics", every=every, work=work)
+
+
 def read_counters() -> None:
     """Read the counters of all apps, if nobody has just done so."""
     chores.run_if_due(name="read-counters", every=READ_COUNTERS, work=_read_counters)
@@ -160,6 +172,11 @@ def _count_usage() -> None:
         listener(now=now)
 
 
+def _write_metrics() -> None:
+    if settings.BERTH_METRICS_TOKEN:
+        instance_metrics.write(now=timezone.now())
+
+
 def _forget_usage_keys() -> None:
     usage_events.forget_keys(before=timezone.now() - settings.BERTH_USAGE_KEYS_KEPT)
 
@@ -182,6 +199,7 @@ CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "forget-notifications": (NIGHTLY, _forget_notifications),
     "keep-up-partitions": (timedelta(hours=1), _keep_up_partitions),
     "count-usage": (COUNT_USAGE, _count_usage),  # also where nobody else asks for it
+    "write-metrics": (instance_metrics.EVERY, _write_metrics),  # the same
     "request-backups": (timedelta(minutes=1), _request_backups),
     "watch-backups": (timedelta(minutes=5), upkeep.watch),
     "watch-journals": (WATCH_JOURNALS, _watch_journals),  # also where nobody fetches them

@@ -27,14 +27,16 @@ _INFO = {
     "server": "server__name",
     "version": "version",
 }
+_READ = "When what follows was read: up to two minutes ago."
 _NOW = (
     *("cpu_cores", "memory_bytes", "volume_bytes", "at"),
     *("network_received_per_second", "network_sent_per_second"),
 )
 
 
-def of_instances() -> Iterator[str]:
+def of_instances(*, now: datetime) -> Iterator[str]:
     """What ``/metrics/instances`` says, one metric after the other; two queries."""
+    yield _family("berth_instances_read_timestamp_seconds", _READ, [f" {now.timestamp()!r}"])
     rows = list(_rows())
     labels = [_labels(row, _OWN) for row in rows]
     infos = [f"{_labels(row, _INFO)} 1.0" for row in rows]
@@ -49,9 +51,12 @@ def of_instances() -> Iterator[str]:
 
 
 def _metric(name: str, what: str, lines: Iterable[str]) -> str:
-    full = f"berth_instance_{name}"
-    head = f"# HELP {full} {what}\n# TYPE {full} gauge\n"
-    return head + "".join([f"{full}{line}\n" for line in lines])
+    return _family(f"berth_instance_{name}", what, lines)
+
+
+def _family(name: str, what: str, lines: Iterable[str]) -> str:
+    head = f"# HELP {name} {what}\n# TYPE {name} gauge\n"
+    return head + "".join([f"{name}{line}\n" for line in lines])
 
 
 def _labels(row: Row, labels: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hmac
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -11,12 +12,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from hosting.selectors import metrics, metrics_instances
+from hosting.selectors import metrics
+from hosting.services.measuring import instance_metrics
 
 
 @require_safe
@@ -28,9 +31,19 @@ def berth(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@vary_on_headers("Accept-Encoding")
 def instances(request: HttpRequest) -> HttpResponse:
-    """Every instance; apart, as these are many and change slowly."""
-    return _for_token(request, lambda: "".join(metrics_instances.of_instances()).encode())
+    """Every instance; apart, as these are many and change slowly. Prometheus takes it packed."""
+    if "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return _for_token(request, lambda: gzip.decompress(_of_instances()))
+    response = _for_token(request, _of_instances)
+    if response.status_code == 200:
+        response["Content-Encoding"] = "gzip"
+    return response
+
+
+def _of_instances() -> bytes:
+    return instance_metrics.newest(now=timezone.now())
 
 
 def _of_berth() -> bytes:

@@ -140,7 +140,9 @@ def test_prometheus_understands_every_query_of_a_dashboard(path: Path, tmp_path:
 
 
 def _there() -> set[str]:
-    instances = text_string_to_metric_families("".join(metrics_instances.of_instances()))
+    instances = text_string_to_metric_families(
+        "".join(metrics_instances.of_instances(now=timezone.now()))
+    )
     families = [*metrics.of_berth(now=timezone.now()), *instances]
     assert all(family.documentation for family in families)
     without = [family.name for family in families if not family.samples]
