@@ -10,11 +10,13 @@ class BillingConfig(AppConfig):
         """Have a say where hosting asks, and give the staff groups their permissions."""
         from billing.services.counting import after_usage
         from billing.services.dunning import refuse_order
+        from billing.services.generated_bills import make
         from billing.services.groups import sync_own
         from billing.views.in_hosting import register
         from hosting import hooks
 
         hooks.register_usage_listener(after_usage)
         hooks.register_order_check(refuse_order)
+        hooks.register_fleet_maker(make)
         register()
         post_migrate.connect(sync_own, sender=self)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from hosting.models import Instance, Plan
@@ -57,6 +57,29 @@ def register_usage_listener(listener: UsageListener) -> UsageListener:
 def usage_listeners() -> Sequence[UsageListener]:
     """Everyone who registered."""
     return tuple(_usage_listeners)
+
+
+class FleetMaker(Protocol):
+    """Makes its part of a fleet that never ran, whose instances are on that plan; says what."""
+
+    def __call__(
+        self, *, plan: Plan, since: date, now: datetime, say: Callable[[str], None]
+    ) -> None: ...
+
+
+_fleet_makers: list[FleetMaker] = []
+
+
+def register_fleet_maker(maker: FleetMaker) -> FleetMaker:
+    """Have ``manage.py generate_fleet`` call it once the instances have a past."""
+    if maker not in _fleet_makers:
+        _fleet_makers.append(maker)
+    return maker
+
+
+def fleet_makers() -> Sequence[FleetMaker]:
+    """Everyone who registered."""
+    return tuple(_fleet_makers)
 
 
 class ChartReading(Protocol):

@@ -70,6 +70,9 @@ def generate(*, size: Size, now: datetime, say: Say) -> None:
         _fill(stretch, now, say)
     say(f"{_execute(sql.MONTHS, {'now': now})} months of usage")
     generated_audit.write(say=say)
+    since = (now - size.days * DAY).date()
+    for make in hooks.fleet_makers():
+        make(plan=Plan.objects.get(slug=NAMES), since=since, now=now, say=say)
     for listener in hooks.usage_listeners():
         listener(now=now)
     _analyze()

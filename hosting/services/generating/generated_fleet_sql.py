@@ -54,6 +54,7 @@ _HEALTH = """
 _USAGE_COLUMNS = """
     instance_id, span, starts_at, "on", meter, label, total, count, maximum, latest_at, computed_at
 """
+_COMPUTED = "least(at + interval '1 day', %(now)s)"  # what came later would be billed later
 _MODELS = """
 CROSS JOIN (VALUES ('generated-large', 1), ('generated-small', 6)) AS model (name, size)
 CROSS JOIN (VALUES ('llm_requests', 40), ('llm_input', 90000), ('llm_output', 20000),
@@ -75,7 +76,7 @@ ON CONFLICT DO NOTHING
     "days of executions": f"""
 INSERT INTO hosting_usagesum ({_USAGE_COLUMNS})
 SELECT instance_id, 'day', NULL, at::date, meter.name, meter.label,
-    round((load * meter.size)::numeric), 100, meter.size, at + interval '12 h', %(now)s
+    round((load * meter.size)::numeric), 100, meter.size, at + interval '12 h', {_COMPUTED}
 FROM {_LOADED} CROSS JOIN (VALUES ('executions', 'success', 400), ('executions', 'failed', 12)) AS
     meter (name, label, size)
 ON CONFLICT DO NOTHING
@@ -83,7 +84,7 @@ ON CONFLICT DO NOTHING
     "days of language models, of every tenth": f"""
 INSERT INTO hosting_usagesum ({_USAGE_COLUMNS})
 SELECT instance_id, 'day', NULL, at::date, meter.name, model.name,
-    round((load * meter.size * model.size)::numeric), 100, meter.size, at + interval '12 h', %(now)s
+    round((load * meter.size * model.size)::numeric), 100, meter.size, at + interval '12 h', {_COMPUTED}
 FROM {_LOADED} {_MODELS}
 ON CONFLICT DO NOTHING
 """,
@@ -108,7 +109,7 @@ LAST_QUARTERS: Mapping[str, str] = {
     "quarters of executions": f"""
 INSERT INTO hosting_usagesum ({_USAGE_COLUMNS})
 SELECT instance_id, 'quarter', at, NULL, 'executions', 'success', round((load * 5)::numeric), 5, 5,
-    at, %(now)s
+    at, least(at + interval '15 min', %(now)s)
 FROM {_LOADED}
 ON CONFLICT DO NOTHING
 """,
@@ -161,7 +162,7 @@ ON CONFLICT DO NOTHING
 MONTHS = f"""
 INSERT INTO hosting_usagesum ({_USAGE_COLUMNS})
 SELECT instance_id, 'month', NULL, date_trunc('month', "on")::date, meter, label, sum(total),
-    sum(count), max(maximum), max(latest_at), %(now)s
+    sum(count), max(maximum), max(latest_at), max(computed_at)
 FROM hosting_usagesum WHERE span = 'day' AND instance_id IN (SELECT instance.id FROM {THEIRS})
 GROUP BY instance_id, date_trunc('month', "on"), meter, label
 ON CONFLICT DO NOTHING
