@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from billing.models import ModelCost
 from tenants.admin.base import ReadOnlyAdmin
+from tenants.admin.days import Between
 from tenants.display import badge, number
 
 
@@ -46,6 +47,10 @@ class ModelCostAdmin(ReadOnlyAdmin[ModelCost]):
         *("instance", "model", "on", "requests", "input", "output", "cached"),
         *("rate", "price"),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ModelCost]:
+        """Rows of years, of which the days to choose from are not looked for one by one."""
+        return Between(ModelCost)
 
     @admin.display(description="Cost", ordering="amount")
     def price(self, cost: ModelCost) -> SafeString | str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 # title, icon (of unfold's own font), page, permission
 _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
@@ -186,34 +188,35 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         "link": start,
         "active": request.path == start,
     }
+    links = _links(get_script_prefix())
+    here = _here(request.path, links)
     groups = [
-        {"title": title, "separator": True, "items": _items(request, pages)}
+        {"title": title, "separator": True, "items": _items(request, pages, links, here)}
         for title, pages in _GROUPS
     ]
     return [{"items": [overview]}, *(group for group in groups if group["items"])]
 
 
 def _items(
-    request: HttpRequest, pages: tuple[tuple[str, str, str, str], ...]
+    request: HttpRequest,
+    pages: tuple[tuple[str, str, str, str], ...],
+    links: Mapping[str, str],
+    here: str,
 ) -> list[dict[str, Any]]:
-    here = _here(request.path)
     return [
-        {
-            "title": title,
-            "icon": icon,
-            "link": reverse(f"admin:{page}"),
-            "active": page == here,
-        }
+        {"title": title, "icon": icon, "link": links[page], "active": page == here}
         for title, icon, page, permission in pages
         if request.user.has_perm(permission)
     ]
 
 
-def _here(path: str) -> str:
+@cache
+def _links(prefix: str) -> Mapping[str, str]:
+    """The address of each page, below that prefix: every page of the admin shows them all."""
+    return {page: reverse(f"admin:{page}") for _, items in _GROUPS for _, _, page, _ in items}
+
+
+def _here(path: str, links: Mapping[str, str]) -> str:
     """The page whose address the path begins with; the longest, since one lies below another."""
-    pages = {page: reverse(f"admin:{page}") for _, items in _GROUPS for _, _, page, _ in items}
-    below = {
-        "billing_report_revenue": reverse("admin:billing_report_revenue").removesuffix("revenue/")
-    }
-    fitting = [page for page, link in pages.items() if path.startswith(below.get(page, link))]
-    return max(fitting, key=lambda page: len(pages[page]), default="")
+    fitting = [page for page, link in links.items() if path.startswith(link)]
+    return max(fitting, key=lambda page: len(links[page]), default="")

@@ -8,6 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hosting.config.settings")
 
 application = get_wsgi_application()
 
-from tenants.crypto import verify_master_key  # noqa: E402  (Django has to be set up)
+from hosting.config.warm import warm_up  # noqa: E402  (Django has to be set up)
+from tenants.crypto import verify_master_key  # noqa: E402
 
 verify_master_key()  # refuses to start with a wrong key, in one sentence
+warm_up()

@@ -7,7 +7,9 @@ from datetime import time
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.functions import Upper
 
 from hosting.models.plan import Plan
 from hosting.models.server import Server
@@ -213,6 +215,11 @@ class Instance(models.Model):
                 condition=models.Q(suspended_at__isnull=False) | models.Q(starts_again=True),
                 name="instances_to_settle",
             ),
+            GinIndex(
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                OpClass(Upper("app"), name="gin_trgm_ops"),
+                name="instance_by_words",
+            ),
         )
 
     def __str__(self) -> str:
@@ -316,6 +323,7 @@ class Hostname(models.Model):
                 name="one_primary_hostname",
             ),
         )
+        indexes = (GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="hostname_by_words"),)
 
     def __str__(self) -> str:
         return self.name

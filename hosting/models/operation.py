@@ -6,7 +6,9 @@ import uuid
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from hosting.models.instance import Instance
@@ -108,6 +110,11 @@ class Operation(models.Model):
                 fields=("kind", "-finished_at"),
                 condition=models.Q(state="succeeded"),
                 name="operation_succeeded",
+            ),
+            GinIndex(
+                OpClass(Upper("reason"), name="gin_trgm_ops"),
+                OpClass(Upper("requested_by_label"), name="gin_trgm_ops"),
+                name="operation_by_words",
             ),
         )
 

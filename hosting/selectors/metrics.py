@@ -95,7 +95,8 @@ def _ended(now: datetime) -> Metric:
 def _instances(now: datetime) -> Iterator[Metric]:
     states = gauge("instances", "The clients' instances that are not deleted.", "state")
     theirs = Instance.objects.filter(purpose=Instance.Purpose.CLIENT).order_by()
-    counts = dict(theirs.values_list("state").annotate(Count("pk")))
+    there = theirs.exclude(state=Instance.State.DELETED)  # by its index
+    counts = dict(there.values_list("state").annotate(Count("pk")))
     for state in Instance.State.values:
         if state != Instance.State.DELETED:
             states.add_metric((state,), counts.get(state, 0))

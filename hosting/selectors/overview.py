@@ -39,7 +39,8 @@ class Overview:
 def overview(*, now: datetime) -> Overview:
     """As of that moment; failures of the last day. ``unsaved`` have no proven backup in time."""
     theirs = Instance.objects.filter(purpose=Instance.Purpose.CLIENT)
-    counts = dict(theirs.order_by().values_list("state").annotate(Count("pk")))
+    there = theirs.exclude(state=Instance.State.DELETED)  # by its index
+    counts = dict(there.order_by().values_list("state").annotate(Count("pk")))
     active = operations_with_steps().filter(state__in=ACTIVE_STATES).order_by("requested_at")
     failed = operations_with_steps().filter(
         state=Operation.State.FAILED, finished_at__gt=now - timedelta(days=1)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.db.models import ForeignObjectRel, Model, Q, QuerySet
+from django.db.models import ForeignObjectRel, Model, Q, QuerySet, UUIDField
 from django.utils.text import smart_split, unescape_string_literal
 
 M = TypeVar("M", bound=Model)
-_IDENTIFIER = re.compile(r"[0-9a-f-]+", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"(?:-?[0-9a-f]){1,32}-?", re.IGNORECASE)
 
 
 def search(rows: QuerySet[M], fields: Sequence[str], text: str) -> QuerySet[M]:
     """Those that have each of the words (or what stands in quotes) in one of the fields.
 
-    As Django's own, but what is found in another table is found there once, and not for each row
-    that refers to it.
+    As Django's own, but for what takes time in large tables: what is found in another table is
+    found there once, and not for each row that refers to it; each table is asked by itself, so that
+    each can use its own index; and identifiers are found by how they begin.
     """
     for word in _words(text):
-        rows = rows.filter(_having(rows.model, fields, word))
+        rows = rows.filter(pk__in=_having(rows.model, fields, word))
     return rows
 
 
@@ -30,17 +32,31 @@ def _words(text: str) -> Iterable[str]:
         yield unescape_string_literal(word) if is_quoted else word
 
 
-def _having(model: type[Model], fields: Sequence[str], word: str) -> Q:
-    wanted, elsewhere = Q(pk__in=()), dict[str, list[str]]()
+def _having(model: type[Model], fields: Sequence[str], word: str) -> QuerySet[Any, Any]:
+    """The keys of the rows that have the word."""
+    here, elsewhere = Q(pk__in=()), dict[str, list[str]]()
     for field in fields:
         first, _, rest = field.partition("__")
         if rest:
             elsewhere.setdefault(first, []).append(rest)
-        elif first != "id" or _IDENTIFIER.fullmatch(word):
-            wanted |= Q(**{f"{first}__icontains": word})
-    for name, rests in elsewhere.items():
-        wanted |= _referring(model, name, rests, word)
-    return wanted
+        else:
+            here |= _in_field(model, first, word)
+    every = [here, *(_referring(model, name, rests, word) for name, rests in elsewhere.items())]
+    first_found, *others = [
+        model._default_manager.filter(each).order_by().values("pk") for each in every
+    ]
+    return first_found.union(*others) if others else first_found
+
+
+def _in_field(model: type[Model], name: str, word: str) -> Q:
+    """Where it stands in a field of the table itself."""
+    if not isinstance(model._meta.get_field(name), UUIDField):
+        return Q(**{f"{name}__icontains": word})
+    if not _IDENTIFIER.fullmatch(word):
+        return Q(pk__in=())
+    digits = word.replace("-", "")
+    first, last = (uuid.UUID(digits.ljust(32, each)) for each in "0f")
+    return Q(**{f"{name}__gte": first, f"{name}__lte": last})
 
 
 def _referring(model: type[Model], name: str, fields: Sequence[str], word: str) -> Q:
@@ -49,7 +65,8 @@ def _referring(model: type[Model], name: str, fields: Sequence[str], word: str) 
     other = relation.related_model
     if not isinstance(other, type):
         raise TypeError(f"{model.__name__}.{name} leads to no other table.")
-    found = other._default_manager.filter(_having(other, fields, word))
+    found = _having(other, fields, word)
     if isinstance(relation, ForeignObjectRel):
-        return Q(pk__in=found.values(relation.field.name))
-    return Q(**{f"{name}__in": found.values("pk")})
+        referring = other._default_manager.filter(pk__in=found)
+        return Q(pk__in=referring.order_by().values(relation.field.name))
+    return Q(**{f"{name}__in": found})

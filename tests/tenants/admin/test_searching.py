@@ -49,6 +49,10 @@ def test_by_a_part_of_an_identifier(acme: Client) -> None:
     assert search(Client.objects.all(), OF_CLIENT, str(acme.pk)[:13].upper()).get() == acme
 
 
+def test_not_by_what_stands_within_an_identifier(acme: Client) -> None:
+    assert not search(Client.objects.all(), OF_CLIENT, str(acme.pk)[9:]).exists()
+
+
 def test_members_by_what_they_refer_to(acme: Client) -> None:
     found = search(Member.objects.all(), OF_MEMBER, "bob acme")
     assert [str(each.user) for each in found.select_related("user")] == ["Bob"]
