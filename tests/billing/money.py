@@ -8,7 +8,7 @@ from typing import Any
 
 from billing.models import BillingProfile, Invoice, Price, Seller
 from billing.services import prices, profiles
-from hosting.models import Instance, Plan
+from hosting.models import HealthDay, Instance, Plan
 from tenants.models import Client
 from tenants.services.actors import Actor
 
@@ -75,6 +75,23 @@ def run_since(instance: Instance, moment: str) -> Instance:
 def end(instance: Instance, moment: str) -> None:
     """Note that its deletion was asked for then."""
     Instance.objects.filter(pk=instance.pk).update(delete_requested_at=at(moment))
+
+
+def be_down(instance: Instance, day: str, seconds: int = 43_200) -> None:
+    """Note that it was down for so long on that day: for half of it unless told."""
+    HealthDay.objects.create(
+        instance=instance,
+        day=date.fromisoformat(day),
+        zone="Europe/Berlin",
+        checks=100,
+        failures=1,
+        known_seconds=86_400,
+        down_seconds=seconds,
+        excused_seconds=0,
+        responses=0,
+        ms_sum=0,
+        buckets=[0] * 10,
+    )
 
 
 def lines(invoice: Invoice) -> list[tuple[str, str, str]]:

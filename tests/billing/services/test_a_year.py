@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from django.db.models import Sum
 
-from billing.models import CreditEntry, Invoice, Payment, Settlement, Subscription
+from billing.models import CreditEntry, DowntimeCredit, Invoice, Payment, Settlement, Subscription
 from billing.services import credit_notes, discounts, runs, settlements
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client
@@ -30,7 +30,10 @@ def year(
     small: Plan,
     make_plan: Callable[[str], Plan],
 ) -> dict[str, Instance]:
-    """Acme by the month, with two instances; Globex in yen by the quarter, from the 31st on."""
+    """Acme by the month, with two instances; Globex in yen by the quarter, from the 31st on.
+
+    An instance of each is down for half a day in February.
+    """
     large = make_plan("large")
     money.set_seller(timezone="Europe/Berlin")
     money.set_details(acme)
@@ -40,11 +43,15 @@ def year(
     money.set_price(small, "29.90", setup_fee=Decimal("49.00"), trial_days=14)
     money.set_price(large, "99.99")
     money.set_price(small, "8000", currency="JPY", interval="quarter")
-    return {
+    Plan.objects.update(sla_tiers=[[99.9, 10], [99.0, 25]])
+    found = {
         "book": money.run_since(order(), "2026-01-09 10:00"),
         "shop": money.run_since(order("shop"), "2026-02-20 22:59"),
         "yen": money.run_since(order("yen", client=other_client), "2026-01-31 03:00"),
     }
+    for name in ("book", "yen"):
+        money.be_down(found[name], "2026-02-10")
+    return found
 
 
 def test_the_books_balance_at_every_days_end(
@@ -63,6 +70,11 @@ def test_the_books_balance_at_every_days_end(
     numbers = Invoice.objects.filter(kind="invoice").order_by("sequence")
     assert list(numbers.values_list("sequence", flat=True)) == list(range(1, 12 + 1 + 3 + 1))
     assert not Invoice.objects.filter(state="draft").exists()
+    credits = DowntimeCredit.objects.order_by("amount").values_list("month", "amount")
+    assert list(credits) == [
+        (date(2026, 2, 1), Decimal("7.480")),  # a quarter of 29.90
+        (date(2026, 2, 1), Decimal("629")),  # of 28 of 89 days of 8000
+    ]
 
 
 def _happen(number: int, now: datetime, year: dict[str, Instance]) -> None:

@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from billing.models import DowntimeCredit, Invoice, Subscription
 from billing.services import credit_notes, discounts, explaining, previews, runs
-from hosting.models import HealthDay, Instance, Plan, Server
+from hosting.models import Instance, Plan, Server
 from tenants.errors import Refused
 from tenants.models import AuditEvent, Client
 from tests.billing import money
@@ -31,22 +31,6 @@ def book(
     return money.run_since(order(), "2026-01-01")
 
 
-def be_down(instance: Instance, day: str, seconds: int = 43_200) -> None:
-    HealthDay.objects.create(
-        instance=instance,
-        day=date.fromisoformat(day),
-        zone="Europe/Berlin",
-        checks=100,
-        failures=1,
-        known_seconds=86_400,
-        down_seconds=seconds,
-        excused_seconds=0,
-        responses=0,
-        ms_sum=0,
-        buckets=[0] * 10,
-    )
-
-
 def bill(moment: str) -> None:
     runs.bill_due(now=at(moment))
 
@@ -56,7 +40,7 @@ def newest() -> Invoice:
 
 
 def test_a_month_with_downtime_is_credited_on_the_next_invoice(book: Instance) -> None:
-    be_down(book, "2026-01-10")
+    money.be_down(book, "2026-01-10")
     bill("2026-02-01")
     invoice = newest()
     assert money.lines(invoice) == [("recurring", "1", "30.00"), ("downtime", "-1", "-7.50")]
@@ -73,7 +57,7 @@ def test_a_month_with_downtime_is_credited_on_the_next_invoice(book: Instance) -
 
 
 def test_it_is_credited_once(book: Instance) -> None:
-    be_down(book, "2026-01-10")
+    money.be_down(book, "2026-01-10")
     for moment in ("2026-02-01", "2026-02-02", "2026-03-01", "2026-04-01"):
         bill(moment)
     assert DowntimeCredit.objects.count() == 1
@@ -83,7 +67,7 @@ def test_it_is_credited_once(book: Instance) -> None:
 
 
 def test_the_database_lets_it_be_once_and_for_ever(book: Instance) -> None:
-    be_down(book, "2026-01-10")
+    money.be_down(book, "2026-01-10")
     bill("2026-02-01")
     credit = DowntimeCredit.objects.get()
     with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
@@ -95,15 +79,15 @@ def test_the_database_lets_it_be_once_and_for_ever(book: Instance) -> None:
 
 def test_what_is_known_later_comes_with_the_invoice_after(book: Instance) -> None:
     bill("2026-02-01")
-    be_down(book, "2026-01-10")
-    be_down(book, "2026-02-03", seconds=300)
+    money.be_down(book, "2026-01-10")
+    money.be_down(book, "2026-02-03", seconds=300)
     bill("2026-03-01")
     lines = [each for each in money.lines(newest()) if each[0] == "downtime"]
     assert lines == [("downtime", "-1", "-7.50"), ("downtime", "-1", "-3.00")]
 
 
 def test_a_month_that_was_good_enough_is_not_credited(book: Instance) -> None:
-    be_down(book, "2026-01-10", seconds=60)  # 99.93 %
+    money.be_down(book, "2026-01-10", seconds=60)  # 99.93 %
     bill("2026-02-01")
     assert money.lines(newest()) == [("recurring", "1", "30.00")]
     assert not DowntimeCredit.objects.exists()
@@ -124,7 +108,7 @@ def test_it_is_a_share_of_what_is_left_after_discounts(book: Instance) -> None:
     )
     subscription = Subscription.objects.get()
     discounts.redeem(subscription=subscription, code="HALF", actor=ACTOR, on=date(2026, 1, 2))
-    be_down(book, "2026-01-10")
+    money.be_down(book, "2026-01-10")
     bill("2026-02-01")
     assert money.lines(newest())[2] == ("downtime", "-1", "-3.75")
 
@@ -132,14 +116,14 @@ def test_it_is_a_share_of_what_is_left_after_discounts(book: Instance) -> None:
 def test_of_what_was_credited_nothing_is_given_back_again(book: Instance) -> None:
     bill("2026-02-01")
     credit_notes.issue(invoice=newest(), reason="x", actor=ACTOR, now=at("2026-02-02"))
-    be_down(book, "2026-01-10")
+    money.be_down(book, "2026-01-10")
     bill("2026-03-01")
     assert money.lines(newest()) == [("recurring", "1", "30.00")]
 
 
 def test_it_waits_where_the_invoice_is_smaller(book: Instance) -> None:
     bill("2026-02-01")
-    be_down(book, "2026-01-10")
+    money.be_down(book, "2026-01-10")
     money.end(book, "2026-02-02 10:00")
     bill("2026-02-03")
     assert money.lines(newest()) == [("recurring", "2", "2.14")]
@@ -154,7 +138,7 @@ def test_a_month_of_a_longer_period_is_its_share_of_days(
     money.set_details(acme, interval="quarter")
     money.set_price(small, "90.00", interval="quarter")
     book = money.run_since(order(), "2026-01-01")
-    be_down(book, "2026-02-10")
+    money.be_down(book, "2026-02-10")
     bill("2026-03-02")
     assert not Invoice.objects.exists()  # February is over, and not charged yet
     bill("2026-04-01")
@@ -169,7 +153,7 @@ def test_a_year_is_looked_at_as_a_whole(
     money.set_seller()
     money.set_details(acme, interval="year")
     money.set_price(small, "365.00", interval="year")
-    be_down(money.run_since(order(), "2026-01-01"), "2026-01-10")
+    money.be_down(money.run_since(order(), "2026-01-01"), "2026-01-10")
     bill("2027-01-01")
     assert money.lines(newest()) == [("recurring", "1", "365.00"), ("downtime", "-1", "-7.75")]
 
@@ -178,7 +162,7 @@ def test_what_is_on_a_draft_that_waits_is_not_charged_yet(
     book: Instance, order: Callable[..., Instance]
 ) -> None:
     bill("2026-02-01")
-    be_down(book, "2026-02-10")
+    money.be_down(book, "2026-02-10")
     money.set_seller(grace_hours=240)
     bill("2026-03-01")  # a draft of February, that waits
     money.set_seller()
@@ -197,7 +181,7 @@ def test_an_instance_of_the_same_client_is_not_credited(
     book: Instance, order: Callable[..., Instance]
 ) -> None:
     money.run_since(order("other"), "2026-01-01")
-    be_down(book, "2026-01-10")
+    money.be_down(book, "2026-01-10")
     bill("2026-02-01")
     (line,) = newest().lines.filter(kind="downtime")
     assert line.subscription is not None
@@ -207,7 +191,7 @@ def test_an_instance_of_the_same_client_is_not_credited(
 
 def test_the_next_run_says_it_before(book: Instance) -> None:
     bill("2026-01-02")
-    be_down(book, "2026-01-10")
+    money.be_down(book, "2026-01-10")
     (row,) = previews.next_run().rows
     assert (row.net, row.downtime) == (Decimal("22.50"), Decimal("7.50"))
     (own,) = previews.of_client(book.client)
@@ -215,7 +199,7 @@ def test_the_next_run_says_it_before(book: Instance) -> None:
 
 
 def test_it_can_be_explained(book: Instance) -> None:
-    be_down(book, "2026-01-10")
+    money.be_down(book, "2026-01-10")
     bill("2026-02-01")
     line = newest().lines.get(kind="downtime")
     given = explaining.explain_downtime(line)

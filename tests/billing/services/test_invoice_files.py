@@ -57,6 +57,19 @@ def test_an_issued_invoice_gets_its_three_files(issue: Callable[..., Invoice]) -
     assert bytes(files["peppol"].content or b"").startswith(b"<?xml")
 
 
+def test_a_credit_for_downtime_fits_into_all_of_them(
+    issue: Callable[..., Invoice], small: Plan, order: Callable[..., Instance]
+) -> None:
+    Plan.objects.filter(pk=small.pk).update(sla_tiers=[[99.0, 25]])
+    invoice = issue()
+    money.be_down(Instance.objects.get(), "2026-01-10")
+    runs.bill_due(now=at("2026-03-01"))
+    second = Invoice.objects.exclude(pk=invoice.pk).get()
+    assert second.lines.filter(kind="downtime").exists()
+    invoice_files.make_missing(now=at("2026-03-01 12:00"))
+    assert [file.problem for file in second.files.all()] == ["", "", ""]
+
+
 def test_files_are_made_once(issue: Callable[..., Invoice]) -> None:
     issue()
     invoice_files.make_missing(now=NOW)

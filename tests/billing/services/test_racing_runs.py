@@ -7,7 +7,6 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import date
 
 import pytest
 from django.db import connection
@@ -23,7 +22,7 @@ from billing.models import (
     Subscription,
 )
 from billing.services import runs, subscriptions
-from hosting.models import HealthDay, Instance, Plan, Server
+from hosting.models import Instance, Plan, Server
 from tenants.models import Client
 from tests.billing import money
 from tests.billing.money import at
@@ -75,21 +74,9 @@ def _another(instance: Instance, number: int) -> None:
 
 
 def _be_down() -> None:
-    """Each instance for a day of January, of which a quarter of the price is given back."""
+    """Each instance for half a day of January, of which a quarter of the price is given back."""
     for instance in Instance.objects.all():
-        HealthDay.objects.create(
-            instance=instance,
-            day=date(2026, 1, 10),
-            zone="Europe/Berlin",
-            checks=100,
-            failures=50,
-            known_seconds=86400,
-            down_seconds=43200,
-            excused_seconds=0,
-            responses=0,
-            ms_sum=0,
-            buckets=[0] * 10,
-        )
+        money.be_down(instance, "2026-01-10")
 
 
 def _bill() -> None:
