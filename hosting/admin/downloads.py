@@ -71,7 +71,7 @@ def _ask(request: HttpRequest, backup: Backup, form: ReasonForm) -> HttpResponse
     question = Question(
         title="Download this backup?",
         meaning=(
-            format_html("It is of {}, {}.", backup.instance, moment(backup.taken_at)),
+            format_html("It was taken of {} {}.", backup.instance, moment(backup.taken_at)),
             "All of its data is in it, and every secret of the instance: whoever has the file reads"
             " them.",
             "Who took it, when and why is in the client's audit log.",
