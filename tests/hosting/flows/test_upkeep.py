@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.flows import upkeep
-from hosting.models import Backup, Incident, Instance
+from hosting.models import Backup, Incident, Instance, SecondPlace
 from hosting.services.watching import incidents
 from tests.hosting.services.saving.test_backups import Order, made, settled
 
@@ -89,6 +89,8 @@ def test_it_falls_silent_while_saved_data_is_in_doubt(
     book: Instance, outside: Outside, kind: Incident.Kind, settings: Settings
 ) -> None:
     settings.BERTH_BACKUP_COPY = "/somewhere/else"  # else nothing has to be there
+    long_ago = timezone.now() - timedelta(days=9)
+    SecondPlace.objects.create(location="/somewhere/else", since=long_ago)
     fresh = made(book, timezone.now())
     is_there = kind != Incident.Kind.BACKUP_NOT_COPIED
     fresh.copied_at = timezone.now() if is_there else None
