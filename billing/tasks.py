@@ -13,6 +13,8 @@ from billing.services import (
     exports,
     invoice_files,
     invoice_mails,
+    online_events,
+    online_gateway,
     requested_runs,
     runs,
     vat_checks,
@@ -51,6 +53,14 @@ def make_exports() -> None:
 def dun() -> None:
     """Remind of what is overdue, suspend for it and give back, if nobody has just done so."""
     chores.run_if_due(name="dun", every=DUN, work=_dun)
+
+
+@shared_task(name=online_events.TASK)
+def work_off_online() -> None:
+    """Look at what the payment service has told of, and do what was asked of it."""
+    gateway = online_gateway.configured()
+    if gateway is not None:
+        online_events.work_off(gateway=gateway, now=timezone.now())
 
 
 @shared_task(name="billing.tasks.check_vat_numbers")

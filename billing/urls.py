@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.views import client_costs, costs, details, invoice_lines, invoices
+from billing.views import client_costs, costs, details, invoice_lines, invoices, online
 
 urlpatterns = [
     path("invoices/", invoices.index, name="invoices"),
@@ -13,6 +13,7 @@ urlpatterns = [
         invoice_lines.as_csv,
         name="invoice_line_csv",
     ),
+    path("invoices/<str:number>/pay", online.pay, name="pay_invoice"),
     path("invoices/<str:number>/<slug:kind>", invoices.download, name="invoice_file"),
     path("billing-details/", details.page, name="billing_details"),
     path("billing-details/change", details.change, name="billing_details_change"),

@@ -15,6 +15,7 @@ from billing.models.export import InvoiceExport, InvoiceExportPart
 from billing.models.file import InvoiceFile
 from billing.models.invoice import BillingPeriod, Invoice, InvoiceLine
 from billing.models.mail import InvoiceMail
+from billing.models.online import OnlineEvent, OnlinePage, OnlineReversal
 from billing.models.party import BillingProfile, NumberSeries, Seller
 from billing.models.payment import Payment, Settlement
 from billing.models.price import Interval, Price
@@ -48,6 +49,9 @@ __all__ = [
     "InvoiceMail",
     "ModelCost",
     "NumberSeries",
+    "OnlineEvent",
+    "OnlinePage",
+    "OnlineReversal",
     "Payment",
     "PlanBudget",
     "Price",

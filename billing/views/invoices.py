@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from billing import currencies
 from billing.models import Invoice, InvoiceFile, InvoiceLine, Seller, Settlement
 from billing.selectors import invoices as reading
-from billing.services import previews
+from billing.services import online_gateway, previews
 from billing.services.previews import Expected
 from billing.views import paying
 from billing.views.months import today_of
@@ -99,6 +99,8 @@ def page(request: ClientRequest, number: str) -> HttpResponse:
         "section": "invoices",
         "invoice": invoice,
         "pay": paying.details(invoice, _open(invoice)),
+        "may_pay_online": online_gateway.configured() is not None and _open(invoice) > 0,
+        "was_paid": "paid" in request.GET,
         "row": _row(invoice, today_of(request.client)),
         "lines": [_line(each, invoice.currency) for each in _lines(invoice)],
         "net": currencies.said(invoice.net, invoice.currency),

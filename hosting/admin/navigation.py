@@ -85,6 +85,12 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "billing.view_invoiceexport",
             ),
             ("Payments", "account_balance", "billing_payment_changelist", "billing.view_payment"),
+            (
+                "Paid online",
+                "credit_card",
+                "billing_onlinepage_changelist",
+                "billing.view_onlinepage",
+            ),
             ("Bank lines", "list_alt", "billing_bankline_changelist", "billing.view_bankline"),
             (
                 "Statements",

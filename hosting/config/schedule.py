@@ -16,6 +16,7 @@ EVERY = {
     "billing.tasks.make_files": 60,
     "billing.tasks.mail_invoices": 60,
     "billing.tasks.dun": 60,
+    "billing.tasks.work_off_online": 60,
     "billing.tasks.check_vat_numbers": 60,
     "hosting.tasks.do_chores": 60,
 }

@@ -255,6 +255,11 @@ BERTH_NOTIFICATIONS_KEPT = timedelta(days=env.int("BERTH_NOTIFICATIONS_KEPT_DAYS
 # How long files that were exported in the background can be fetched
 BERTH_EXPORTS_KEPT = timedelta(days=env.int("BERTH_EXPORTS_KEPT_DAYS", default=7))
 
+# Paying online: none where there is no key. Several secrets while they are being changed.
+BERTH_STRIPE_KEY = env.str("BERTH_STRIPE_KEY", default="")
+BERTH_STRIPE_WEBHOOK_SECRETS = env.list("BERTH_STRIPE_WEBHOOK_SECRETS", default=[])
+BERTH_STRIPE_API = env.str("BERTH_STRIPE_API", default="")
+
 # --- Celery: a doorbell, see docs/architecture.md ---------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
