@@ -151,12 +151,10 @@ def _advance(client: uuid.UUID, rules: Rules, now: datetime) -> None:
     if DunningGrace.objects.filter(client=client, until__gte=today).exists():
         _give_back(profile, now)
         return
-    owed = list(
-        _open()
-        .filter(invoice__client=client, invoice__due_on__lt=today)
-        .select_related("invoice")
-        .order_by("invoice__due_on", "invoice__sequence")
-    )
+    owed = _overdue(client, today)
+    if owed:
+        settlements.spend_credit(profile, [each.invoice for each in owed], now=now)
+        owed = _overdue(client, today)
     done = _done([each.invoice_id for each in owed])
     suspends_for: Settlement | None = None
     for each in owed:
@@ -177,6 +175,12 @@ def _advance(client: uuid.UUID, rules: Rules, now: datetime) -> None:
         _give_back(profile, now)
     else:
         _take(profile, suspends_for, today, now)
+
+
+def _overdue(client: uuid.UUID, today: date) -> list[Settlement]:
+    """The one that was due first before the others."""
+    rows = _open().filter(invoice__client=client, invoice__due_on__lt=today)
+    return list(rows.select_related("invoice").order_by("invoice__due_on", "invoice__sequence"))
 
 
 def _done(invoices: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, dict[Key, date]]:

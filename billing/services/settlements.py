@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Sum
 
 from billing import currencies
 from billing.models import BillingProfile, CreditEntry, Invoice, Payment, Settlement
-from billing.services import copying
+from billing.services import copying, periods
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services import audit
@@ -64,8 +65,10 @@ def record_payment(
     reference: str = "",
 ) -> Payment:
     """Note that money came in for an invoice. ``Refused`` with the field where that can't be."""
-    lock_client(invoice.client_id)
+    profile = lock_client(invoice.client_id)
     settlement = locked(invoice)
+    if received_on > periods.day_at(now, ZoneInfo(profile.client.timezone)):
+        raise Refused("Choose today or an earlier day.", field="received_on")
     if currency != invoice.currency:
         raise Refused(f"The invoice is in {invoice.currency}.", field="currency")
     if amount <= 0 or currencies.rounded(amount, currencies.exponent(currency)) != amount:
@@ -88,6 +91,26 @@ def record_payment(
     told = {"amount": str(amount), "currency": currency, "reference": payment.reference}
     _audit("invoice.paid", invoice, actor, told)
     return payment
+
+
+def spend_credit(profile: BillingProfile, invoices: Sequence[Invoice], *, now: datetime) -> None:
+    """Pay open invoices in that order from the client's unused credit.
+
+    The caller is in a transaction and holds the client's billing details locked.
+    """
+    left = balances({profile.client_id}).get(profile.client_id, Decimal(0))
+    for invoice in invoices:
+        settlement = locked(invoice)
+        used = min(left, settlement.open)
+        if used <= 0 or invoice.currency != profile.currency:
+            continue
+        left -= used
+        _from_credit(invoice, used, now).save(force_insert=True)
+        _entry(invoice, CreditEntry.Kind.APPLIED, -used, now).save(force_insert=True)
+        settlement.paid += used
+        settle(settlement, now=now)
+        told = {"amount": str(used), "currency": invoice.currency, "reference": "credit"}
+        _audit("invoice.paid", invoice, Actor.system("credit"), told)
 
 
 @transaction.atomic

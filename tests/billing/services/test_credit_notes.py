@@ -184,3 +184,10 @@ def test_a_credit_note_can_not_be_credited(invoice: Invoice) -> None:
     note = credit(invoice)
     with pytest.raises(Refused, match="Only an invoice"):
         credit(note)
+
+
+def test_no_payment_is_of_a_day_that_has_not_come(invoice: Invoice) -> None:
+    with pytest.raises(Refused, match="today or an earlier day") as caught:
+        pay(invoice, received_on=date(2026, 2, 11))
+    assert caught.value.field == "received_on"
+    assert not Payment.objects.exists()

@@ -290,3 +290,22 @@ def test_without_a_policy_nobody_is_reminded(invoice: Invoice) -> None:
     DunningPolicy.objects.all().delete()
     _after(30)
     assert _steps() == []
+
+
+def test_unused_credit_pays_what_is_overdue_before_anybody_is_reminded(
+    invoice: Invoice, acme: Client
+) -> None:
+    settlements.grant_credit(
+        client=acme, amount=Decimal("35.70"), reason="Sorry", actor=ACTOR, now=DUE
+    )
+    dunning.advance(now=DUE + timedelta(days=25))
+    assert not DunningStep.objects.exists()
+    assert Settlement.objects.get().open == 0
+    assert AuditEvent.objects.filter(action="invoice.paid").count() == 1
+
+
+def test_credit_that_is_not_enough_pays_its_part(invoice: Invoice, acme: Client) -> None:
+    settlements.grant_credit(client=acme, amount=Decimal(10), reason="Sorry", actor=ACTOR, now=DUE)
+    dunning.advance(now=DUE + timedelta(days=4))
+    assert Settlement.objects.get().open == Decimal("25.70")
+    assert DunningStep.objects.get().kind == "reminder"
