@@ -91,6 +91,12 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "billing_onlinepage_changelist",
                 "billing.view_onlinepage",
             ),
+            (
+                "Online messages",
+                "webhook",
+                "billing_onlineevent_changelist",
+                "billing.view_onlineevent",
+            ),
             ("Bank lines", "list_alt", "billing_bankline_changelist", "billing.view_bankline"),
             (
                 "Statements",
