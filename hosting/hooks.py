@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -36,6 +37,56 @@ def check_order(*, client: Client, plan: Plan) -> None:
     """Ask everyone who registered."""
     for check in _order_checks:
         check(client=client, plan=plan)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanNote:
+    """What is to be known of a plan before it is chosen: a few words, and sentences."""
+
+    words: str
+    details: Sequence[str] = ()
+
+
+class PlanReading(Protocol):
+    """Says that of plans for a client, by plan, in a number of queries that does not grow."""
+
+    def __call__(
+        self, *, client: Client, plans: Sequence[Plan], now: datetime
+    ) -> Mapping[uuid.UUID, PlanNote]: ...
+
+
+class PlanChangeReading(Protocol):
+    """Says in sentences what it means to change an instance's plan to that one."""
+
+    def __call__(self, *, instance: Instance, plan: Plan, now: datetime) -> Sequence[str]: ...
+
+
+_plan_readings: list[tuple[PlanReading, PlanChangeReading]] = []
+
+
+def register_plan_notes(read: PlanReading, change: PlanChangeReading) -> None:
+    """Show these where a plan is chosen, and where a change of plan is confirmed."""
+    if (read, change) not in _plan_readings:
+        _plan_readings.append((read, change))
+
+
+def plan_notes(
+    *, client: Client, plans: Sequence[Plan], now: datetime
+) -> Mapping[uuid.UUID, PlanNote]:
+    """What everyone who registered has to say, by plan."""
+    notes: dict[uuid.UUID, PlanNote] = {}
+    for read, _ in _plan_readings:
+        notes.update(read(client=client, plans=plans, now=now))
+    return notes
+
+
+def plan_change_notes(*, instance: Instance, plan: Plan, now: datetime) -> Sequence[str]:
+    """The same of a change, in order."""
+    return [
+        sentence
+        for _, change in _plan_readings
+        for sentence in change(instance=instance, plan=plan, now=now)
+    ]
 
 
 class UsageListener(Protocol):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from billing.selectors import costs
 from billing.selectors.costs import Dear
-from billing.views import cost_charts
+from billing.views import cost_charts, plan_notes
 from billing.views.money import say
 from hosting import hooks
 from hosting.hooks import FleetPanel, Ranked, Ranking, UsageChart, UsagePanel
@@ -30,6 +30,7 @@ def register() -> None:
             "margin", "Margin last month", "billing_report_margin_panel", "billing.view_margin"
         )
     )
+    hooks.register_plan_notes(plan_notes.of_plans, plan_notes.of_change)
     hooks.register_fleet_rankings(dearest, permission="billing.view_modelcost")
 
 

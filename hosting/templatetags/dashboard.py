@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.template import Library
 from django.templatetags.static import static
@@ -121,6 +122,12 @@ def size(value: int) -> str:
 def plain(value: Decimal | int) -> str:
     """A number with at most two decimals, none where they are zero: 2, 0.5."""
     return f"{Decimal(value):.2f}".rstrip("0").rstrip(".")
+
+
+@register.filter
+def of_key(values: Mapping[Any, Any], key: object) -> Any:
+    """What is kept under that key, or None."""
+    return values.get(key)
 
 
 def in_words(since: timedelta, moment: datetime) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from hosting import hooks
 from hosting.catalog.schema import App
 from hosting.models import Plan
 from hosting.selectors import offers
@@ -46,7 +48,7 @@ def order(request: ClientRequest) -> HttpResponse:
 @client_view(Permission.ORDER_INSTANCE)
 def plans(request: ClientRequest) -> HttpResponse:
     """The plans again, for another app."""
-    context = _choices(request.GET.get("app", ""), request.GET.get("plan", ""))
+    context = _choices(request, request.GET.get("app", ""), request.GET.get("plan", ""))
     return render_page(request, "hosting/order.html#plans", context)
 
 
@@ -72,13 +74,13 @@ def _form(
         "order_key": uuid.uuid4(),
         "name": name,
         "suffix": _suffix(request),
-        **_choices(app, plan),
+        **_choices(request, app, plan),
         **_errors(refusal),
     }
     return render_page(request, "hosting/order.html", context, status=422 if refusal else 200)
 
 
-def _choices(app: str, plan: str) -> dict[str, Any]:
+def _choices(request: ClientRequest, app: str, plan: str) -> dict[str, Any]:
     """What can be chosen; where nothing is chosen yet, the first that can be."""
     apps = offers.app_offers()
     on_offer = offers.plans_on_offer()
@@ -88,6 +90,7 @@ def _choices(app: str, plan: str) -> dict[str, Any]:
     return {
         "apps": apps,
         "plans": plans,
+        "notes": hooks.plan_notes(client=request.client, plans=on_offer, now=timezone.now()),
         "chosen_app": chosen.slug if chosen else "",
         "chosen_plan": plan if plan in fitting else next(iter(fitting), ""),
     }

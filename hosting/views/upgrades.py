@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from hosting import hooks
 from hosting.models import Instance, Operation, Rehearsal, Upgrade
 from hosting.selectors import moves, reasons
 from hosting.selectors import upgrades as reading
@@ -72,6 +73,8 @@ def show(
     """The page; with ``refusal`` at its field and 422. ``hours`` is what was typed of them."""
     target = _target(instance, chosen)
     rehearsal = reading.rehearsal_of(instance, target) if target else None
+    now = timezone.now()
+    plans = reading.plans_for(instance)
     going_on, shown = _show(rehearsal), show_instance(instance)
     failed = _failed(instance, target)
     context = {
@@ -79,7 +82,13 @@ def show(
         "instance": instance,
         "shown": shown,
         "versions": reading.versions_for(instance),
-        "plans": reading.plans_for(instance),
+        "plans": plans,
+        "notes": hooks.plan_notes(
+            client=request.client, plans=[each.plan for each in plans], now=now
+        ),
+        "change_notes": hooks.plan_change_notes(instance=instance, plan=target.plan, now=now)
+        if target
+        else (),
         "version": chosen[0],
         "plan": chosen[1],
         "target": target,
@@ -92,7 +101,7 @@ def show(
         "failed": failed,
         "failed_why": reasons.why_ended(failed.operation) if failed else "",
         "why_not": instances.why_not(shown),
-        "is_rehearsed": reading.is_rehearsed(rehearsal, now=timezone.now()),
+        "is_rehearsed": reading.is_rehearsed(rehearsal, now=now),
         "valid_days": settings.BERTH_REHEARSAL_VALID.days,
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
         "hours": hours or hours_of(instance),
