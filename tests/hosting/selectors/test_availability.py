@@ -109,3 +109,19 @@ def test_credits_of_a_client_by_month_and_plan(instances: list[Instance], small:
     ]
     assert availability.of_month(book, month=date(2026, 4, 30)).credit_percent == 100
     assert availability.of_month(book, month=date(2026, 5, 1)).availability is None
+
+
+@pytest.mark.django_db
+def test_months_with_any_downtime_by_client(instances: list[Instance]) -> None:
+    book, shop, _ = instances
+    _day(book, date(2026, 2, 28), down=1)
+    _day(book, date(2026, 3, 1), down=0)
+    _day(shop, date(2026, 4, 1), down=5)
+    _day(shop, date(2026, 4, 2), down=5)
+    client = book.client_id
+    with CaptureQueriesContext(connection) as asked:
+        found = availability.months_with_downtime([client], since=date(2026, 2, 1))
+    assert len(asked) == 1
+    assert found[client] == [date(2026, 2, 1), date(2026, 4, 1)]
+    later = availability.months_with_downtime([client], since=date(2026, 3, 31))
+    assert later[client] == [date(2026, 4, 1)]
