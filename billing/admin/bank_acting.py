@@ -34,7 +34,7 @@ class BookingForm(forms.Form):
     shares = forms.CharField(
         label="Invoices",
         required=False,
-        widget=forms.Textarea(attrs={"class": "b-input", "rows": 4}),
+        widget=forms.Textarea(attrs={"class": "b-input", "rows": 4, "cols": None}),
         help_text="One a row: its number, and how much where that is not all that is open."
         " Such as: INV-000042 20.00",
     )

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from billing import currencies
 from tenants.models import Client
 
 
@@ -96,4 +97,4 @@ class BankLine(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.amount.normalize():f} {self.currency} on {self.booked_on}"
+        return f"{currencies.said(self.amount, self.currency)} on {self.booked_on}"

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from billing import currencies
 from billing.models.invoice import Invoice
 
 
@@ -87,7 +88,7 @@ class OnlineReversal(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.amount.normalize():f} of {self.page}"
+        return f"{currencies.said(self.amount, self.page.currency)} of {self.page}"
 
 
 class OnlineEvent(models.Model):
