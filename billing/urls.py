@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from billing.views import client_costs, costs, details, invoice_lines, invoices, online
+from billing.views import (
+    client_costs,
+    costs,
+    details,
+    invoice_lines,
+    invoices,
+    online,
+    plans,
+)
 
 urlpatterns = [
     path("invoices/", invoices.index, name="invoices"),
@@ -15,6 +23,7 @@ urlpatterns = [
     ),
     path("invoices/<str:number>/pay", online.pay, name="pay_invoice"),
     path("invoices/<str:number>/<slug:kind>", invoices.download, name="invoice_file"),
+    path("billing/", plans.page, name="billing"),
     path("billing-details/", details.page, name="billing_details"),
     path("billing-details/change", details.change, name="billing_details_change"),
     path("costs/", client_costs.page, name="client_costs"),

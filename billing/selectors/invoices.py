@@ -57,3 +57,8 @@ def credit(client: Client) -> list[tuple[str, Decimal]]:
     rows = CreditEntry.objects.filter(client=client).values_list("currency")
     sums = rows.annotate(Sum("amount")).order_by("currency")
     return [(currency, amount) for currency, amount in sums if amount]
+
+
+def credit_entries(client: Client) -> QuerySet[CreditEntry]:
+    """The movements of the client's credit with their invoices, the newest first."""
+    return CreditEntry.objects.filter(client=client).select_related("invoice")

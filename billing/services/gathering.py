@@ -47,10 +47,15 @@ class _Parts:
 
 
 Answer = list[Item] | Refused
+Usage = Mapping[str, Any]
+Ahead = Callable[[Wanted, Stretch, Usage], Usage]
 
 
-def items(wanted: Sequence[Wanted], *, seller: Seller) -> list[Answer]:
-    """The lines of each of the wanted, or why there can be none yet, in the given order."""
+def items(wanted: Sequence[Wanted], *, seller: Seller, ahead: Ahead | None = None) -> list[Answer]:
+    """The lines of each of the wanted, or why there can be none yet, in the given order.
+
+    ``ahead`` says what a stretch will have used, of what it has: for an outlook.
+    """
     read = _Reader(wanted, seller)
     parts = _without_unchargeable(wanted, [read.parts(each) for each in wanted])
     usages = iter(_usage(wanted, parts))
@@ -61,6 +66,9 @@ def items(wanted: Sequence[Wanted], *, seller: Seller) -> list[Answer]:
             found.append(part)
             continue
         used = [next(usages) for _ in part.stretches]
+        if ahead is not None:
+            pairs = zip(part.stretches, used, strict=True)
+            used = [ahead(each, stretch, so_far) for stretch, so_far in pairs]
         found.append(list(_items(each, part, used, titles.get(each.subscription.instance_id, {}))))
     return found
 

@@ -17,6 +17,7 @@ from billing.services import discounts, downtime_credits, gathering, subscriptio
 from billing.services.downtime_credits import Part
 from billing.services.gathering import Wanted
 from billing.services.periods import Days
+from billing.services.statement import Item
 from hosting.selectors import availability
 from tenants.errors import Refused
 from tenants.models import Client
@@ -38,6 +39,7 @@ class Expected:
     currency: str
     problem: str
     downtime: Decimal = Decimal(0)
+    items: Sequence[Item] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +70,19 @@ def next_run(*, at_most: int = AT_MOST) -> Preview:
     return Preview(first_at, rows, due.count(), totals)
 
 
-def of_client(client: Client) -> Sequence[Expected]:
-    """What the client's periods that run now have come to so far."""
+def of_client(client: Client, *, ahead: gathering.Ahead | None = None) -> Sequence[Expected]:
+    """What the client's periods that run now have come to so far, or will with usage ``ahead``."""
     seller = Seller.objects.first()
     if seller is None or not BillingProfile.objects.filter(client=client).exists():
         return ()
     running = Subscription.objects.filter(client=client, next_billing_at__isnull=False)
     chosen = running.select_related("client", "instance__client").order_by("instance__name")
-    return _expected(list(chosen[:AT_MOST]), seller)
+    return _expected(list(chosen[:AT_MOST]), seller, ahead)
 
 
-def _expected(chosen: Sequence[Subscription], seller: Seller) -> list[Expected]:
+def _expected(
+    chosen: Sequence[Subscription], seller: Seller, ahead: gathering.Ahead | None = None
+) -> list[Expected]:
     rows = BillingProfile.objects.filter(client__in=[each.client_id for each in chosen])
     profiles = {each.client_id: each for each in rows.select_related("client")}
     wanted = [
@@ -91,7 +95,7 @@ def _expected(chosen: Sequence[Subscription], seller: Seller) -> list[Expected]:
         for each in chosen
     ]
     found = discounts.of({each.pk for each in chosen})
-    answers = gathering.items(wanted, seller=seller)
+    answers = gathering.items(wanted, seller=seller, ahead=ahead)
     parts = [_part(each, answer, found) for each, answer in zip(wanted, answers, strict=True)]
     given = _downtime(profiles, [each for each in parts if isinstance(each, Part)])
     return [
@@ -132,4 +136,4 @@ def _one(wanted: Wanted, part: Part | Refused, downtime: Decimal) -> Expected:
     if isinstance(part, Refused):
         return Expected(*common, Decimal(0), wanted.currency, part.message)
     net = sum((item.net for item in part.items), Decimal(0)) - downtime
-    return Expected(*common, net, wanted.currency, "", downtime)
+    return Expected(*common, net, wanted.currency, "", downtime, tuple(part.items))

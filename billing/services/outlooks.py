@@ -1,0 +1,70 @@
+"""What a client's running periods will have come to when they end, if usage goes on as it did."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from billing.services import gathering, periods, previews
+from billing.services.gathering import Wanted
+from billing.services.previews import Expected
+from billing.services.statement import Stretch
+from hosting.catalog.meters import Meter
+from hosting.selectors import usage_stretches
+from tenants.models import Client
+
+DAY = timedelta(days=1)
+
+
+def of_client(
+    client: Client, running: Sequence[Expected], *, now: datetime
+) -> Mapping[uuid.UUID, Decimal | None]:
+    """By subscription, without VAT; None before a whole day of its period has gone by.
+
+    The price of the plan is a whole period's. Usage of the days that are left is the average since
+    the period, or the plan within it, began; a largest value stays what it is.
+    """
+    if not running:
+        return {}
+    zone = ZoneInfo(client.timezone)
+    meters = usage_stretches.titles({each.subscription.instance_id for each in running})
+    at_end = previews.of_client(client, ahead=_goes_on(meters, zone, now))
+    return {
+        each.subscription.pk: each.net if _is_known(each, zone, now) else None
+        for each in at_end
+        if not each.problem
+    }
+
+
+def _goes_on(
+    meters: Mapping[uuid.UUID, Mapping[str, Meter]], zone: ZoneInfo, now: datetime
+) -> gathering.Ahead:
+    def ahead(wanted: Wanted, stretch: Stretch, used: gathering.Usage) -> gathering.Usage:
+        gone = sum((_gone(span, zone, now) for span in stretch.spans), timedelta())
+        own = meters.get(wanted.subscription.instance_id, {})
+        return {
+            name: _projected(amount, own.get(name), gone=gone, days=stretch.count)
+            for name, amount in used.items()
+        }
+
+    return ahead
+
+
+def _projected(amount: Decimal, meter: Meter | None, *, gone: timedelta, days: int) -> Decimal:
+    """In whole units, as nearly everything is that is charged."""
+    if gone < DAY or gone >= days * DAY or (meter and meter.aggregation == "max"):
+        return amount
+    share = Decimal(days * DAY // timedelta(seconds=1)) / Decimal(gone // timedelta(seconds=1))
+    return max(amount, Decimal(round(amount * share)))
+
+
+def _gone(span: periods.Days, zone: ZoneInfo, now: datetime) -> timedelta:
+    first, end = periods.midnight(span.first, zone), periods.midnight(span.end, zone)
+    return max(min(now, end) - first, timedelta())
+
+
+def _is_known(each: Expected, zone: ZoneInfo, now: datetime) -> bool:
+    return _gone(each.days, zone, now) >= DAY
