@@ -89,6 +89,39 @@ def plan_change_notes(*, instance: Instance, plan: Plan, now: datetime) -> Seque
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """What a client can do about a suspension: the words of a link, and where it leads.
+
+    ``address`` is the name of a URL that takes a client's slug and ``number``.
+    """
+
+    words: str
+    address: str
+    number: str
+
+
+class WayOutReading(Protocol):
+    """Finds what can be done about a suspended instance; None where it is not for this room."""
+
+    def __call__(self, *, instance: Instance) -> WayOut | None: ...
+
+
+_ways_out: list[WayOutReading] = []
+
+
+def register_way_out(read: WayOutReading) -> None:
+    """Show it where a suspended instance's page says why, to members who see what is billed."""
+    if read not in _ways_out:
+        _ways_out.append(read)
+
+
+def ways_out(*, instance: Instance) -> Sequence[WayOut]:
+    """What everyone who registered knows of it."""
+    found = (read(instance=instance) for read in _ways_out)
+    return [way for way in found if way is not None]
+
+
 class UsageListener(Protocol):
     """What is done each time that usage was summed up. May be called twice for the same sums."""
 

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -101,7 +102,7 @@ class DunningGraceAdmin(ServiceAdmin[DunningGrace]):
 class DunningStepAdmin(ReadOnlyAdmin[DunningStep]):
     """What was done about overdue invoices, and whether its letter went out."""
 
-    list_display = ("done", "invoice", "client", "kind", "number", "letter")
+    list_display = ("done", "of", "client", "kind", "number", "letter")
     list_select_related = ("invoice__client",)
     list_filter = ("kind",)
     search_fields = ("invoice__client__name", "invoice__client__slug")
@@ -113,6 +114,11 @@ class DunningStepAdmin(ReadOnlyAdmin[DunningStep]):
         """How long ago."""
         return moment(step.done_at)
 
+    @admin.display(description="Invoice", ordering="invoice__sequence")
+    def of(self, step: DunningStep) -> SafeString:
+        """Its number, in one piece."""
+        return format_html('<span class="b-nowrap">{}</span>', step.invoice)
+
     @admin.display(description="Client", ordering="invoice__client__name")
     def client(self, step: DunningStep) -> str:
         """Whose invoice it is."""
@@ -123,7 +129,9 @@ class DunningStepAdmin(ReadOnlyAdmin[DunningStep]):
         """When it was sent, or what is in the way."""
         if step.mailed_at is not None:
             return moment(step.mailed_at)
-        return badge(step.mail_problem or "Not sent yet", "warn" if step.mail_problem else "busy")
+        if not step.mail_problem:
+            return badge("Not sent yet", "busy")
+        return format_html("{} {}", badge("Not sent", "warn"), step.mail_problem)
 
 
 @admin.register(DunningSuspension)

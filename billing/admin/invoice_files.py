@@ -57,7 +57,7 @@ def _line(file: InvoiceFile) -> SafeString:
         return format_html("{}: {}", file.get_kind_display(), file.problem)
     url = reverse("admin:billing_invoice_file", args=[file.invoice_id, file.kind])
     return format_html(
-        '<a class="b-link" href="{}">{}</a> <span class="b-dim">SHA-256 {}</span>',
+        '<a class="b-link" href="{}">{}</a> <span class="b-dim b-wrap">SHA-256 {}</span>',
         url,
         file.get_kind_display(),
         file.sha256,

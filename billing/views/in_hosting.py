@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from billing.models import DunningSuspension
 from billing.selectors import costs
 from billing.selectors.costs import Dear
 from billing.views import cost_charts, plan_notes
 from billing.views.money import say
 from hosting import hooks
-from hosting.hooks import FleetPanel, Ranked, Ranking, UsageChart, UsagePanel
+from hosting.hooks import FleetPanel, Ranked, Ranking, UsageChart, UsagePanel, WayOut
+from hosting.models import Instance
 from tenants.permissions import Permission
 
 MOST = 10
@@ -30,8 +32,19 @@ def register() -> None:
             "margin", "Margin last month", "billing_report_margin_panel", "billing.view_margin"
         )
     )
+    hooks.register_way_out(to_pay)
     hooks.register_plan_notes(plan_notes.of_plans, plan_notes.of_change)
     hooks.register_fleet_rankings(dearest, permission="billing.view_modelcost")
+
+
+def to_pay(*, instance: Instance) -> WayOut | None:
+    """The invoice that it is suspended for, which says how to pay. One query."""
+    taken = DunningSuspension.objects.filter(instance=instance, lifted_at=None)
+    found = taken.select_related("invoice").first()
+    if found is None:
+        return None
+    number = found.invoice.number
+    return WayOut(f"How to pay {number}", "invoice", number)
 
 
 def dearest(*, now: datetime) -> Sequence[Ranking]:

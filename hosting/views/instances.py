@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
+from hosting import hooks
 from hosting.models import Instance, Operation
 from hosting.selectors import backups as saving
 from hosting.selectors import dashboard, drifts, maintenance, resources, usage_limits
@@ -204,6 +205,9 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "shown": shown,
         "instance": instance,
         "buttons": _buttons(request, shown),
+        "ways_out": hooks.ways_out(instance=instance)
+        if instance.suspended_at and request.may(Permission.VIEW_BILLING)
+        else (),
         "may_operate": request.may(Permission.OPERATE_INSTANCE),
         "may_keep": request.may(Permission.MAKE_BACKUP),
         "may_download": request.may(Permission.DOWNLOAD_BACKUP),
