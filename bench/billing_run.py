@@ -40,7 +40,8 @@ from django.db import connection  # noqa: E402
 
 from bench.lists.stacks import guestbook_app  # noqa: E402
 from billing.models import BillingProfile, Invoice, InvoiceLine  # noqa: E402
-from billing.services import prices, profiles, runs, subscriptions  # noqa: E402
+from billing.services import prices, profiles, subscriptions  # noqa: E402
+from billing.services.invoicing import runs  # noqa: E402
 from hosting.models import Instance, Plan, Server, UsageSum  # noqa: E402
 from tenants.models import Client  # noqa: E402
 from tenants.services.actors import Actor  # noqa: E402

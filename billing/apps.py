@@ -8,10 +8,10 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Have a say where hosting asks, and give the staff groups their permissions."""
-        from billing.services.counting import after_usage
-        from billing.services.dunning import refuse_order
         from billing.services.generated_bills import make
         from billing.services.groups import sync_own
+        from billing.services.metering.counting import after_usage
+        from billing.services.paying.dunning import refuse_order
         from billing.views.in_hosting import register
         from hosting import hooks
 

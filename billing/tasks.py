@@ -7,18 +7,10 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import (
-    dunning,
-    dunning_letters,
-    exports,
-    invoice_files,
-    invoice_mails,
-    online_events,
-    online_gateway,
-    requested_runs,
-    runs,
-    vat_checks,
-)
+from billing.services import vat_checks
+from billing.services.delivering import exports, invoice_files, invoice_mails
+from billing.services.invoicing import requested_runs, runs
+from billing.services.paying import dunning, dunning_letters, online_events, online_gateway
 from billing.vies import Vies
 from hosting.services.working import chores
 

@@ -16,9 +16,9 @@ from django.utils import timezone
 from billing import currencies
 from billing.admin.preview import money
 from billing.models import BankLine, Invoice, Settlement
-from billing.services import bank_lines, bank_proposals
-from billing.services.bank_proposals import Proposed
-from billing.services.receipts import Share
+from billing.services.paying import bank_lines, bank_proposals
+from billing.services.paying.bank_proposals import Proposed
+from billing.services.paying.receipts import Share
 from hosting.admin import acting
 from hosting.admin.asking import Question, ask
 from tenants.admin.base import actor

@@ -18,8 +18,8 @@ from billing.admin import bank_acting
 from billing.admin.preview import money
 from billing.bank.matching import Certainty
 from billing.models import BankLine
-from billing.services import bank_lines, bank_proposals
-from billing.services.bank_proposals import Proposed
+from billing.services.paying import bank_lines, bank_proposals
+from billing.services.paying.bank_proposals import Proposed
 from hosting.admin.tables import NUMBER, Column, Table, link
 from tenants.admin.base import ReadOnlyPageAdmin, actor
 from tenants.display import Tone, badge, identifier

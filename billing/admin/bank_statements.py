@@ -20,7 +20,7 @@ from unfold.widgets import (
 from billing.admin.prices import OnceAdmin
 from billing.bank.table import HEADINGS, Layout
 from billing.models import BankStatement, Seller
-from billing.services import bank_statements
+from billing.services.paying import bank_statements
 from tenants.admin.base import ModelForm
 from tenants.display import moment
 from tenants.errors import Refused

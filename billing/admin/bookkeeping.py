@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from billing.models import Bookkeeping, DebtorAccount, VatAccount
-from billing.services import bookkeeping
+from billing.services.delivering import bookkeeping
 from tenants.admin.base import ServiceAdmin
 from tenants.services.actors import Actor
 

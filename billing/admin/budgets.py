@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from billing.models import PlanBudget
-from billing.services import budgets
+from billing.services.metering import budgets
 from tenants.admin.base import ServiceAdmin
 from tenants.services.actors import Actor
 

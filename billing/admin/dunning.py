@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing.models import DunningGrace, DunningPolicy, DunningStep, DunningSuspension
-from billing.services import dunning, dunning_rules
+from billing.services.paying import dunning, dunning_rules
 from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin
 from tenants.display import badge, moment
 from tenants.services.actors import Actor

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from billing.models import InvoiceExport
-from billing.services import exports
+from billing.services.delivering import exports
 from hosting.admin.live import LiveAdmin
 from hosting.admin.tables import link
 from tenants.admin.base import actor

@@ -16,8 +16,8 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from billing.models import Invoice, InvoiceExport
-from billing.services import export_files, exports
-from billing.services.export_files import Impossible, Selection
+from billing.services.delivering import export_files, exports
+from billing.services.delivering.export_files import Impossible, Selection
 from tenants.admin.base import actor, show_refused
 from tenants.errors import Refused
 

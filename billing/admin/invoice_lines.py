@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from billing.models import Invoice, InvoiceLine
 from billing.selectors import invoices as reading
-from billing.services import explained_words, explaining, line_files
+from billing.services.invoicing import explained_words, explaining, line_files
 from hosting.admin.tables import NUMBER, Column, Table
 
 if TYPE_CHECKING:

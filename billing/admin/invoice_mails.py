@@ -17,7 +17,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing.models import Invoice, InvoiceMail
-from billing.services import invoice_mails, posting
+from billing.services import posting
+from billing.services.delivering import invoice_mails
 from hosting.admin import acting
 from hosting.admin.asking import Question, ask
 from tenants.admin.base import actor

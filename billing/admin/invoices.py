@@ -23,7 +23,7 @@ from billing.admin.invoice_mails import MailFilter, WithMail
 from billing.admin.preview import money
 from billing.admin.reports.urls import WithReports
 from billing.models import Invoice, InvoiceLine, Settlement, Subscription
-from billing.services import credit_notes
+from billing.services.invoicing import credit_notes
 from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin, TabularInline
 from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from billing.admin.preview import money
 from billing.models import OnlineEvent, OnlinePage
-from billing.services import online_events, online_reversals
+from billing.services.paying import online_events, online_reversals
 from hosting.admin.asking import Question, ask
 from hosting.admin.tables import NUMBER, Column, Table, link
 from tenants.admin.base import ReadOnlyAdmin, ReadOnlyPageAdmin, actor

@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from billing.admin.preview import money
 from billing.admin.prices import OnceAdmin
 from billing.models import CreditEntry, Payment
-from billing.services import settlements
+from billing.services.paying import settlements
 from tenants.services.actors import Actor
 
 

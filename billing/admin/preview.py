@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 
 from billing import currencies
 from billing.models import BillingRun
-from billing.services import previews
-from billing.services.previews import Expected
+from billing.services.invoicing import previews
+from billing.services.invoicing.previews import Expected
 from hosting.admin.tables import NUMBER, Column, Table, link
 from tenants.display import badge, moment
 

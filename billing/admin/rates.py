@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin
 
 from billing.models import Rate
-from billing.services import rates
+from billing.services.metering import rates
 from tenants.admin.base import ServiceAdmin
 from tenants.display import number
 from tenants.services.actors import Actor

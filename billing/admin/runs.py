@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from billing.admin import preview
 from billing.admin.preview import money
 from billing.models import BillingRun
-from billing.services import requested_runs
+from billing.services.invoicing import requested_runs
 from hosting.admin.live import LiveAdmin
 from hosting.admin.tables import Column, Table, link
 from tenants.admin.base import actor, show_refused

@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from billing.admin.preview import money
 from billing.models import ServerCost
-from billing.services import server_costs
+from billing.services.reporting import server_costs
 from tenants.admin.base import ServiceAdmin
 from tenants.services.actors import Actor
 

@@ -16,7 +16,10 @@ from django.db.models import F
 
 from billing.models import BillingProfile, Invoice, Payment, Seller, Settlement
 from billing.models.price import Interval
-from billing.services import budgets, dunning, prices, profiles, rates, runs
+from billing.services import prices, profiles
+from billing.services.invoicing import runs
+from billing.services.metering import budgets, rates
+from billing.services.paying import dunning
 from hosting.models import Plan
 from tenants.models import Client
 from tenants.services.actors import Actor

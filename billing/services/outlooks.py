@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from billing.services import gathering, periods, previews
-from billing.services.gathering import Wanted
-from billing.services.previews import Expected
+from billing.services import periods
+from billing.services.invoicing import gathering, previews
+from billing.services.invoicing.gathering import Wanted
+from billing.services.invoicing.previews import Expected
 from billing.services.statement import Stretch
 from hosting.catalog.meters import Meter
 from hosting.selectors import usage_stretches

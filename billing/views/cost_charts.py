@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from billing.selectors import costs, rates
-from billing.services import rating
+from billing.services.metering import rating
 from hosting.catalog.meters import LLM_METERS
 from hosting.charts import units
 from hosting.charts.geometry import Chart

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from billing.models import Invoice, InvoiceLine
 from billing.selectors import invoices as reading
-from billing.services import explained_words, explaining, line_files
+from billing.services.invoicing import explained_words, explaining, line_files
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
 

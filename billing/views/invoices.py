@@ -16,8 +16,9 @@ from django.views.decorators.http import require_safe
 from billing import currencies
 from billing.models import Invoice, InvoiceFile, InvoiceLine, Seller, Settlement
 from billing.selectors import invoices as reading
-from billing.services import online_gateway, previews
-from billing.services.previews import Expected
+from billing.services.invoicing import previews
+from billing.services.invoicing.previews import Expected
+from billing.services.paying import online_gateway
 from billing.views import paying
 from billing.views.months import today_of
 from hosting.views.presentation import Status

@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from billing.gateway.base import Forged
 from billing.models import Invoice
 from billing.selectors import invoices as reading
-from billing.services import online_events, online_gateway, online_pages
+from billing.services.paying import online_events, online_gateway, online_pages
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page

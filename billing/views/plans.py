@@ -17,9 +17,10 @@ from billing.models import Price, Subscription
 from billing.selectors import invoices as reading
 from billing.selectors import prices_in_use
 from billing.selectors.prices_in_use import InUse
-from billing.services import charge_words, outlooks, previews, pricing
+from billing.services import charge_words, outlooks, pricing
 from billing.services.charge_words import TierRow, plain
-from billing.services.previews import Expected
+from billing.services.invoicing import previews
+from billing.services.invoicing.previews import Expected
 from billing.services.statement import Item
 from hosting.catalog.meters import Meter
 from hosting.selectors import usage_stretches

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from billing.models import Rate
-from billing.services import rates
+from billing.services.metering import rates
 from hosting.models import Instance, Plan, Server
 from hosting.services.measuring import usage_events, usage_sums
 from hosting.services.measuring.usage_checks import Usage

@@ -12,7 +12,7 @@ from django.db.models import Sum
 from billing.models import Invoice
 from billing.selectors.reports import receivables, revenue, vat_report
 from billing.selectors.reports.months import Months
-from billing.services import mrr_report
+from billing.services.reporting import mrr_report
 
 BERLIN = ZoneInfo("Europe/Berlin")
 YEAR = Months(date(2026, 1, 1), date(2027, 1, 1), BERLIN)

@@ -19,8 +19,8 @@ from billing.admin.preview import money
 from billing.admin.reports import page
 from billing.documents.exports.cells import Row
 from billing.selectors.reports.months import earlier
-from billing.services import margins
-from billing.services.margins import Margin, OfServer, Report
+from billing.services.reporting import margins
+from billing.services.reporting.margins import Margin, OfServer, Report
 from hosting.admin.tables import NUMBER, Column, Table, link
 from tenants.display import badge
 

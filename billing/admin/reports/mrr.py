@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from billing.admin.preview import money
 from billing.admin.reports import page
 from billing.documents.exports.cells import Row
-from billing.services import mrr_report
-from billing.services.mrr_report import MonthEnd
+from billing.services.reporting import mrr_report
+from billing.services.reporting.mrr_report import MonthEnd
 from hosting.admin.tables import NUMBER, Column, Table, link
 
 NAME = "billing_report_mrr"

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from billing.services import runs
+from billing.services.invoicing import runs
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.services import rate_files, rates
+from billing.services.metering import rate_files, rates
 from tenants.errors import Refused
 from tenants.services.actors import Actor
 

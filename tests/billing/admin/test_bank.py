@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.models import BankLine, BankStatement, CreditEntry, Invoice, Payment, Settlement
-from billing.services import runs
+from billing.services.invoicing import runs
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client, User
 from tests.billing import money

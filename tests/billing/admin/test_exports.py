@@ -10,7 +10,8 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from billing.models import Bookkeeping, DebtorAccount, Invoice, InvoiceExport, VatAccount
-from billing.services import exports, runs
+from billing.services.delivering import exports
+from billing.services.invoicing import runs
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client, User
 from tests.billing import money

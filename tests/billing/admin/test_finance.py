@@ -19,7 +19,7 @@ from billing.models import (
     Seller,
     Subscription,
 )
-from billing.services import runs
+from billing.services.invoicing import runs
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client, User
 from tests.billing import money

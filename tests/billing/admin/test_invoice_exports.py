@@ -13,7 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from billing.admin import invoice_exports
 from billing.models import Invoice, InvoiceExport, InvoiceFile
-from billing.services import invoice_values, runs
+from billing.services.delivering import invoice_values
+from billing.services.invoicing import runs
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client, User
 from tests.billing import money

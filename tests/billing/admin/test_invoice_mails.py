@@ -10,7 +10,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from billing.models import Invoice, InvoiceFile, InvoiceMail
-from billing.services import runs
+from billing.services.invoicing import runs
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client, User
 from tests.billing import money

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from billing.models import BillingProfile, Seller
-from billing.services import profiles, settlements, vat_checks, vat_numbers
+from billing.services import profiles, vat_checks, vat_numbers
+from billing.services.paying import settlements
 from billing.vies import Answer, Unreachable, Vies
 from tenants.errors import Refused
 from tenants.models import AuditEvent, Client

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from django.utils import timezone
 
-from billing.services import costs
+from billing.services.metering import costs
 from hosting.models import Instance
 from hosting.services.measuring import usage_events, usage_sums
 from hosting.services.measuring.usage_checks import Usage

@@ -14,7 +14,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from billing.models import ModelCost
-from billing.services import budgets
+from billing.services.metering import budgets
 from hosting.models import Instance, Plan, UsageSum
 from tenants.models import Role, User
 from tenants.services.actors import Actor

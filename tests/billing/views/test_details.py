@@ -8,7 +8,7 @@ import pytest
 from django.test import Client as Browser
 
 from billing.models import BillingProfile, Invoice
-from billing.services import runs
+from billing.services.invoicing import runs
 from hosting.models import Instance, Plan
 from tenants.models import AuditEvent, Client, Role, User
 from tests.billing import money

@@ -13,7 +13,8 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from billing.models import Invoice
-from billing.services import explained_words, explaining, pricing, runs
+from billing.services import pricing
+from billing.services.invoicing import explained_words, explaining, runs
 from hosting.models import Instance, Plan, UsageEvent, UsageSum
 from hosting.services.measuring import usage_events, usage_sums
 from hosting.services.measuring.usage_checks import Usage

@@ -12,7 +12,9 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Invoice, InvoiceFile
-from billing.services import credit_notes, invoice_files, runs, settlements
+from billing.services.delivering import invoice_files
+from billing.services.invoicing import credit_notes, runs
+from billing.services.paying import settlements
 from billing.views import invoices as views
 from hosting.models import Instance, Plan
 from tenants.models import Client, Role, User

@@ -9,7 +9,7 @@ from django.test import Client as Browser
 from pytest_django.fixtures import Settings
 
 from billing.models import Invoice, OnlineEvent, OnlinePage
-from billing.services import runs
+from billing.services.invoicing import runs
 from hosting.models import Instance, Plan
 from tenants.models import Client, Role, User
 from tests.billing import money

@@ -9,7 +9,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from billing.models import DunningSuspension, Invoice
-from billing.services import runs
+from billing.services.invoicing import runs
 from hosting.models import Instance, Operation, Plan, Server
 from hosting.services import suspensions
 from tenants.models import Client, Role, User

@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Invoice
-from billing.services import credit_notes, runs, settlements
+from billing.services.invoicing import credit_notes, runs
+from billing.services.paying import settlements
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client, User
 from tests.billing import money

@@ -12,7 +12,8 @@ import pytest
 
 from billing.models import Invoice
 from billing.selectors.reports import receivables
-from billing.services import credit_notes, runs, settlements
+from billing.services.invoicing import credit_notes, runs
+from billing.services.paying import settlements
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client
 from tests.billing import money

@@ -12,7 +12,7 @@ import pytest
 from billing.models import Invoice
 from billing.selectors.reports import revenue
 from billing.selectors.reports.months import Months
-from billing.services import credit_notes, runs
+from billing.services.invoicing import credit_notes, runs
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client
 from tests.billing import money

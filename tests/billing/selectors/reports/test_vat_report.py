@@ -11,7 +11,7 @@ import pytest
 from billing.models import BillingProfile, Invoice
 from billing.selectors.reports import vat_report
 from billing.selectors.reports.months import Months
-from billing.services import credit_notes, runs
+from billing.services.invoicing import credit_notes, runs
 from hosting.models import Instance, Plan, Server
 from tenants.models import Client
 from tests.billing import money

@@ -1,0 +1,76 @@
+"""Pricing what was used: as it is summed up, and anew when a rate is entered or changed."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from django.db import transaction
+from django.db.models import Max
+
+from billing.models import ModelCost
+from billing.selectors.rates import Rates, of_models
+from billing.services.metering import rating
+from hosting.selectors import usage
+
+AT_ONCE = 2000
+_OF_USE = ("requests", "input", "output", "cached", "usage_at")
+_OF_RATE = ("rate", "currency", "amount")
+
+
+def price_new() -> int:
+    """Price the days that were summed up since the last time; how many model's days those were."""
+    last = ModelCost.objects.aggregate(Max("usage_at"))["usage_at__max"]
+    days = iter(usage.model_days(computed_since=last))
+    done = 0
+    while part := list(islice(days, AT_ONCE)):
+        rates = of_models({day.model.lower() for day in part})
+        costs = [_cost(day) for day in part]
+        for cost in costs:
+            _apply(cost, rates)
+        with transaction.atomic():
+            ModelCost.objects.bulk_create(
+                costs,
+                update_conflicts=True,
+                unique_fields=["instance", "on", "model"],
+                update_fields=[*_OF_USE, *_OF_RATE],
+            )
+        done += len(part)
+    return done
+
+
+def price_again(*, model: str) -> int:
+    """Price all use of a model anew, after its rates were changed; how many days that changed.
+
+    The caller is in a transaction.
+    """
+    rates = of_models({model})
+    changed = []
+    for cost in ModelCost.objects.filter(model__iexact=model).iterator(chunk_size=AT_ONCE):
+        before = (cost.rate_id, cost.currency, cost.amount)
+        _apply(cost, rates)
+        if (cost.rate_id, cost.currency, cost.amount) != before:
+            changed.append(cost)
+    ModelCost.objects.bulk_update(changed, _OF_RATE, batch_size=AT_ONCE)
+    return len(changed)
+
+
+def _cost(day: usage.ModelDay) -> ModelCost:
+    return ModelCost(
+        instance_id=day.instance_id,
+        model=day.model,
+        on=day.on,
+        requests=day.requests,
+        input=day.input,
+        output=day.output,
+        cached=day.cached,
+        usage_at=day.computed_at,
+    )
+
+
+def _apply(cost: ModelCost, rates: Rates) -> None:
+    rate = rating.rate_on(rates.get(cost.model.lower(), ()), cost.on)
+    if rate is None:
+        cost.rate, cost.currency, cost.amount = None, "", None
+        return
+    cost.rate, cost.currency = rate, rate.currency
+    cost.amount = rating.price(rate, given=cost.input, answered=cost.output, cached=cost.cached)

@@ -1,0 +1,143 @@
+"""Money of online payments that goes back: refunds that finance asks for, and disputes."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Sum
+
+from billing import currencies
+from billing.gateway.base import Declined, Gateway, Reversal
+from billing.models import OnlinePage, OnlineReversal
+from billing.services.paying import online_pages, receipts, settlements
+from billing.services.paying.receipts import Share
+from tenants.errors import Refused
+from tenants.models import Client
+from tenants.services import audit
+from tenants.services.actors import Actor
+
+_STATE = OnlineReversal.State
+
+
+@transaction.atomic
+def ask(
+    *, page: OnlinePage, amount: Decimal, reason: str, actor: Actor, now: datetime
+) -> OnlineReversal:
+    """Ask for a payment to be given back, in part or whole; a worker sees to it.
+
+    ``Refused`` with the field where it was not paid, or less than that is left of it.
+    """
+    client = receipts.client_of(page.invoice.client_id)
+    locked = OnlinePage.objects.select_for_update(of=("self",)).get(pk=page.pk)
+    if locked.state != OnlinePage.State.PAID:
+        raise Refused("Nothing was paid on it.")
+    if not reason.strip():
+        raise Refused("Say why.", field="reason")
+    if amount <= 0 or currencies.rounded(amount, currencies.exponent(locked.currency)) != amount:
+        raise Refused(f"Write an amount above 0 as {locked.currency} has it.", field="amount")
+    gone = locked.reversals.exclude(state=_STATE.KEPT).aggregate(sum=Sum("amount"))["sum"]
+    left = locked.amount - (gone or Decimal(0))
+    if amount > left:
+        said = currencies.said(left, locked.currency)
+        raise Refused(f"No more than {said} is left of it.", field="amount")
+    row = OnlineReversal(page=locked, amount=amount, reason=reason.strip()[:200], asked_at=now)
+    row.save(force_insert=True)
+    told = {"amount": str(amount), "currency": locked.currency, "reason": row.reason}
+    audit.record(
+        action="online_payment.refund_asked", actor=actor, client=client, obj=row, after=told
+    )
+    return row
+
+
+def send(*, row: OnlineReversal, gateway: Gateway, now: datetime) -> None:
+    """Have the service give it back, and book that; raises ``Unavailable`` to be tried again."""
+    page = row.page
+    try:
+        seen = gateway.refund(
+            key=str(row.pk), payment=page.payment_id, amount=row.amount, currency=page.currency
+        )
+    except Declined as error:
+        _keep(row.pk, str(error))
+        return
+    record(page=page, seen=seen, is_refund=True, now=now, asked=row)
+
+
+@transaction.atomic
+def record(
+    *,
+    page: OnlinePage,
+    seen: Reversal,
+    is_refund: bool,
+    now: datetime,
+    asked: OnlineReversal | None = None,
+) -> None:
+    """Book how a refund or dispute stands, once, whichever of its messages comes first.
+
+    A refund takes the client's unused credit before it opens an invoice; what a bank takes back
+    opens the invoice that it had paid.
+    """
+    client = receipts.client_of(page.invoice.client_id)
+    locked = OnlinePage.objects.select_for_update(of=("self",)).get(pk=page.pk)
+    row = _row(locked, seen, asked, now)
+    if seen.currency != locked.currency or locked.state != OnlinePage.State.PAID:
+        row.problem = f"{seen.amount} {seen.currency} of a page that is {locked.state}."
+    elif seen.is_gone and row.state != _STATE.GONE:
+        _give(locked, row, client, is_refund=is_refund, now=now)
+    elif not seen.is_gone and row.state == _STATE.GONE:
+        _get_back(locked, row, client, now)
+    elif not seen.is_gone:
+        row.state = _STATE.KEPT
+    row.save()
+
+
+def _row(
+    page: OnlinePage, seen: Reversal, asked: OnlineReversal | None, now: datetime
+) -> OnlineReversal:
+    """The row of what is seen; one that was asked for becomes it."""
+    known = OnlineReversal.objects.filter(reversal_id=seen.id).first()
+    if known is not None and asked is not None and known.pk != asked.pk:
+        known.reason = asked.reason  # its message was faster than the answer
+        OnlineReversal.objects.filter(pk=asked.pk).delete()
+        return known
+    row = known or asked or OnlineReversal(page=page, asked_at=now)
+    row.amount, row.reversal_id, row.problem = seen.amount, seen.id, ""
+    return row
+
+
+def _give(
+    page: OnlinePage, row: OnlineReversal, client: Client, *, is_refund: bool, now: datetime
+) -> None:
+    row.state, row.times = _STATE.GONE, row.times + 1
+    paid = online_pages.paid_with(page)
+    receipts.take_back(
+        way=online_pages.way_of(page, client, _reference(row), now),
+        shares=[Share(page.invoice, paid)] if paid > 0 else [],
+        amount=row.amount,
+        surplus=page.amount - paid,
+        spare_first=is_refund,
+        now=now,
+    )
+
+
+def _get_back(page: OnlinePage, row: OnlineReversal, client: Client, now: datetime) -> None:
+    """A refund that failed, or a dispute that was won: the money is here again."""
+    row.state = _STATE.KEPT
+    share = min(settlements.locked(page.invoice).open, row.amount)
+    receipts.receive(
+        way=online_pages.way_of(page, client, f"{_reference(row)} back", now),
+        shares=[Share(page.invoice, share)] if share > 0 else [],
+        amount=row.amount,
+        now=now,
+    )
+
+
+def _reference(row: OnlineReversal) -> str:
+    return row.reversal_id if row.times <= 1 else f"{row.reversal_id} {row.times}"
+
+
+def _keep(pk: uuid.UUID, problem: str) -> None:
+    rows = OnlineReversal.objects.filter(pk=pk, state=_STATE.ASKED)
+    rows.update(state=_STATE.KEPT, problem=problem[:200])
