@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from hosting.config.warm import warm_up
+from hosting.config.warm import OLD_AFTER, warm_up
 
 
 @pytest.fixture
 def _unfrozen() -> Iterator[None]:
+    before = gc.get_threshold()
     yield
+    gc.set_threshold(*before)
     gc.unfreeze()
 
 
@@ -22,3 +24,4 @@ def test_what_was_loaded_is_no_garbage_to_be_looked_for() -> None:
     warm_up()
     assert gc.get_freeze_count() > before + 10_000
     assert len(gc.get_objects()) < 10_000
+    assert gc.get_threshold()[2] == OLD_AFTER
