@@ -8,11 +8,12 @@ that the day is charged at: of the day on which its period, or its plan within t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from billing.currencies import divided
@@ -55,20 +56,48 @@ class Movements:
         return self.new + self.reactivation + self.expansion + self.contraction + self.churn
 
 
-def on_day(of: Running, day: date, *, charges_suspended: bool, price_on: PriceOn) -> Decimal:
-    """What the subscription brings a month, as of that day. Without a price it brings nothing."""
-    number = next((n for n, spell in enumerate(of.spells) if _is_in(day, spell)), None)
-    if number is None:
-        return NOTHING
-    spell, first = of.spells[number], of.spells[0]
-    if spell.is_suspended and not charges_suspended:
-        return NOTHING
+def over(
+    of: Running, days: Sequence[date], *, charges_suspended: bool, price_on: PriceOn
+) -> Iterator[tuple[int, int, Decimal]]:
+    """What the subscription brings a month as of each of the days, which are in order.
+
+    As slices of the days with the amount of each; where it brings nothing there is none.
+    ``price_on`` gives versions in order: what is valid on two days is so on those between them.
+    """
+    first = of.spells[0]
     begun_at = price_on(first.plan, first.first)
-    if begun_at is None or day < statement.trial_end(first.first, begun_at):
-        return NOTHING
-    begin = max(_begin_of_plan(of.spells, number), _begin_of_period(day, of.anchor, of.interval))
-    terms = price_on(spell.plan, begin)
-    return NOTHING if terms is None else _monthly(terms.amount, of.interval, of.exponent)
+    if begun_at is None:
+        return
+    charged_from = statement.trial_end(first.first, begun_at)
+    for number, spell in enumerate(of.spells):
+        if spell.is_suspended and not charges_suspended:
+            continue
+        begin = bisect_left(days, max(spell.first, charged_from))
+        end = len(days) if spell.end is None else bisect_left(days, spell.end)
+        if begin < end:
+            of_plan = partial(_terms, of, _begin_of_plan(of.spells, number), spell.plan, price_on)
+            yield from _slices(of, days, begin, end, of_plan)
+
+
+def _terms(of: Running, since: date, plan: Any, price_on: PriceOn, day: date) -> Terms | None:
+    return price_on(plan, max(since, _begin_of_period(day, of.anchor, of.interval)))
+
+
+def _slices(
+    of: Running,
+    days: Sequence[date],
+    begin: int,
+    end: int,
+    terms_on: Callable[[date], Terms | None],
+) -> Iterator[tuple[int, int, Decimal]]:
+    """Halved until the first day of each has the price of the last."""
+    terms = terms_on(days[begin])
+    if end - begin > 1 and terms != terms_on(days[end - 1]):
+        middle = (begin + end) // 2
+        yield from _slices(of, days, begin, middle, terms_on)
+        yield from _slices(of, days, middle, end, terms_on)
+    elif terms is not None and terms.amount:
+        yield begin, end, _monthly(terms.amount, of.interval, of.exponent)
 
 
 def movements(
@@ -89,10 +118,6 @@ def _kind(was: Decimal, now: Decimal, *, is_known: bool) -> str:
     if not now:
         return "churn"
     return "expansion" if now > was else "contraction"
-
-
-def _is_in(day: date, spell: Spell) -> bool:
-    return spell.first <= day and (spell.end is None or day < spell.end)
 
 
 def _begin_of_plan(spells: Sequence[Spell], number: int) -> date:

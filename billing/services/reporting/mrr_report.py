@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 
 from billing import currencies
 from billing.models import BillingProfile, Price, Seller, Span, Subscription
@@ -46,7 +47,16 @@ class OfClient:
     kind: str
 
 
-_Ends = Mapping[date, Mapping[uuid.UUID, Decimal]]  # by month, what each client brings
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """Whose recurring revenue it is."""
+
+    pk: uuid.UUID
+    name: str
+    currency: str
+
+
+_Ends = Mapping[date, Mapping[int, Decimal]]  # by month, what each client brings, by its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +64,12 @@ class Read:
     """All that there ever was: each client's sum at every month's end."""
 
     ends: _Ends
-    currency: Mapping[uuid.UUID, str]
-    names: Mapping[uuid.UUID, str]
+    of: Sequence[_Client]
 
     def month_ends(self, months: Months) -> Iterator[MonthEnd]:
         """Month after month, by currency; also those in which nothing moved."""
-        for currency in sorted(set(self.currency.values())):
-            known: set[uuid.UUID] = set()
+        for currency in sorted({each.currency for each in self.of}):
+            known: set[int] = set()
             for month in sorted({*self.ends, *months.each()}):
                 before = self._of(earlier(month, 1), currency)
                 after = self._of(month, currency)
@@ -78,18 +87,19 @@ class Read:
     def clients(self, month: date) -> Sequence[OfClient]:
         """Those that bring anything at that end or brought at the one before; the most first."""
         before, after = self.ends.get(earlier(month, 1), {}), self.ends.get(month, {})
-        known = {pk for end, sums in self.ends.items() if end < month for pk in sums}
+        known = {place for end, sums in self.ends.items() if end < month for place in sums}
         found = []
-        for pk in before.keys() | after.keys():
-            was, now = before.get(pk, mrr.NOTHING), after.get(pk, mrr.NOTHING)
-            moved = mrr.movements({pk: was}, {pk: now}, known=known)
+        for place in before.keys() | after.keys():
+            was, now = before.get(place, mrr.NOTHING), after.get(place, mrr.NOTHING)
+            moved = mrr.movements({place: was}, {place: now}, known=known)
             kind = next((name for name in moved.__slots__ if getattr(moved, name)), "")
-            found.append(OfClient(pk, self.names[pk], self.currency[pk], was, now, kind))
+            of = self.of[place]
+            found.append(OfClient(of.pk, of.name, of.currency, was, now, kind))
         return sorted(found, key=lambda each: (each.currency, -each.amount, each.client))
 
-    def _of(self, month: date, currency: str) -> Mapping[uuid.UUID, Decimal]:
-        sums = self.ends.get(month, {})
-        return {pk: amount for pk, amount in sums.items() if self.currency[pk] == currency}
+    def _of(self, month: date, currency: str) -> Mapping[int, Decimal]:
+        sums = self.ends.get(month, {}).items()
+        return {place: amount for place, amount in sums if self.of[place].currency == currency}
 
 
 def read(*, until: date) -> Read:
@@ -98,34 +108,28 @@ def read(*, until: date) -> Read:
     Days are those of the clients' clocks.
     """
     seller = Seller.objects.first()
-    profiles = BillingProfile.objects.values_list("client", "currency", "client__name")
-    known = {pk: (currency, name) for pk, currency, name in profiles}
+    profiles = BillingProfile.objects.values_list("client", "client__name", "currency")
+    clients = [_Client(*each) for each in profiles]
     prices = _prices()
-    ends: dict[date, dict[uuid.UUID, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    for client, running in _running({pk: currency for pk, (currency, _) in known.items()}):
-        versions = prices[known[client][0], running.interval]
+    spells = _spells()
+    months = _months(spells, until)
+    month_ends = [next_month(month) - _DAY for month in months]
+    sums: list[dict[int, Decimal]] = [{} for _ in months]
+    for place, running in _running(spells, clients):
+        slices = mrr.over(
+            running,
+            month_ends,
+            charges_suspended=seller is not None and seller.charges_suspended,
+            price_on=partial(_price_on, prices[clients[place].currency, running.interval]),
+        )
+        for begin, end, amount in slices:
+            for month in sums[begin:end]:
+                month[place] = month[place] + amount if place in month else amount
+    return Read(dict(zip(months, sums, strict=True)), clients)
 
-        def price_on(
-            plan: uuid.UUID,
-            day: date,
-            versions: Mapping[uuid.UUID, _Versions] = versions,
-        ) -> Terms | None:
-            return versions[plan].on(day) if plan in versions else None
 
-        for month in _months_of(running, until):
-            amount = mrr.on_day(
-                running,
-                next_month(month) - _DAY,
-                charges_suspended=seller is not None and seller.charges_suspended,
-                price_on=price_on,
-            )
-            if amount:
-                ends[month][client] += amount
-    return Read(
-        ends,
-        {pk: currency for pk, (currency, _) in known.items()},
-        {pk: name for pk, (_, name) in known.items()},
-    )
+def _price_on(versions: Mapping[uuid.UUID, _Versions], plan: uuid.UUID, day: date) -> Terms | None:
+    return versions[plan].on(day) if plan in versions else None
 
 
 class _Versions:
@@ -155,22 +159,33 @@ def _prices() -> Mapping[tuple[str, Interval], dict[uuid.UUID, _Versions]]:
     return found
 
 
-def _running(money: Mapping[uuid.UUID, str]) -> Iterator[tuple[uuid.UUID, Running]]:
-    """Each subscription with whose it is."""
+def _spells() -> Mapping[uuid.UUID, list[Spell]]:
+    """Those of each subscription, in order."""
     spells: dict[uuid.UUID, list[Spell]] = defaultdict(list)
     names = ("subscription", "plan", "first_day", "end_day", "is_suspended")
     for of, *rest in Span.objects.order_by("first_day").values_list(*names):
         spells[of].append(Spell(*rest))
+    return spells
+
+
+def _months(spells: Mapping[uuid.UUID, Sequence[Spell]], until: date) -> list[date]:
+    """From the first that there is to the one that begins on ``until``."""
+    firsts = [each[0].first for each in spells.values()]
+    month = min(firsts, default=until).replace(day=1)
+    months = []
+    while month <= until:
+        months.append(month)
+        month = next_month(month)
+    return months
+
+
+def _running(
+    spells: Mapping[uuid.UUID, Sequence[Spell]], clients: Sequence[_Client]
+) -> Iterator[tuple[int, Running]]:
+    """Each subscription with its client's place. A number is found ten times as fast as an id."""
+    places = {each.pk: place for place, each in enumerate(clients)}
     rows = Subscription.objects.order_by("pk").values_list("pk", "client", "anchor", "interval")
     for pk, client, anchor, interval in rows:
-        exponent = currencies.exponent(money[client])
-        yield client, Running(spells[pk], anchor, Interval(interval), exponent)
-
-
-def _months_of(running: Running, until: date) -> Iterator[date]:
-    """The months at whose end the subscription may bring something."""
-    last = running.spells[-1].end
-    month = running.spells[0].first.replace(day=1)
-    while month <= until and (last is None or next_month(month) <= last):
-        yield month
-        month = next_month(month)
+        place = places[client]
+        exponent = currencies.exponent(clients[place].currency)
+        yield place, Running(spells[pk], anchor, Interval(interval), exponent)

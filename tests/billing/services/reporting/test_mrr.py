@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -39,9 +40,10 @@ def price_on(plan: str, day: date) -> Terms | None:
 def amount(spells: list[Spell], day: str, **more: Any) -> str:
     charges = more.pop("charges_suspended", False)
     running = Running(spells, **{"anchor": JAN, "interval": Interval.MONTH, "exponent": 2, **more})
-    on = date.fromisoformat(day)
-    found = mrr.on_day(running, on, charges_suspended=charges, price_on=price_on)
-    return f"{found:f}"
+    days = [date.fromisoformat(day)]
+    found = list(mrr.over(running, days, charges_suspended=charges, price_on=price_on))
+    assert all((begin, end) == (0, 1) for begin, end, _ in found)
+    return f"{sum((each for _, _, each in found), Decimal(0)):f}"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,27 @@ def test_what_a_subscription_brings_a_month(
     spells: list[Spell], day: str, more: dict[str, Any], expected: str
 ) -> None:
     assert amount(spells, day, **more) == expected
+
+
+@given(
+    lengths=st.lists(st.integers(1, 90), min_size=1, max_size=5),
+    plans=st.lists(st.sampled_from(["small", "large", "trial", "none"]), min_size=5, max_size=5),
+    suspended=st.lists(st.booleans(), min_size=5, max_size=5),
+    is_ended=st.booleans(),
+    steps=st.lists(st.integers(1, 40), min_size=1, max_size=12),
+)
+def test_many_days_at_once_bring_what_each_does_alone(
+    lengths: list[int], plans: list[str], suspended: list[bool], is_ended: bool, steps: list[int]
+) -> None:
+    firsts = [JAN + timedelta(days=each) for each in accumulate([0, *lengths])]
+    ends = [*firsts[1:-1], firsts[-1] if is_ended else None]
+    spells = [Spell(*each) for each in zip(plans, firsts, ends, suspended, strict=False)]
+    running = Running(spells, JAN, Interval.MONTH, 2)
+    days = [JAN + timedelta(days=each) for each in accumulate(steps)]
+    found = mrr.over(running, days, charges_suspended=False, price_on=price_on)
+    at_once = {days[n]: each for begin, end, each in found for n in range(begin, end)}
+    alone = {day: amount(spells, day.isoformat()) for day in days}
+    assert {day: f"{at_once.get(day, Decimal(0)):f}" for day in days} == alone
 
 
 @pytest.mark.parametrize(
