@@ -27,7 +27,7 @@ from hosting.services.working import operations
 from hosting.views.healing import show_drift, trouble
 from hosting.views.health import health_of
 from hosting.views.live import QUICK, SLOW, render_live, what_shows
-from hosting.views.presentation import DOING, InstanceView, show_instance, show_past
+from hosting.views.presentation import DOING, InstanceView, Status, show_instance, show_past
 from hosting.views.proof import proof_of, show_newest
 from hosting.views.restored import Restored, restored_of
 from tenants.errors import Refused
@@ -303,13 +303,14 @@ def why_not(shown: InstanceView) -> str:
 
 def _summary(rows: Sequence[InstanceView]) -> list[tuple[str, str, str, int]]:
     """Tone, icon, word and number of each kind of state, what needs a look first."""
-    order = ("broken", "attention", "progress", "running", "stopped")
-    words = {
-        "broken": ("broken", "failed"),
-        "attention": ("attention", "degraded"),
-        "progress": ("progress", "in progress"),
-        "running": ("running", "running"),
-        "stopped": ("stopped", "stopped"),
-    }
-    counts = Counter(row.status.tone for row in rows)
-    return [(tone, *words[tone], counts[tone]) for tone in order if counts[tone]]
+    tones = ("broken", "attention", "progress", "running", "stopped")
+    counts = Counter(_kind_of_state(row.status) for row in rows)
+    first = sorted(counts, key=lambda each: (tones.index(each[0]), each[2]))
+    return [(*each, counts[each]) for each in first]
+
+
+def _kind_of_state(status: Status) -> tuple[str, str, str]:
+    """What goes on has many names; in a sum it is one thing."""
+    if status.tone == "progress":
+        return "progress", "progress", "in progress"
+    return status.tone, status.icon, status.word.lower()

@@ -180,6 +180,8 @@ class InstanceView:
     @property
     def why(self) -> str:
         """What is wrong with it, in a sentence; the last lines of the log are for its own page."""
+        if self.status is SUSPENDED:
+            return self.instance.suspended_for
         return reasons.taken_apart(self.instance.state_reason).sentence
 
     @property

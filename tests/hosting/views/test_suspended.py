@@ -31,7 +31,13 @@ def test_its_page_says_why_and_offers_no_start(suspended: Instance, browser: Bro
     assert "It is suspended." in page
     assert "Invoice &lt;2026-0042&gt; is overdue." in page
     assert "instances/book/start" not in page
-    assert "Suspended" in browser.get("/c/acme/").content.decode()
+
+
+def test_the_list_says_so_too_and_counts_it_as_that(suspended: Instance, browser: Browser) -> None:
+    page = " ".join(browser.get("/c/acme/").content.decode().split())
+    assert "Invoice &lt;2026-0042&gt; is overdue." in page
+    assert "1 suspended" in page
+    assert "degraded" not in page
 
 
 def test_a_start_that_is_posted_all_the_same_is_refused(
