@@ -139,7 +139,7 @@ def draw(chart: Chart) -> Drawing:
             Mark(frame.x(mark.at), mark.text)
             for mark in scales.times(chart.since, chart.until, chart.zone)
         ],
-        values=[Mark(frame.y(each), chart.unit.say(each)) for each in marks],
+        values=[Mark(frame.y(each), chart.unit.mark(each)) for each in marks],
         limit=limit,
     )
 

@@ -21,17 +21,25 @@ class Unit:
 
     def say(self, value: float) -> str:
         """With its unit: 1.5 GB, 0.25 cores, 1 core, €3.20."""
-        size, prefix = self._scaled(value)
+        size, prefix = _scaled(value, self.base, self.prefixes)
         number = f"{size:,.{self.digits}f}" if self.before else _plain(size, self.digits)
         word = self.one if self.one and number == "1" else self.word
         return f"{self.before}{number}{_spaced(prefix + word)}"
 
-    def _scaled(self, value: float) -> tuple[float, str]:
-        at = 0
-        while abs(value) >= self.base and at < len(self.prefixes) - 1:
-            value /= self.base
-            at += 1
-        return value, self.prefixes[at]
+    def mark(self, value: float) -> str:
+        """As an axis has it: of money as much as is needed to read it, €250k and €0.05."""
+        if not self.before:
+            return self.say(value)
+        size, prefix = _scaled(value, self.base, _COUNTS)
+        return f"{self.before}{_plain(size, self.digits)}{prefix}"
+
+
+def _scaled(value: float, base: int, prefixes: tuple[str, ...]) -> tuple[float, str]:
+    at = 0
+    while abs(value) >= base and at < len(prefixes) - 1:
+        value /= base
+        at += 1
+    return value, prefixes[at]
 
 
 def _plain(value: float, digits: int) -> str:

@@ -28,3 +28,19 @@ from hosting.charts import units
 )
 def test_a_value_is_as_short_as_it_can_be(unit: units.Unit, value: float, expected: str) -> None:
     assert unit.say(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "expected"),
+    [
+        (units.money("EUR"), 250_000, "EUR 250k"),
+        (units.money("EUR"), 1_250_000, "EUR 1.25M"),
+        (units.money("EUR"), 50, "EUR 50"),
+        (units.money("EUR"), 0.05, "EUR 0.05"),
+        (units.money("EUR", 6), 0.0004, "EUR 0.0004"),
+        (units.money("EUR"), 0, "EUR 0"),
+        (units.PERCENT, 99.95, "99.95%"),
+    ],
+)
+def test_an_axis_has_it_shorter_still(unit: units.Unit, value: float, expected: str) -> None:
+    assert unit.mark(value) == expected
