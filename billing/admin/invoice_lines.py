@@ -1,4 +1,4 @@
-"""A line of usage of an invoice, opened in the admin as it is for the client."""
+"""An invoice's lines in the admin; those of usage can be opened as they can be by the client."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from billing import currencies
+from billing.admin.preview import money
+from billing.documents.numbers import plain
 from billing.models import Invoice, InvoiceLine
 from billing.selectors import invoices as reading
 from billing.services.invoicing import explained_words, explaining, line_files
 from hosting.admin.tables import NUMBER, Column, Table
+from tenants.admin.base import TabularInline
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Invoice]
@@ -25,8 +30,66 @@ else:
     _Admin = object
 
 
+class LineInline(TabularInline[InvoiceLine, Invoice]):
+    """What stands on it. Lines of usage lead to what they were computed from."""
+
+    model = InvoiceLine
+    fields = ("what", "about", "quantity_", "price", "net_", "rate_")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+    hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceLine]:
+        """With what is said of them."""
+        lines = super().get_queryset(request)
+        return lines.select_related("invoice", "subscription__instance").defer(
+            "basis", "subscription__instance__definition", "subscription__instance__expected"
+        )
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    @admin.display(description="What")
+    def what(self, line: InvoiceLine) -> SafeString | str:
+        """Its name; until the issue it may change, so that there is nothing to be opened."""
+        if line.kind != InvoiceLine.Kind.USAGE or line.invoice.state == Invoice.State.DRAFT:
+            return line.name
+        url = reverse("admin:billing_invoice_line", args=[line.invoice_id, line.position])
+        return format_html('<a class="b-link" href="{}">{}</a>', url, line.name)
+
+    @admin.display(description="Of")
+    def about(self, line: InvoiceLine) -> str:
+        """Of which instance, in which days, and how it came about."""
+        days = f"{line.first_day:%Y-%m-%d} to {line.last_day:%Y-%m-%d}"
+        instance = line.subscription.instance.name if line.subscription else ""
+        return ", ".join(part for part in (instance, days, line.description) if part)
+
+    @admin.display(description="Quantity")
+    def quantity_(self, line: InvoiceLine) -> str:
+        """With the decimals that it has."""
+        return plain(line.quantity)
+
+    @admin.display(description="Price")
+    def price(self, line: InvoiceLine) -> str:
+        """Of so many as it says, where that is not one."""
+        price = plain(line.unit_price, currencies.exponent(line.invoice.currency))
+        return price if line.base == 1 else f"{price} per {plain(line.base)}"
+
+    @admin.display(description="Net")
+    def net_(self, line: InvoiceLine) -> str:
+        """Without VAT."""
+        return money(line.net, line.invoice.currency)
+
+    @admin.display(description="VAT")
+    def rate_(self, line: InvoiceLine) -> str:
+        """As it is decided; of a draft it may be undecided."""
+        return f"{plain(line.rate)} %" if line.category else "–"
+
+
 class WithLines(_Admin):
-    """Links to an invoice's lines of usage, and what they lead to."""
+    """What an invoice's lines of usage lead to."""
 
     def get_urls(self) -> list[URLPattern]:
         """With the lines."""
@@ -77,18 +140,6 @@ class WithLines(_Admin):
             return reading.usage_line(invoice, position) if invoice else _none()
         except InvoiceLine.DoesNotExist as error:
             raise Http404("There is no such line.") from error
-
-    @admin.display(description="Usage")
-    def usage_(self, invoice: Invoice) -> SafeString | str:
-        """Each line of usage, to be opened."""
-        if invoice.state == Invoice.State.DRAFT:
-            return "Can be opened once it is issued."
-        lines = invoice.lines.filter(kind=InvoiceLine.Kind.USAGE).order_by("position")
-        links = (
-            (reverse("admin:billing_invoice_line", args=[invoice.pk, each.position]), each.name)
-            for each in lines
-        )
-        return format_html_join("", '<p><a class="b-link" href="{}">{}</a></p>', links) or "None"
 
 
 def _none() -> InvoiceLine:

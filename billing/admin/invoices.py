@@ -18,13 +18,13 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 
 from billing.admin.invoice_exports import WithExports
 from billing.admin.invoice_files import WithFiles
-from billing.admin.invoice_lines import WithLines
+from billing.admin.invoice_lines import LineInline, WithLines
 from billing.admin.invoice_mails import MailFilter, WithMail
 from billing.admin.preview import money
 from billing.admin.reports.urls import WithReports
-from billing.models import Invoice, InvoiceLine, Settlement, Subscription
+from billing.models import Invoice, Settlement, Subscription
 from billing.services.invoicing import credit_notes
-from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin, TabularInline
+from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin
 from tenants.admin.filters import DayFilter
 from tenants.display import badge, moment
 from tenants.errors import Refused
@@ -61,20 +61,6 @@ class StandingFilter(admin.SimpleListFilter):
                 return queryset.filter(settlement__state="open", due_on__lt=today)
             case state:
                 return queryset.filter(settlement__state=state)
-
-
-class LineInline(TabularInline[InvoiceLine, Invoice]):
-    """What stands on it."""
-
-    model = InvoiceLine
-    fields = ("name", "description", "quantity", "unit", "unit_price", "base", "net", "rate")
-    readonly_fields = fields
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
 
 
 class CreditNoteForm(ModelForm[Invoice]):
@@ -118,7 +104,7 @@ class InvoiceAdmin(WithFiles, WithLines, WithMail, WithExports, WithReports, Ser
     fields = (
         *("number", "client", "kind", "standing", "problem", "corrects", "reason"),
         *("first_day", "last_day", "issued_on", "due_on"),
-        *("net_", "vat_", "amount", "open_", "vat_rule", "files_", "mail_", "usage_"),
+        *("net_", "vat_", "amount", "open_", "vat_rule", "files_", "mail_"),
     )
 
     def get_fields(self, request: HttpRequest, obj: Invoice | None = None) -> Any:
