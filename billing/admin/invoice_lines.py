@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -34,7 +35,7 @@ class LineInline(TabularInline[InvoiceLine, Invoice]):
     """What stands on it. Lines of usage lead to what they were computed from."""
 
     model = InvoiceLine
-    fields = ("what", "about", "quantity_", "price", "net_", "rate_")
+    fields = ("what", "about", "quantity_", "price_", "net_", "rate_")
     readonly_fields = fields
     extra = 0
     can_delete = False
@@ -69,23 +70,23 @@ class LineInline(TabularInline[InvoiceLine, Invoice]):
     @admin.display(description="Quantity")
     def quantity_(self, line: InvoiceLine) -> str:
         """With the decimals that it has."""
-        return plain(line.quantity)
+        return f"{Decimal(plain(line.quantity)):,}"
 
     @admin.display(description="Price")
-    def price(self, line: InvoiceLine) -> str:
+    def price_(self, line: InvoiceLine) -> str:
         """Of so many as it says, where that is not one."""
         price = plain(line.unit_price, currencies.exponent(line.invoice.currency))
-        return price if line.base == 1 else f"{price} per {plain(line.base)}"
+        return price if line.base == 1 else f"{price} per\N{NO-BREAK SPACE}{plain(line.base)}"
 
     @admin.display(description="Net")
     def net_(self, line: InvoiceLine) -> str:
         """Without VAT."""
-        return money(line.net, line.invoice.currency)
+        return money(line.net, line.invoice.currency).replace(" ", "\N{NO-BREAK SPACE}")
 
     @admin.display(description="VAT")
     def rate_(self, line: InvoiceLine) -> str:
         """As it is decided; of a draft it may be undecided."""
-        return f"{plain(line.rate)} %" if line.category else "–"
+        return f"{plain(line.rate)}\N{NO-BREAK SPACE}%" if line.category else "–"
 
 
 class WithLines(_Admin):

@@ -27,7 +27,7 @@ from tenants.display import badge
 NAME = "billing_report_margin"
 PANEL = "billing_report_margin_panel"
 SEEN_BY = "billing.view_margin"
-MOST = 200  # rows on the page; the file has all
+MOST = 50  # rows on the page; the file has all
 FEW = 10  # rows of each on the fleet's page
 
 
