@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing.services import vat_checks
+from billing.services import client_budgets, vat_checks
 from billing.services.delivering import exports, invoice_files, invoice_mails
 from billing.services.invoicing import requested_runs, runs
 from billing.services.paying import dunning, dunning_letters, online_events, online_gateway
@@ -61,6 +61,12 @@ def check_vat_numbers() -> None:
     chores.run_if_due(name="check-vat-numbers", every=EVERY, work=_check_vat_numbers)
 
 
+@shared_task(name="billing.tasks.watch_budgets")
+def watch_budgets() -> None:
+    """Tell clients what they have spent of their budgets, if nobody has just done so."""
+    chores.run_if_due(name="watch-budgets", every=EVERY, work=_watch_budgets)
+
+
 @shared_task(name="billing.tasks.make_files")
 def make_files() -> None:
     """Make the files of what was issued, if nobody has just done so."""
@@ -89,6 +95,10 @@ def _check_vat_numbers() -> None:
 
 def _forget_exports() -> None:
     exports.forget_old(now=timezone.now())
+
+
+def _watch_budgets() -> None:
+    client_budgets.tell_due(now=timezone.now())
 
 
 def _make_files() -> None:

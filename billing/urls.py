@@ -24,6 +24,7 @@ urlpatterns = [
     path("invoices/<str:number>/pay", online.pay, name="pay_invoice"),
     path("invoices/<str:number>/<slug:kind>", invoices.download, name="invoice_file"),
     path("billing/", plans.page, name="billing"),
+    path("billing/budget", plans.budget, name="billing_budget"),
     path("billing-details/", details.page, name="billing_details"),
     path("billing-details/change", details.change, name="billing_details_change"),
     path("costs/", client_costs.page, name="client_costs"),

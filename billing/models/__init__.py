@@ -2,6 +2,7 @@
 
 from billing.models.bank import BankLine, BankStatement
 from billing.models.bookkeeping import Bookkeeping, DebtorAccount, VatAccount
+from billing.models.client_budget import ClientBudget
 from billing.models.cost import ModelCost
 from billing.models.discount import Coupon, CreditEntry, Discount
 from billing.models.downtime import DowntimeCredit
@@ -31,6 +32,7 @@ __all__ = [
     "BillingProfile",
     "BillingRun",
     "Bookkeeping",
+    "ClientBudget",
     "Coupon",
     "CreditEntry",
     "DebtorAccount",

@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from billing import currencies
 from billing.models import Price, Subscription
 from billing.selectors import invoices as reading
 from billing.selectors import prices_in_use
 from billing.selectors.prices_in_use import InUse
-from billing.services import charge_words, outlooks, pricing
+from billing.services import charge_words, client_budgets, outlooks, pricing
 from billing.services.charge_words import TierRow, plain
 from billing.services.invoicing import previews
 from billing.services.invoicing.previews import Expected
 from billing.services.statement import Item
 from hosting.catalog.meters import Meter
 from hosting.selectors import usage_stretches
+from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
 
@@ -71,10 +74,56 @@ class Shown:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetShown:
+    """What the client means to spend a month, and has so far."""
+
+    amount: str
+    plain: str
+    spent: str
+    percent: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all of it is spent."""
+        return self.percent >= 100
+
+
 @require_safe
 @client_view(Permission.VIEW_BILLING)
 def page(request: ClientRequest) -> HttpResponse:
     """Each instance with its price and period, and the movements of the client's credit."""
+    return _show(request)
+
+
+@require_POST
+@client_view(Permission.MANAGE_BILLING)
+def budget(request: ClientRequest) -> HttpResponse:
+    """Set the client's budget, or remove it where nothing was typed."""
+    typed = request.POST.get("amount", "").strip()
+    try:
+        if typed:
+            amount = _amount(typed)
+            client_budgets.set_budget(client=request.client, amount=amount, actor=request.actor)
+            messages.success(request, "Saved. You are told at 50, 80 and 100 %.")
+        else:
+            client_budgets.remove_budget(client=request.client, actor=request.actor)
+            messages.success(request, "There is no budget any more.")
+    except Refused as refused:
+        return _show(request, typed=typed, wrong=refused.message, status=422)
+    return redirect("billing", client=request.client.slug)
+
+
+def _amount(typed: str) -> Decimal:
+    try:
+        return Decimal(typed)
+    except InvalidOperation as error:
+        raise Refused("Write a number such as 250 or 99.50.", field="amount") from error
+
+
+def _show(
+    request: ClientRequest, *, typed: str | None = None, wrong: str = "", status: int = 200
+) -> HttpResponse:
     running = previews.of_client(request.client)
     ledger = Paginator(reading.credit_entries(request.client), PER_PAGE)
     entries = ledger.get_page(request.GET.get("page"))
@@ -86,8 +135,25 @@ def page(request: ClientRequest) -> HttpResponse:
         ],
         "page": entries,
         "ledger": [(each, currencies.said(each.amount, each.currency)) for each in entries],
+        "budget": _budget(request),
+        "typed": typed,
+        "wrong": wrong,
+        "may_change": request.may(Permission.MANAGE_BILLING),
     }
-    return render_page(request, "billing/plans.html", context)
+    return render_page(request, "billing/plans.html", context, status=status)
+
+
+def _budget(request: ClientRequest) -> BudgetShown | None:
+    found = client_budgets.standing(request.client)
+    if found is None:
+        return None
+    currency = found.budget.currency
+    return BudgetShown(
+        amount=currencies.said(found.budget.amount, currency),
+        plain=f"{found.budget.amount.normalize():f}",
+        spent=currencies.said(found.spent, currency),
+        percent=found.percent,
+    )
 
 
 def _shown(request: ClientRequest, running: Sequence[Expected]) -> Iterator[Shown]:

@@ -18,6 +18,7 @@ EVERY = {
     "billing.tasks.dun": 60,
     "billing.tasks.work_off_online": 60,
     "billing.tasks.check_vat_numbers": 60,
+    "billing.tasks.watch_budgets": 60,
     "hosting.tasks.do_chores": 60,
 }
 

@@ -73,14 +73,16 @@ def next_run(*, at_most: int = AT_MOST) -> Preview:
     return Preview(first_at, rows, due.count(), totals)
 
 
-def of_client(client: Client, *, ahead: gathering.Ahead | None = None) -> Sequence[Expected]:
+def of_client(
+    client: Client, *, ahead: gathering.Ahead | None = None, at_most: int = AT_MOST
+) -> Sequence[Expected]:
     """What the client's periods that run now have come to so far, or will with usage ``ahead``."""
     seller = Seller.objects.first()
     if seller is None or not BillingProfile.objects.filter(client=client).exists():
         return ()
     running = Subscription.objects.filter(client=client, next_billing_at__isnull=False)
     chosen = running.select_related("client", "instance__client").order_by("instance__name")
-    return _expected(list(chosen[:AT_MOST]), seller, ahead)
+    return _expected(list(chosen[:at_most]), seller, ahead)
 
 
 def _expected(

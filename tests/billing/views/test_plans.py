@@ -105,13 +105,14 @@ def test_nobody_else_sees_it(
 def test_queries_do_not_grow(
     priced: Instance, order: Callable[..., Instance], browser: Browser
 ) -> None:
+    browser.post(f"{PAGE}budget", {"amount": "100"})
     browser.get(PAGE)
     one = count(browser, PAGE)
     for number in range(3):
         money.run_since(order(name=f"more{number}"), "2026-01-01")
     subscriptions.follow(now=at("2026-01-11 11:00"))
     assert "more2" in text(browser, PAGE)
-    assert count(browser, PAGE) == one <= 36
+    assert count(browser, PAGE) == one <= 46
 
 
 @pytest.mark.parametrize(
@@ -137,3 +138,39 @@ def test_a_largest_value_does_not_grow() -> None:
     assert outlooks._projected(Decimal(7), meter, gone=gone, days=30) == 7
     assert outlooks._projected(Decimal(7), None, gone=gone, days=30) == 21
     assert outlooks._projected(Decimal(7), None, gone=timedelta(days=30), days=30) == 7
+
+
+def test_a_budget_is_set_shown_and_removed(priced: Instance, browser: Browser) -> None:
+    answer = browser.post(f"{PAGE}budget", {"amount": "100.00"}, follow=True)
+    assert "You are told at 50, 80 and 100 %." in answer.content.decode()
+    page = text(browser, PAGE)
+    assert "Budget EUR 100.00 a month" in page
+    assert "EUR 41.00 spent so far, 41 % of it" in page
+    assert 'value="100"' in browser.get(PAGE).content.decode()
+    browser.post(f"{PAGE}budget", {"amount": ""})
+    assert "spent so far" not in text(browser, PAGE)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [("a lot", "Write a number such as 250 or 99.50."), ("-1", "Write an amount above 0 as EUR")],
+)
+def test_what_is_no_budget_is_said_at_the_field(
+    priced: Instance, browser: Browser, typed: str, sentence: str
+) -> None:
+    answer = browser.post(f"{PAGE}budget", {"amount": typed})
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    assert f'value="{typed}"' in answer.content.decode()
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.BILLING, 302), (Role.VIEWER, 403)])
+def test_who_looks_after_bills_sets_it(
+    priced: Instance, login: Login, member: Callable[[Role], User], role: Role, status: int
+) -> None:
+    assert login(member(role)).post(f"{PAGE}budget", {"amount": "5"}).status_code == status
+
+
+def test_nobody_sets_anothers(priced: Instance, other_client: Client, browser: Browser) -> None:
+    path = f"/c/{other_client.slug}/billing/budget"
+    assert browser.post(path, {"amount": "5"}).status_code == 404
