@@ -113,15 +113,19 @@ def spent(running: Sequence[Expected], currency: str) -> Decimal:
 def tell_due(*, now: datetime) -> int:
     """Tell every client that has a budget of the highest part that is reached, once a month each.
 
-    What fails for one keeps no other waiting; it is tried again in the next round. How many were
-    told.
+    What fails for one keeps no other waiting; the first error is raised in the end, so that all
+    are soon looked at again. How many were told.
     """
     told = 0
+    failed: list[Exception] = []
     for budget in ClientBudget.objects.filter(client__is_active=True).select_related("client"):
         try:
             told += _tell(budget.client, now)
-        except Exception:
+        except Exception as error:
             logger.exception("the budget of %s was not looked at", budget.client)
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return told
 
 
