@@ -322,6 +322,17 @@ def test_a_message_is_believed_that_one_of_the_secrets_signed(
         ("{", signed("{", SECRETS[0])),
         ('{"id": "evt_1"}', signed('{"id": "evt_1"}', SECRETS[0])),
     ],
+    # Named, since the moment in a signature would give every worker other names of these.
+    ids=[
+        "unsigned",
+        "made up",
+        "another's secret",
+        "another body",
+        "too old",
+        "a list",
+        "no json",
+        "no type",
+    ],
 )
 def test_no_other_is(gateway: StripeGateway, body: str, signature: str) -> None:
     with pytest.raises(Forged):
