@@ -1,4 +1,4 @@
-"""The sidebar: four groups, and in each what the person may open."""
+"""The sidebar: groups of pages in the order of the work, and in each what the person may open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import get_script_prefix, reverse
 
-# title, icon (of unfold's own font), page, permission
+# title, icon (of unfold's own font), page (with what is asked of it), permission
 _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "Hosting",
@@ -74,42 +74,9 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         ),
     ),
     (
-        "Finance",
+        "Billing",
         (
             ("Invoices", "receipt_long", "billing_invoice_changelist", "billing.view_invoice"),
-            ("Reports", "bar_chart", "billing_report_revenue", "billing.view_invoice"),
-            (
-                "Exports",
-                "download",
-                "billing_invoiceexport_changelist",
-                "billing.view_invoiceexport",
-            ),
-            ("Payments", "account_balance", "billing_payment_changelist", "billing.view_payment"),
-            (
-                "Paid online",
-                "credit_card",
-                "billing_onlinepage_changelist",
-                "billing.view_onlinepage",
-            ),
-            (
-                "Online messages",
-                "webhook",
-                "billing_onlineevent_changelist",
-                "billing.view_onlineevent",
-            ),
-            ("Bank lines", "list_alt", "billing_bankline_changelist", "billing.view_bankline"),
-            (
-                "Statements",
-                "upload_file",
-                "billing_bankstatement_changelist",
-                "billing.view_bankstatement",
-            ),
-            (
-                "Subscriptions",
-                "autorenew",
-                "billing_subscription_changelist",
-                "billing.view_subscription",
-            ),
             (
                 "Next billing run",
                 "preview",
@@ -122,17 +89,67 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "billing_billingrun_changelist",
                 "billing.view_billingrun",
             ),
-            ("Prices", "sell", "billing_price_changelist", "billing.view_price"),
             (
-                "Billing details",
-                "contact_mail",
-                "billing_billingprofile_changelist",
-                "billing.view_billingprofile",
+                "Subscriptions",
+                "autorenew",
+                "billing_subscription_changelist",
+                "billing.view_subscription",
             ),
-            ("Coupons", "local_offer", "billing_coupon_changelist", "billing.view_coupon"),
-            ("Discounts", "percent", "billing_discount_changelist", "billing.view_discount"),
+            (
+                "Exports",
+                "download",
+                "billing_invoiceexport_changelist",
+                "billing.view_invoiceexport",
+            ),
+        ),
+    ),
+    (
+        "Money in",
+        (
+            ("Payments", "account_balance", "billing_payment_changelist", "billing.view_payment"),
+            ("Bank lines", "list_alt", "billing_bankline_changelist", "billing.view_bankline"),
+            (
+                "Statements",
+                "upload_file",
+                "billing_bankstatement_changelist",
+                "billing.view_bankstatement",
+            ),
             ("Credit", "add_card", "billing_creditentry_changelist", "billing.view_creditentry"),
-            ("Dunning", "alarm", "billing_dunningstep_changelist", "billing.view_dunningstep"),
+            (
+                "Paid online",
+                "credit_card",
+                "billing_onlinepage_changelist",
+                "billing.view_onlinepage",
+            ),
+            (
+                "Online messages",
+                "webhook",
+                "billing_onlineevent_changelist",
+                "billing.view_onlineevent",
+            ),
+        ),
+    ),
+    (
+        "Overdue",
+        (
+            (
+                "Overdue invoices",
+                "running_with_errors",
+                "billing_invoice_changelist?standing=overdue",
+                "billing.view_invoice",
+            ),
+            (
+                "Reminders and notices",
+                "alarm",
+                "billing_dunningstep_changelist",
+                "billing.view_dunningstep",
+            ),
+            (
+                "Suspended for debt",
+                "pause_circle",
+                "billing_dunningsuspension_changelist",
+                "billing.view_dunningsuspension",
+            ),
             (
                 "Left alone",
                 "hourglass",
@@ -145,34 +162,53 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "billing_dunningpolicy_changelist",
                 "billing.view_dunningpolicy",
             ),
+        ),
+    ),
+    (
+        "Reports",
+        (
+            ("Revenue", "bar_chart", "billing_report_revenue", "billing.view_invoice"),
+            ("Recurring revenue", "trending_up", "billing_report_mrr", "billing.view_invoice"),
+            (
+                "Receivables",
+                "pending_actions",
+                "billing_report_receivables",
+                "billing.view_invoice",
+            ),
+            ("VAT", "request_quote", "billing_report_vat", "billing.view_invoice"),
+            ("Margin", "donut_small", "billing_report_margin", "billing.view_margin"),
+            ("Model costs", "payments", "billing_modelcost_changelist", "billing.view_modelcost"),
+        ),
+    ),
+    (
+        "Pricing",
+        (
+            ("Prices", "sell", "billing_price_changelist", "billing.view_price"),
+            ("Coupons", "local_offer", "billing_coupon_changelist", "billing.view_coupon"),
+            ("Discounts", "percent", "billing_discount_changelist", "billing.view_discount"),
+            ("Rates", "price_change", "billing_rate_changelist", "billing.view_rate"),
+            ("Budgets", "savings", "billing_planbudget_changelist", "billing.view_planbudget"),
+            ("Server costs", "dns", "billing_servercost_changelist", "billing.view_servercost"),
+        ),
+    ),
+    (
+        "Books",
+        (
+            (
+                "Billing details",
+                "contact_mail",
+                "billing_billingprofile_changelist",
+                "billing.view_billingprofile",
+            ),
+            ("Seller", "store", "billing_seller_changelist", "billing.view_seller"),
             (
                 "Bookkeeping",
                 "menu_book",
                 "billing_bookkeeping_changelist",
                 "billing.view_bookkeeping",
             ),
-            (
-                "VAT accounts",
-                "balance",
-                "billing_vataccount_changelist",
-                "billing.view_vataccount",
-            ),
-            (
-                "Debtors",
-                "badge",
-                "billing_debtoraccount_changelist",
-                "billing.view_debtoraccount",
-            ),
-            ("Seller", "store", "billing_seller_changelist", "billing.view_seller"),
-            (
-                "Server costs",
-                "dns",
-                "billing_servercost_changelist",
-                "billing.view_servercost",
-            ),
-            ("Rates", "price_change", "billing_rate_changelist", "billing.view_rate"),
-            ("Budgets", "savings", "billing_planbudget_changelist", "billing.view_planbudget"),
-            ("Model costs", "payments", "billing_modelcost_changelist", "billing.view_modelcost"),
+            ("Debtors", "badge", "billing_debtoraccount_changelist", "billing.view_debtoraccount"),
+            ("VAT accounts", "balance", "billing_vataccount_changelist", "billing.view_vataccount"),
         ),
     ),
     (
@@ -201,7 +237,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         "active": request.path == start,
     }
     links = _links(get_script_prefix())
-    here = _here(request.path, links)
+    here = _here(request.get_full_path(), links)
     groups = [
         {"title": title, "separator": True, "items": _items(request, pages, links, here)}
         for title, pages in _GROUPS
@@ -225,7 +261,12 @@ def _items(
 @cache
 def _links(prefix: str) -> Mapping[str, str]:
     """The address of each page, below that prefix: every page of the admin shows them all."""
-    return {page: reverse(f"admin:{page}") for _, items in _GROUPS for _, _, page, _ in items}
+    return {page: _address(page) for _, items in _GROUPS for _, _, page, _ in items}
+
+
+def _address(page: str) -> str:
+    name, mark, asked = page.partition("?")
+    return f"{reverse(f'admin:{name}')}{mark}{asked}"
 
 
 def _here(path: str, links: Mapping[str, str]) -> str:

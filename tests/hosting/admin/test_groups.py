@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
@@ -58,6 +60,18 @@ PAGES: dict[str, frozenset[str]] = {
     "billing_invoice_changelist": frozenset({FINANCE}),
     "billing_invoice_add": frozenset({FINANCE}),
     "billing_report_revenue": frozenset({FINANCE}),
+    "billing_report_mrr": frozenset({FINANCE}),
+    "billing_report_receivables": frozenset({FINANCE}),
+    "billing_report_vat": frozenset({FINANCE}),
+    "billing_report_margin": frozenset({OPERATIONS, FINANCE}),
+    "billing_dunningstep_changelist": frozenset({FINANCE}),
+    "billing_dunningstep_add": frozenset(),
+    "billing_dunningsuspension_changelist": frozenset({FINANCE}),
+    "billing_dunningsuspension_add": frozenset(),
+    "billing_dunninggrace_changelist": frozenset({FINANCE}),
+    "billing_dunninggrace_add": frozenset({FINANCE}),
+    "billing_dunningpolicy_changelist": frozenset({FINANCE}),
+    "billing_dunningpolicy_add": frozenset({FINANCE}),
     "billing_invoiceexport_changelist": frozenset({FINANCE}),
     "billing_invoiceexport_add": frozenset(),
     "billing_bookkeeping_changelist": frozenset({FINANCE}),
@@ -145,6 +159,29 @@ def test_the_sidebar_leads_only_to_what_opens(staff: Staff, group: str) -> None:
     shown = {page for page in PAGES if f'href="{reverse(f"admin:{page}")}"' in sidebar}
     lists = {page for page in PAGES if not page.endswith("_add")}
     assert shown == {page for page in lists if group in PAGES[page]}
+
+
+def _here(browser: Browser, address: str) -> list[str]:
+    """The links of the sidebar that are marked as where one is."""
+    html = browser.get(address).content.decode()
+    sidebar = html[html.index('id="nav-sidebar-apps"') : html.index('id="main"')]
+    links = re.findall(r'<a href="([^"]+)" class="([^"]*)"', sidebar)
+    return [unescape(link) for link, css in links if "active" in css.split()]
+
+
+@pytest.mark.parametrize(
+    ("page", "asked"),
+    [
+        ("billing_invoice_changelist", ""),
+        ("billing_invoice_changelist", "?standing=overdue"),
+        ("billing_report_mrr", ""),
+        ("billing_report_receivables", ""),
+        ("billing_dunningsuspension_changelist", ""),
+    ],
+)
+def test_the_sidebar_says_where_one_is(staff: Staff, page: str, asked: str) -> None:
+    address = reverse(f"admin:{page}") + asked
+    assert _here(staff(FINANCE), address) == [address]
 
 
 @pytest.mark.parametrize("verb", VERBS)
