@@ -11,7 +11,7 @@ class BillingConfig(AppConfig):
         from billing.services.generated_bills import make
         from billing.services.groups import sync_own
         from billing.services.metering.counting import after_usage
-        from billing.services.paying.dunning import refuse_order
+        from billing.services.paying.debt_suspensions import refuse_order
         from billing.views.in_hosting import register
         from hosting import hooks
 

@@ -10,7 +10,13 @@ from django.utils import timezone
 from billing.services import client_budgets, vat_checks
 from billing.services.delivering import exports, invoice_files, invoice_mails
 from billing.services.invoicing import requested_runs, runs
-from billing.services.paying import dunning, dunning_letters, online_events, online_gateway
+from billing.services.paying import (
+    dunning,
+    dunning_letters,
+    online_events,
+    online_gateway,
+    settlements,
+)
 from billing.vies import Vies
 from hosting.services.working import chores
 
@@ -45,6 +51,16 @@ def make_exports() -> None:
 def dun() -> None:
     """Remind of what is overdue, suspend for it and give back, if nobody has just done so."""
     chores.run_if_due(name="dun", every=DUN, work=_dun)
+
+
+@shared_task(name=settlements.TASK)
+def give_back_paid() -> None:
+    """Give back what was suspended for an invoice that has just been paid, and say so."""
+    now = timezone.now()
+    try:
+        dunning.give_back_paid(now=now)
+    finally:
+        dunning_letters.send_due(now=now)
 
 
 @shared_task(name=online_events.TASK)
@@ -85,8 +101,10 @@ def _bill() -> None:
 
 def _dun() -> None:
     now = timezone.now()
-    dunning.advance(now=now)
-    dunning_letters.send_due(now=now)
+    try:
+        dunning.advance(now=now)
+    finally:  # one client that fails keeps no letter waiting
+        dunning_letters.send_due(now=now)
 
 
 def _check_vat_numbers() -> None:

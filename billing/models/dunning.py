@@ -28,15 +28,19 @@ class DunningPolicy(models.Model):
     notice_after = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Days overdue; empty is never."
     )
+    notice_days = models.PositiveSmallIntegerField(
+        default=30, help_text="From the notice to the day on which the contract ends."
+    )
 
     objects: ClassVar[models.Manager[DunningPolicy]] = models.Manager()
 
     class Meta:
-        verbose_name_plural = "dunning policy"
+        verbose_name = "dunning rules"
+        verbose_name_plural = "dunning rules"
         constraints = (models.CheckConstraint(condition=models.Q(id=1), name="one_dunning_policy"),)
 
     def __str__(self) -> str:
-        return "dunning policy"
+        return "Dunning rules"
 
 
 class DunningGrace(models.Model):
@@ -50,12 +54,20 @@ class DunningGrace(models.Model):
 
     objects: ClassVar[models.Manager[DunningGrace]] = models.Manager()
 
+    class Meta:
+        verbose_name = "grace"
+        verbose_name_plural = "left alone"
+
     def __str__(self) -> str:
         return f"{self.client} until {self.until}"
 
 
 class DunningStep(models.Model):
-    """Something that was done about an invoice, once; and when it was told."""
+    """Something that was done about an invoice, once; and how its letter went.
+
+    The letter is to be sent while there is ``send_at``. Where there is none and it was never
+    mailed, ``mail_problem`` says why. ``told_at`` is when it was mailed, or given up.
+    """
 
     class Kind(models.TextChoices):
         REMINDER = "reminder", "Reminder"
@@ -69,13 +81,22 @@ class DunningStep(models.Model):
     number = models.PositiveSmallIntegerField(default=1)
     on = models.DateField(help_text="By the client's clock.")
     done_at = models.DateTimeField()
+    ends_on = models.DateField(
+        "contract ends on", null=True, blank=True, help_text="Of a notice, by the client's clock."
+    )
+    send_at = models.DateTimeField(null=True, blank=True, help_text="When it is tried next.")
     mailed_at = models.DateTimeField(null=True, blank=True)
-    mail_problem = models.CharField(max_length=200, blank=True)
+    mailed_to = models.JSONField(default=list, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    mail_problem = models.CharField(max_length=300, blank=True)
 
     objects: ClassVar[models.Manager[DunningStep]] = models.Manager()
 
     class Meta:
         ordering = ("-done_at",)
+        verbose_name = "step of dunning"
+        verbose_name_plural = "reminders and notices"
         constraints = (
             models.UniqueConstraint(
                 fields=("invoice", "kind", "number"), name="each_dunning_step_once"
@@ -83,9 +104,9 @@ class DunningStep(models.Model):
         )
         indexes = (
             models.Index(
-                fields=("done_at",),
-                condition=models.Q(mailed_at=None),
-                name="dunning_step_to_mail",
+                fields=("send_at",),
+                condition=models.Q(send_at__isnull=False),
+                name="dunning_letter_to_send",
             ),
         )
 
@@ -106,6 +127,8 @@ class DunningSuspension(models.Model):
 
     class Meta:
         ordering = ("-since",)
+        verbose_name = "suspension for debt"
+        verbose_name_plural = "suspended for debt"
         constraints = (
             models.UniqueConstraint(
                 fields=("instance",),

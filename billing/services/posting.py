@@ -6,6 +6,7 @@ import logging
 import smtplib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.core.mail import EmailMessage
 
@@ -14,6 +15,13 @@ from tenants.models import Client, Member, Role
 
 logger = logging.getLogger(__name__)
 
+AWAY = timedelta(minutes=5)
+AGAIN_AFTER = (  # what is refused is tried again after so long each, and then no more
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(days=1),
+)
 NO_ADDRESS = "Nobody has an address for it: enter one in the client's billing details."
 
 
@@ -23,6 +31,14 @@ class Answer:
 
     problem: str = ""
     is_away: bool = False
+
+
+def again_at(answer: Answer, *, failures: int, now: datetime) -> datetime | None:
+    """When a mail is tried again that failed so often before; None where a person has to act."""
+    if answer.is_away:
+        return now + AWAY
+    waits = AGAIN_AFTER[failures:]
+    return now + waits[0] if waits else None
 
 
 def recipients_of(client: Client) -> Sequence[str]:

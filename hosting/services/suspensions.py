@@ -62,10 +62,32 @@ def suspend(*, instance: Instance, reason: str, actor: Actor) -> Instance:
 
 
 @transaction.atomic
-def resume(*, instance: Instance, actor: Actor) -> Instance:
-    """Give it back; it is started if it ran before. One that is not suspended stays as it is."""
+def say_other_reason(*, instance: Instance, was: str, reason: str, actor: Actor) -> Instance:
+    """Let its client read another reason, where it is suspended for the one that ``was``."""
     locked = _locked(instance)
-    if locked.suspended_at is None:
+    if locked.suspended_at is None or locked.suspended_for != was or reason == was:
+        return locked
+    locked.suspended_for = reason
+    locked.save(update_fields=["suspended_for"])
+    audit.record(
+        action="instance.suspended",
+        actor=actor,
+        client=locked.client,
+        obj=locked,
+        before={"reason": was},
+        after={"reason": reason},
+    )
+    return locked
+
+
+@transaction.atomic
+def resume(*, instance: Instance, actor: Actor, only_for: str = "") -> Instance:
+    """Give it back; it is started if it ran before. One that is not suspended stays as it is.
+
+    With ``only_for`` one that is suspended for another reason stays so too.
+    """
+    locked = _locked(instance)
+    if locked.suspended_at is None or (only_for and locked.suspended_for != only_for):
         return locked
     reason, locked.suspended_at, locked.suspended_for = locked.suspended_for, None, ""
     locked.save(update_fields=["suspended_at", "suspended_for"])

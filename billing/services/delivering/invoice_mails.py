@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.utils import parseaddr
 
 from django.conf import settings
@@ -27,13 +27,6 @@ from tenants.services import audit
 from tenants.services.actors import Actor
 
 AT_ONCE = 200
-AWAY = timedelta(minutes=5)
-AGAIN_AFTER = (  # what is refused is tried again after so long each, and then no more
-    timedelta(minutes=15),
-    timedelta(hours=1),
-    timedelta(hours=6),
-    timedelta(days=1),
-)
 NO_PDF = "Its PDF could not be made, so there is nothing to send."
 _Kind = InvoiceFile.Kind
 
@@ -113,12 +106,9 @@ def _note(mail: InvoiceMail, answer: Answer, recipients: list[str], now: datetim
     if not answer.problem:
         mail.send_at, mail.failures = None, 0
         mail.mailed_at, mail.mailed_to, mail.times = now, recipients, mail.times + 1
-    elif answer.is_away:
-        mail.send_at = now + AWAY
     else:
-        waits = AGAIN_AFTER[mail.failures :]
-        mail.send_at = now + waits[0] if waits else None
-        mail.failures += 1
+        mail.send_at = posting.again_at(answer, failures=mail.failures, now=now)
+        mail.failures += not answer.is_away
 
 
 def compose(mail: InvoiceMail, recipients: list[str], connection: BaseEmailBackend) -> EmailMessage:

@@ -2,28 +2,16 @@
 
 Days are counted from the day after the due date, by the client's clock. Of what was missed, because
 nothing ran for a while, only the newest reminder is sent; and nothing is suspended of which nobody
-was warned at least ``WARNING_DAYS`` before, nor is notice given to whom nothing was suspended.
+was told at least ``WARNING_DAYS`` before, nor is notice given to whom nothing was suspended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 
 WARNING_DAYS = 3
-
-
-class Step(StrEnum):
-    """What can be done about an overdue invoice, once each; reminders by number."""
-
-    REMINDER = "reminder"
-    SUSPENSION = "suspension"
-    NOTICE = "notice"
-
-
-Key = tuple[Step, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +40,50 @@ class Rules:
             raise ValueError("Notice is given after a suspension.")
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was done about an open invoice, since it last became so.
+
+    ``warned_on`` is the day on which its client first was told, not that on which we meant to.
+    """
+
+    reminders: int = 0  # the number of the last one
+    is_reopened: bool = False  # what had paid it was taken back after the last reminder
+    warned_on: date | None = None
+    suspended_on: date | None = None  # the last time, unless that has ended
+    is_notice_given: bool = False
+
+
 def overdue_days(due_on: date, today: date) -> int:
     """How many days it is overdue; 0 on the day itself and before."""
     return max((today - due_on).days, 0)
 
 
-def reminder_due(rules: Rules, *, days: int, done: Collection[Key]) -> int | None:
-    """The number of the newest reminder whose day has come, from 1 on, unless it was sent."""
+def reminder_due(rules: Rules, *, days: int, history: History) -> int | None:
+    """The number of the newest reminder whose day has come, from 1 on, unless it was sent.
+
+    Where the invoice is open again, one more than those that were sent before.
+    """
     number = sum(1 for day in rules.reminders if day <= days)
-    sent = max((n for step, n in done if step == Step.REMINDER), default=0)
-    return number if number > sent else None
+    if number and history.is_reopened:
+        return history.reminders + 1
+    return number if number > history.reminders else None
 
 
-def is_to_suspend(rules: Rules, *, days: int, done: Mapping[Key, date], today: date) -> bool:
-    """Whether the client's instances are to be out of use for this invoice."""
-    if rules.suspend_after is None or days < rules.suspend_after:
-        return False
-    warned = [on for (step, _), on in done.items() if step == Step.REMINDER]
-    return bool(warned) and min(warned) <= today - timedelta(days=WARNING_DAYS)
+def suspends_on(rules: Rules, *, due_on: date, warned_on: date | None) -> date | None:
+    """The day on which its client's instances are suspended if nothing comes; None is never."""
+    if rules.suspend_after is None or warned_on is None:
+        return None
+    least = warned_on + timedelta(days=WARNING_DAYS)
+    return max(due_on + timedelta(days=rules.suspend_after), least)
 
 
-def is_notice_due(rules: Rules, *, days: int, done: Mapping[Key, date], today: date) -> bool:
+def is_notice_due(rules: Rules, *, days: int, history: History, today: date) -> bool:
     """Whether notice is to be given now: once, and after days of suspension."""
-    if rules.notice_after is None or days < rules.notice_after or (Step.NOTICE, 1) in done:
+    if rules.notice_after is None or days < rules.notice_after or history.is_notice_given:
         return False
-    suspended = done.get((Step.SUSPENSION, 1))
     least = timedelta(days=rules.notice_after - (rules.suspend_after or 0))
-    return suspended is not None and suspended <= today - least
+    return history.suspended_on is not None and history.suspended_on <= today - least
 
 
 def parsed(text: str) -> Sequence[int]:

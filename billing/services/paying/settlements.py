@@ -13,14 +13,23 @@ from django.db import transaction
 from django.db.models import Sum
 
 from billing import currencies
-from billing.models import BillingProfile, CreditEntry, Invoice, Payment, Settlement
+from billing.models import (
+    BillingProfile,
+    CreditEntry,
+    DunningSuspension,
+    Invoice,
+    Payment,
+    Settlement,
+)
 from billing.services import copying, periods
+from hosting.services.working import doorbell
 from tenants.errors import Refused
 from tenants.models import Client
 from tenants.services import audit
 from tenants.services.actors import Actor
 from tenants.services.validation import refuse_invalid
 
+TASK = "billing.tasks.give_back_paid"
 _STATE = Settlement.State
 
 
@@ -161,6 +170,14 @@ def settle(settlement: Settlement, *, now: datetime) -> None:
         settlement.state = _STATE.PAID
     settlement.changed_at = now
     settlement.save(update_fields=["state", "credited", "paid", "changed_at"])
+    if not settlement.open:
+        _ring_for_suspended(settlement.invoice_id)
+
+
+def _ring_for_suspended(invoice: uuid.UUID) -> None:
+    """Let what was suspended for it be given back at once, and not at dunning's next look."""
+    if DunningSuspension.objects.filter(invoice=invoice, lifted_at=None).exists():
+        transaction.on_commit(lambda: doorbell.ring_for(task=TASK))
 
 
 def lock_client(client_id: uuid.UUID) -> BillingProfile:

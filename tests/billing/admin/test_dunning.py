@@ -10,7 +10,9 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.models import DunningGrace, DunningPolicy
+from billing.models import DunningGrace, DunningPolicy, DunningStep, Invoice
+from billing.services.invoicing import runs
+from hosting.models import Instance, Plan
 from tenants.models import Client, User
 from tests.billing import money
 
@@ -33,7 +35,7 @@ def _url(model: str, page: str, *args: object) -> str:
 
 def test_finance_sets_the_rules_once_and_changes_them() -> None:
     finance = _browser("finance")
-    form = {"reminders": "3, 10", "suspend_after": "20", "notice_after": ""}
+    form = {"reminders": "3, 10", "suspend_after": "20", "notice_after": "", "notice_days": "30"}
     finance.post(_url("dunningpolicy", "add"), form)
     policy = DunningPolicy.objects.get()
     assert (policy.reminders, policy.suspend_after, policy.notice_after) == ([3, 10], 20, None)
@@ -51,7 +53,12 @@ def test_finance_sets_the_rules_once_and_changes_them() -> None:
 def test_rules_that_make_no_sense_are_refused_at_the_field(
     reminders: str, suspend_after: str, words: str
 ) -> None:
-    form = {"reminders": reminders, "suspend_after": suspend_after, "notice_after": ""}
+    form = {
+        "reminders": reminders,
+        "suspend_after": suspend_after,
+        "notice_after": "",
+        "notice_days": "30",
+    }
     page = _browser("finance").post(_url("dunningpolicy", "add"), form)
     assert words in page.content.decode()
     assert not DunningPolicy.objects.exists()
@@ -81,3 +88,35 @@ def test_the_lists_open(acme: Client) -> None:
     finance = _browser("finance")
     for model in ("dunningpolicy", "dunninggrace", "dunningstep", "dunningsuspension"):
         assert finance.get(_url(model, "changelist")).status_code == 200
+
+
+def test_finance_sees_letters_and_has_those_sent_again_that_went_nowhere(
+    book: Instance, acme: Client, small: Plan
+) -> None:
+    money.set_seller()
+    money.set_details(acme)
+    money.set_price(small)
+    money.run_since(book, "2026-01-01")
+    runs.bill_due(now=money.at("2026-02-01"))
+    invoice = Invoice.objects.get()
+    day, at = money.at("2026-02-18").date(), money.at("2026-02-18")
+    lost = DunningStep.objects.create(
+        invoice=invoice, kind="reminder", on=day, done_at=at, mail_problem="No such user"
+    )
+    sent = DunningStep.objects.create(
+        invoice=invoice, kind="notice", on=day, done_at=at, mailed_at=at, mailed_to=["a@b.example"]
+    )
+    finance = _browser("finance")
+    page = finance.get(_url("dunningstep", "changelist"), {"letter": "not"}).content.decode()
+    assert "No such user" in page
+    assert "Reminder 1" in page
+    assert "a@b.example" not in page
+    action = {"action": "send_again", "_selected_action": [str(lost.pk), str(sent.pk)]}
+    page = finance.post(_url("dunningstep", "changelist"), action, follow=True).content.decode()
+    assert "That letter was sent." in page
+    assert "Letters that are sent within five minutes: 1." in page
+    lost.refresh_from_db()
+    assert (lost.send_at is not None, lost.mail_problem) == (True, "")
+    assert "to a@b.example" in page
+    for step in (lost, sent):
+        assert finance.get(_url("dunningstep", "change", step.pk)).status_code == 200

@@ -120,7 +120,7 @@ def test_while_the_server_is_away_all_wait_and_none_is_given_up(
         asked = _fail(broken, smtplib.SMTPServerDisconnected("gone"))
         for _ in range(20):
             invoice_mails.send_due(now=moment)
-            moment += invoice_mails.AWAY
+            moment += posting.AWAY
     assert len(asked) == 20, "one attempt a round: the server is away for the others too"
     row = _as_it_is(invoice)
     assert row.problem == "The mail server did not take it (SMTPServerDisconnected)."
@@ -142,9 +142,7 @@ def test_what_is_refused_is_tried_some_times_and_then_needs_a_person(
         invoice_mails.send_due(now=due)
         due = _as_it_is(invoice).send_at
 
-    assert [after - before for before, after in pairwise(moments)] == list(
-        invoice_mails.AGAIN_AFTER
-    )
+    assert [after - before for before, after in pairwise(moments)] == list(posting.AGAIN_AFTER)
     assert _as_it_is(invoice).problem == (
         "The mail server refuses it: books@acme.example: 550 No such user"
     )

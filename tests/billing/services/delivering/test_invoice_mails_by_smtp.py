@@ -14,6 +14,7 @@ from aiosmtpd.controller import Controller
 from pytest_django import Settings
 
 from billing.models import Invoice, InvoiceMail
+from billing.services import posting
 from billing.services.delivering import invoice_files, invoice_mails
 from billing.services.invoicing import runs
 from hosting.models import Instance, Plan, Server
@@ -85,7 +86,7 @@ def test_what_is_issued_and_printed_arrives(
     server = Controller(box, hostname="127.0.0.1", port=port)
     server.start()
     try:
-        assert invoice_mails.send_due(now=NOW + invoice_mails.AWAY) == 1
+        assert invoice_mails.send_due(now=NOW + posting.AWAY) == 1
     finally:
         server.stop()
 

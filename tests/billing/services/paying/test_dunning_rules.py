@@ -7,11 +7,10 @@ from datetime import date, timedelta
 import pytest
 
 from billing.services.paying import dunning_rules as rules
-from billing.services.paying.dunning_rules import Rules, Step
+from billing.services.paying.dunning_rules import History, Rules
 
 PLAN = Rules((3, 10, 17), suspend_after=24, notice_after=45)
 TODAY = date(2026, 3, 31)
-SENT = {(Step.REMINDER, 1): TODAY - timedelta(days=10)}
 
 
 def test_days_begin_after_the_due_date() -> None:
@@ -34,19 +33,32 @@ def test_days_begin_after_the_due_date() -> None:
     ],
 )
 def test_which_reminder_is_due(days: int, sent: int, number: int | None) -> None:
-    done = [(Step.REMINDER, each) for each in range(1, sent + 1)]
-    assert rules.reminder_due(PLAN, days=days, done=done) == number
+    assert rules.reminder_due(PLAN, days=days, history=History(reminders=sent)) == number
+
+
+@pytest.mark.parametrize(("days", "sent", "number"), [(2, 3, None), (30, 3, 4), (10, 3, 4)])
+def test_of_what_is_open_again_there_is_one_reminder_more(
+    days: int, sent: int, number: int | None
+) -> None:
+    history = History(reminders=sent, is_reopened=True)
+    assert rules.reminder_due(PLAN, days=days, history=history) == number
 
 
 @pytest.mark.parametrize(
-    ("days", "warned_ago", "expected"),
-    [(23, 20, False), (24, 20, True), (24, 3, True), (24, 2, False), (90, None, False)],
+    ("warned_on", "expected"),
+    [
+        (None, None),
+        (date(2026, 3, 4), date(2026, 3, 25)),
+        (date(2026, 3, 22), date(2026, 3, 25)),
+        (date(2026, 3, 23), date(2026, 3, 26)),
+        (date(2026, 6, 1), date(2026, 6, 4)),
+    ],
 )
 def test_nothing_is_suspended_without_a_warning(
-    days: int, warned_ago: int | None, expected: bool
+    warned_on: date | None, expected: date | None
 ) -> None:
-    warned = {} if warned_ago is None else {(Step.REMINDER, 1): TODAY - timedelta(days=warned_ago)}
-    assert rules.is_to_suspend(PLAN, days=days, done=warned, today=TODAY) is expected
+    due_on = date(2026, 3, 1)
+    assert rules.suspends_on(PLAN, due_on=due_on, warned_on=warned_on) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,20 +74,17 @@ def test_nothing_is_suspended_without_a_warning(
 def test_notice_is_given_once_and_long_after_a_suspension(
     days: int, suspended_ago: int | None, given: bool, expected: bool
 ) -> None:
-    done = dict(SENT)
-    if suspended_ago is not None:
-        done[Step.SUSPENSION, 1] = TODAY - timedelta(days=suspended_ago)
-    if given:
-        done[Step.NOTICE, 1] = TODAY
-    assert rules.is_notice_due(PLAN, days=days, done=done, today=TODAY) is expected
+    since = None if suspended_ago is None else TODAY - timedelta(days=suspended_ago)
+    history = History(suspended_on=since, is_notice_given=given)
+    assert rules.is_notice_due(PLAN, days=days, history=history, today=TODAY) is expected
 
 
 def test_what_is_never_done_is_never_due() -> None:
     never = Rules((3,))
-    assert not rules.is_to_suspend(never, days=999, done=SENT, today=TODAY)
-    done = {**SENT, (Step.SUSPENSION, 1): TODAY - timedelta(days=99)}
-    assert not rules.is_notice_due(never, days=999, done=done, today=TODAY)
-    assert rules.reminder_due(Rules(()), days=999, done=()) is None
+    assert rules.suspends_on(never, due_on=date(2020, 1, 1), warned_on=date(2020, 1, 9)) is None
+    history = History(suspended_on=TODAY - timedelta(days=99))
+    assert not rules.is_notice_due(never, days=999, history=history, today=TODAY)
+    assert rules.reminder_due(Rules(()), days=999, history=History()) is None
 
 
 @pytest.mark.parametrize(
