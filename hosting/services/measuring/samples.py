@@ -21,6 +21,8 @@ from hosting.services import repairs
 
 LATE = timedelta(minutes=1)  # a reading that is older changes the quarters beside its own as well
 
+# A mark that is there already is locked, and not written: whoever rolls up passes it over, as the
+# readings are not to be seen before the statement's end. Unlocked, it could be taken without them.
 _RECORD = """
 WITH kept AS (
     INSERT INTO hosting_sample (
@@ -41,7 +43,7 @@ INSERT INTO hosting_dirtyquarter (instance_id, at)
 SELECT DISTINCT instance_id, quarter + date_bin('15 min', at, '2000-01-01 00:00Z')
 FROM moments, unnest('{-15 min,0,15 min}'::interval[]) AS quarter
 WHERE quarter = '0' OR at < %s
-ON CONFLICT DO NOTHING
+ON CONFLICT (instance_id, at) DO UPDATE SET at = excluded.at WHERE false
 """
 _RECORD_VOLUMES = """
 WITH measured AS (

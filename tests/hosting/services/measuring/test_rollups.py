@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from hosting.models import (
@@ -20,6 +21,7 @@ from hosting.models import (
 )
 from hosting.services.measuring import rollups, samples
 from tests.hosting.metered import MB, reading, record, steady
+from tests.tenants.threads import at_once
 
 pytestmark = pytest.mark.django_db
 Order = Callable[..., Instance]
@@ -148,6 +150,21 @@ def test_late_readings_come_right_in_their_quarter_and_the_ones_beside_it(book: 
     quarters = _quarters(book)
     assert [each.cpu_seconds for each in quarters] == pytest.approx([900] * 3)
     assert [each.memory_bytes for each in quarters] == [100 * MB] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_late_reading_is_not_lost_to_a_roll_up_at_the_same_time(
+    order: Order, memory_server: Server
+) -> None:
+    book = order("book")
+    on_time = list(steady(NOON, NOON + 10 * MINUTE, cores=1))
+    record(book, *on_time[::2])
+    with transaction.atomic():
+        record(book, *on_time[1::2], reading(NOON + 12 * MINUTE, cpu=720), now=NOON + HOUR)
+        at_once(partial(rollups.roll_up, now=NOON + HOUR))[0].result()
+    rollups.roll_up(now=NOON + HOUR)
+    assert _cpu(book) == pytest.approx(720)
+    assert not DirtyQuarter.objects.exists()
 
 
 def test_rolling_up_again_and_reading_again_change_nothing(book: Instance) -> None:
