@@ -163,13 +163,15 @@ class Counter(Strict):
 class Metrics(Strict):
     """Where the app tells Prometheus what it did, and which of that is counted.
 
-    The edge closes that path where it is at the web service.
+    ``started`` names the series that says when the app's process began, by which counters are known
+    to have begun anew. The edge closes that path where it is at the web service.
     """
 
     service: Label
     port: Port
     path: PlainPath = "/metrics"
     counters: tuple[Counter, ...] = ()
+    started: SeriesName | None = None
 
 
 class Berth(Strict):
@@ -189,6 +191,7 @@ class Berth(Strict):
     backup: Backup = Backup()
     metrics: Metrics | None = None
     meters: dict[MeterName, Meter] = Field(default_factory=dict)
+    usage_paths: tuple[PlainPath, ...] = ()
     smoke: tuple[UrlPath, ...] = ()
 
     @field_validator("description")

@@ -51,7 +51,7 @@ NIGHTLY = timedelta(days=1)
 NOTE_NEWEST = timedelta(minutes=1)
 ROLL_UP = timedelta(minutes=5)
 WATCH_JOURNALS = timedelta(seconds=30)
-READ_COUNTERS = timedelta(seconds=60)
+READ_COUNTERS = timedelta(seconds=30)  # limits are to be held within a minute
 COUNT_USAGE = timedelta(seconds=15)
 OVERDUE_AFTER = timedelta(seconds=15)  # the watch process is given that long to do its round
 
@@ -170,6 +170,7 @@ def _count_usage() -> None:
     usage_limits.check(now=now)
     for listener in hooks.usage_listeners():
         listener(now=now)
+    publish_edge()  # where something is used up now, or is no more
 
 
 def _write_metrics() -> None:

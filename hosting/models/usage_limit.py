@@ -18,7 +18,10 @@ class UsageLimit(models.TextChoices):
 
 
 class LimitReached(models.Model):
-    """That an instance used so much of what its plan includes that month; said once."""
+    """That an instance used so much of what its plan includes that month; said once.
+
+    With a larger plan it is another limit, whose thresholds are said anew.
+    """
 
     Limit = UsageLimit
 
@@ -38,7 +41,7 @@ class LimitReached(models.Model):
         ordering = ("-reached_at",)
         constraints = (
             models.UniqueConstraint(
-                fields=("instance", "limit", "month", "threshold"),
+                fields=("instance", "limit", "month", "threshold", "allowed"),
                 name="each_threshold_is_said_once",
             ),
         )

@@ -1,16 +1,19 @@
-"""What the edge has to show: every hostname with where it leads, in two queries."""
+"""What the edge has to show: every hostname with where it leads, in a few queries."""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+import uuid
 from collections import defaultdict
+from collections.abc import Collection
 
 from django.conf import settings
 
 from hosting.engines.errors import GiveUp
 from hosting.engines.nginx import Listen, Settings, Site, SiteState
-from hosting.models import Hostname, Instance, Server
+from hosting.models import Hostname, Instance, Server, UsageHold
+from hosting.selectors.usage_limits import usage_paths
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +41,15 @@ def all_sites() -> list[Site]:
     related = Hostname.objects.select_related("instance__server", "instance__held_for")
     for hostname in related.order_by("name"):
         names[hostname.instance].append(hostname.name)
-    sites = (_site(instance, tuple(hostnames)) for instance, hostnames in names.items())
+    holds = UsageHold.objects.filter(lifted_at=None, kind=UsageHold.Kind.BLOCK)
+    blocked = set(holds.values_list("instance", flat=True))
+    sites = (_site(instance, tuple(hostnames), blocked) for instance, hostnames in names.items())
     return [site for site in sites if site is not None]
 
 
-def _site(instance: Instance, hostnames: tuple[str, ...]) -> Site | None:
+def _site(
+    instance: Instance, hostnames: tuple[str, ...], blocked: Collection[uuid.UUID]
+) -> Site | None:
     """The instance's site; None, and an error in the log, where a row is wrong.
 
     One wrong row must not keep everybody else's changes from the edge.
@@ -55,6 +62,7 @@ def _site(instance: Instance, hostnames: tuple[str, ...]) -> Site | None:
             port=instance.web_port or 1,
             state=_state(instance),
             closed=_closed(instance),
+            used_up=usage_paths(instance) if instance.pk in blocked else (),
         )
     except GiveUp as wrong:
         logger.error("the edge leaves out instance %s: %s", instance.pk, wrong)

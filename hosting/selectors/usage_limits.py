@@ -55,12 +55,23 @@ def stopping(instance: Instance) -> UsageHold | None:
     return stops.order_by("since").first()
 
 
+def usage_paths(instance: Instance) -> tuple[str, ...]:
+    """The paths by which the app is made to use more: the edge refuses them with what is below."""
+    return tuple(instance.definition["berth"].get("usage_paths", ()))
+
+
+def refused(instance: Instance) -> str:
+    """What is refused of the instance where its plan says that new usage is."""
+    if usage_paths(instance):
+        return "requests that would use more are refused"
+    return "new usage that it reports is refused"
+
+
 def sentence(hold: UsageHold) -> str:
     """What is held back, why, and when that ends, for the client."""
     allowed = f"{hold.allowed.normalize():,f} {hold.unit}"
-    what = (
-        "It is stopped" if hold.kind == UsageHold.Kind.STOP else "What it reports anew is refused"
-    )
+    is_stop = hold.kind == UsageHold.Kind.STOP
+    what = "It is stopped" if is_stop else refused(hold.instance).capitalize()
     return (
         f"{what}: the {allowed} that its plan includes for {hold.month:%B %Y} are used up."
         " That ends with the month, or with a larger plan."

@@ -1,7 +1,7 @@
 """What is written into nginx's configuration, piece by piece.
 
 Most are format strings that ``render`` fills in, where a brace of nginx's own is doubled. ``MAPS``,
-``CLOSED``, ``NO_LOG``, ``MISSED`` and ``AFTER_HOLD`` are used as they stand.
+``CLOSED``, ``USED_UP``, ``NO_LOG``, ``MISSED`` and ``AFTER_HOLD`` are used as they stand.
 """
 
 from __future__ import annotations
@@ -48,13 +48,23 @@ MAPS = """
     map $http_host $berth_port { default ""; "~(?<berth_dialled>:[0-9]+)$" $berth_dialled; }
     map $request_uri $berth_path { default ""; "~^(?<berth_no_query>[^?]*)" $berth_no_query; }
     map $request $berth_method { default ""; "~^(?<berth_first_word>[A-Z]+) " $berth_first_word; }
-    map $status $berth_retry_after { default ""; 429 1; 502 10; 503 30; 504 10; }
+    map "$status$berth_is_used_up" $berth_retry_after {
+        default ""; 429 1; 502 10; 503 30; 504 10;
+    }
 """
 
 # Express, on which n8n and Flowise stand, takes neither case nor a slash at the end to matter. What
 # is compared is the path as nginx understands it: decoded, with neither dots nor doubled slashes.
 CLOSED = """
     map "$berth_closed $uri" $berth_is_closed { default ""; "~*^(/[^ ]+) \\1/*$" 1; }
+"""
+
+# The same of paths with spaces between them, and of all that is below them.
+USED_UP = """
+    map "$berth_used_up|$uri" $berth_is_used_up {
+        default "";
+        "~*^(?:[^|]* )?(/[^ |]+)(?: [^|]*)?\\|\\1(?:/|$)" 1;
+    }
 """
 
 # An error page's request is a GET by then, so method and path come from the request as it arrived.
@@ -124,10 +134,12 @@ SERVER = """
         error_page 429 /.berth/page/too-many.html;
         error_page 502 504 = @berth_missed;
         error_page 503 /.berth/page/$berth_state.html;
+        error_page 597 =429 /.berth/page/used-up.html;
         error_page 599 = @berth_hold;
         location / {{
             if ($berth_is_closed) {{ return 404; }}
             if ($berth_state) {{ return 503; }}
+            if ($berth_is_used_up) {{ return 597; }}
             if (-f "{directory}/held/$berth_instance") {{ return 599; }}{limit}
             proxy_pass http://$berth_upstream;
         }}

@@ -109,6 +109,13 @@ PAGES: Mapping[str, str] = MappingProxyType(
             "413 Too large",
             _AMBER,
         ),
+        "used-up": _page(
+            "Used up for this month",
+            f"What {HOST} may use this month is used up. It takes such requests again with the new"
+            " month, or when its owner has chosen a larger plan. Everything else goes on.",
+            "429 Used up",
+            _AMBER,
+        ),
         "too-many": _page(
             "Too many requests",
             f"Your address has sent more requests to {HOST} than it takes at once. Wait a second"

@@ -107,7 +107,13 @@ def _site_maps(sites: tuple[Site, ...]) -> str:
         + _map("$berth_state", closed, lambda site: site.state)
         + _map("$berth_closed", (site for site in sites if site.closed), lambda site: site.closed)
         + directives.CLOSED
+        + _map("$berth_used_up", (site for site in sites if site.used_up), _used_up)
+        + directives.USED_UP
     )
+
+
+def _used_up(site: Site) -> str:
+    return f'"{" ".join(site.used_up)}"'
 
 
 def _map(variable: str, sites: Iterable[Site], value: Callable[[Site], str]) -> str:

@@ -69,7 +69,8 @@ class Site:
     ``address`` and ``port`` are dialled only while the state is ``serving``. While it is
     ``holding``, requests wait for the end of a change; in any other state the edge answers with a
     page of its own. ``max_body_bytes`` bounds one request's body. ``closed`` is a path that is
-    nobody's business outside, such as that of the app's metrics.
+    nobody's business outside, such as that of the app's metrics. ``used_up`` are paths that are
+    refused with all below them, as what they use is used up.
     """
 
     instance: str
@@ -79,6 +80,7 @@ class Site:
     state: SiteState
     max_body_bytes: int = 64 * MEBIBYTE
     closed: str = ""
+    used_up: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _INSTANCE.fullmatch(self.instance):
@@ -90,8 +92,9 @@ class Site:
         address(self.address)
         whole(self.port, "a port", 1, 65535)
         whole(self.max_body_bytes, "the largest body in bytes", 1, 2**40)
-        if self.closed and not _CLOSED.fullmatch(self.closed):
-            raise GiveUp(f"{self.closed!r} is not a path that can be closed")
+        for path in filter(None, (self.closed, *self.used_up)):
+            if not _CLOSED.fullmatch(path):
+                raise GiveUp(f"{path!r} is not a path that can be closed")
         if self.state not in get_args(SiteState):
             raise GiveUp(f"{self.state!r} is none of {', '.join(get_args(SiteState))}")
 

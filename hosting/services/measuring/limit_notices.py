@@ -7,16 +7,17 @@ from datetime import date, datetime
 from django.urls import reverse
 
 from hosting.models import LimitReached, Plan, Severity, Topic, UsageHold, UsageLimit
+from hosting.selectors import usage_limits
 from hosting.services.telling import notifications
 
 _FOLLOWS = {
     Plan.AtLimit.NOTIFY: "Nothing else happens at 100 %.",
-    Plan.AtLimit.BLOCK: "At 100 % new usage is refused until the month is over.",
+    Plan.AtLimit.BLOCK: "At 100 % {refused} until the month is over.",
     Plan.AtLimit.STOP: "At 100 % the instance is stopped until the month is over.",
 }
 _FOLLOWED = {
     Plan.AtLimit.NOTIFY: "It goes on as before.",
-    Plan.AtLimit.BLOCK: "New usage is refused until the month is over, or it gets a larger plan.",
+    Plan.AtLimit.BLOCK: "From now on {refused} until the month is over, or it gets a larger plan.",
     Plan.AtLimit.STOP: "It is stopped until the month is over, or it gets a larger plan.",
 }
 
@@ -27,6 +28,7 @@ def tell(*, reached: LimitReached, now: datetime) -> None:
     is_all = reached.threshold >= 100
     then = Plan.AtLimit(instance.plan.at_limit)
     what = UsageLimit(reached.limit).label.lower()
+    follows = (_FOLLOWED if is_all else _FOLLOWS)[then]
     notifications.notify(
         topic=Topic.BUDGET,
         severity=_severity(is_all, then),
@@ -34,7 +36,7 @@ def tell(*, reached: LimitReached, now: datetime) -> None:
         title=f"{instance.name}: {reached.threshold} % of its {what} used",
         text=(
             f"Used are {_number(reached)} {reached.unit} that the plan {instance.plan} includes"
-            f" for {reached.month:%B %Y}. {(_FOLLOWED if is_all else _FOLLOWS)[then]}"
+            f" for {reached.month:%B %Y}. {follows.format(refused=usage_limits.refused(instance))}"
         ),
         now=now,
         client=instance.client,
@@ -68,7 +70,7 @@ def _severity(is_all: bool, then: Plan.AtLimit) -> Severity:
 
 def _key(of: LimitReached | UsageHold, threshold: int) -> str:
     month: date = of.month
-    return f"limit:{of.instance_id}:{of.limit}:{month:%Y-%m}:{threshold}"
+    return f"limit:{of.instance_id}:{of.limit}:{month:%Y-%m}:{of.allowed.normalize():f}:{threshold}"
 
 
 def _number(reached: LimitReached) -> str:

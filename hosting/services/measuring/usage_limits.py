@@ -19,6 +19,7 @@ from django.db.models import Q, QuerySet
 from hosting.models import Instance, LimitReached, Operation, Plan, UsageHold
 from hosting.selectors import usage
 from hosting.selectors.usage_limits import COUNTED, Use
+from hosting.services import edge
 from hosting.services import instances as verbs
 from hosting.services.measuring import limit_notices
 from tenants.errors import Refused
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 THRESHOLDS = (50, 80, 100)
 BY = Actor.system("limits")
 _RUNS = (Instance.State.RUNNING, Instance.State.DEGRADED)
-Said = tuple[uuid.UUID, str, date, int]  # instance, limit, month, percent
+Said = tuple[uuid.UUID, str, date, int, Decimal]  # instance, limit, month, percent, of how much
 
 
 def check(*, now: datetime) -> None:
@@ -87,15 +88,15 @@ def _told(uses: Sequence[Use]) -> set[Said]:
     """What was said of these months already. One query, whatever was used."""
     months = {use.month for use in uses}
     told = LimitReached.objects.filter(month__in=months, told_at__isnull=False)
-    return set(told.values_list("instance", "limit", "month", "threshold"))
+    return set(told.values_list("instance", "limit", "month", "threshold", "allowed"))
 
 
 def _tell(use: Use, told: set[Said], now: datetime) -> None:
-    """Say each threshold once a month; what was not told for an error is told now."""
+    """Say each threshold of what is included once a month; what an error kept back is told now."""
     for threshold in THRESHOLDS:
         if use.percent < threshold:
             return
-        if (use.instance.pk, use.limit, use.month, threshold) in told:
+        if (use.instance.pk, use.limit, use.month, threshold, use.allowed) in told:
             continue
         _say(use, threshold, now)
 
@@ -108,7 +109,8 @@ def _say(use: Use, threshold: int, now: datetime) -> None:
         limit=use.limit,
         month=use.month,
         threshold=threshold,
-        defaults={"used": use.used, "allowed": use.allowed, "unit": use.unit, "reached_at": now},
+        allowed=use.allowed,
+        defaults={"used": use.used, "unit": use.unit, "reached_at": now},
     )
     if reached.told_at is None:
         limit_notices.tell(reached=reached, now=now)
@@ -147,6 +149,7 @@ def _begin(use: Use, kind: UsageHold.Kind, now: datetime) -> UsageHold:
         unit=use.unit,
         since=now,
     )
+    _show(hold)
     told = {"limit": use.limit, "then": str(kind), "used": str(use.used)}
     audit.record(
         action="instance.limit_used_up",
@@ -175,6 +178,7 @@ def _lift(hold: UsageHold, now: datetime) -> None:
     try:
         with transaction.atomic():
             UsageHold.objects.filter(pk=hold.pk).update(lifted_at=now)
+            _show(hold)
             if hold.stopped_at is not None and _may_start(instance):
                 _start(instance)
             limit_notices.tell_over(hold=hold, now=now)
@@ -187,6 +191,12 @@ def _lift(hold: UsageHold, now: datetime) -> None:
             )
     except Refused as refused:  # it is tried again the next time, and held until then
         logger.info("instance %s is to be started: %s", instance.pk, refused.message)
+
+
+def _show(hold: UsageHold) -> None:
+    """Have the edge refuse what would use more, or let it pass again."""
+    if hold.kind == UsageHold.Kind.BLOCK:
+        edge.want_publish()
 
 
 def _start(instance: Instance) -> None:

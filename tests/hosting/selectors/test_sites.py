@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 
-from hosting.models import Hostname, Instance, Server
+from hosting.models import Hostname, Instance, Server, UsageHold
 from hosting.selectors import sites
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +39,23 @@ def test_an_apps_metrics_are_closed_where_the_edge_would_reach_them(
     berth["metrics"] = None
     instance.save()
     assert [site.closed for site in sites.all_sites()] == [""]
+
+
+@pytest.mark.parametrize(("kind", "used_up"), [("block", ("/webhook", "/form")), ("stop", ())])
+def test_what_would_use_more_is_refused_while_that_is_held_back(
+    order: Callable[..., Instance], memory_server: Server, kind: str, used_up: tuple[str, ...]
+) -> None:
+    book = order("book")
+    book.definition["berth"]["usage_paths"] = ["/webhook", "/form"]
+    book.save()
+    assert [site.used_up for site in sites.all_sites()] == [()]
+    now = timezone.now()
+    hold = UsageHold.objects.create(
+        instance=book, limit="executions", kind=kind, month=now.date(), allowed=1, since=now
+    )
+    assert [site.used_up for site in sites.all_sites()] == [used_up]
+    UsageHold.objects.filter(pk=hold.pk).update(lifted_at=now)
+    assert [site.used_up for site in sites.all_sites()] == [()]
 
 
 def test_an_instance_that_is_not_routed_is_never_dialled(

@@ -80,6 +80,7 @@ def test_a_host_name_is_taken(name):
         ({"closed": '/a" x'}, "is not a path that can be closed"),
         ({"closed": "metrics"}, "is not a path that can be closed"),
         ({"closed": "/metrics\n"}, "is not a path that can be closed"),
+        ({"used_up": ("/fine", '/a" x')}, "is not a path that can be closed"),
         ({"address": "10.0.0.1; return 200"}, "is not an IPv4 address"),
         ({"address": "10.0.0.1\n"}, "is not an IPv4 address"),
         ({"address": "010.0.0.1"}, "is not an IPv4 address"),

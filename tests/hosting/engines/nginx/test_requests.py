@@ -56,6 +56,29 @@ def test_what_only_looks_like_it_stays_open(edge, backend, site):
     assert edge.get("n8n.acme.example", "/Api/V1/Metrics").status == 404
 
 
+USING = ("/webhook", "/form")
+
+
+@pytest.mark.parametrize("state", ["serving", "holding"])
+def test_what_would_use_more_is_refused_with_a_page_that_says_why(edge, backend, site, state):
+    acme = replace(site("acme", backend("for acme"), state), used_up=USING)
+    serve(edge, acme, site("bobs", backend("for bobs")))
+    paths = ("/webhook", "/webhook/a/b?x=1", "/WebHook/a", "//form/", "/x/../form/a", "/%66orm/a")
+    for path in (*paths, "/webhook/a%7Cb%20/c"):
+        answer = edge.get("n8n.acme.example", path)
+        assert answer.status == 429, path
+        assert "Used up for this month" in answer.body.decode()
+        assert "Retry-After" not in answer.headers
+        assert edge.get("n8n.bobs.example", "/webhook/a").seen["backend"] == "for bobs"
+
+
+def test_what_uses_nothing_goes_on(edge, backend, site):
+    serve(edge, replace(site("acme", backend("for acme")), used_up=USING))
+    paths = ("/", "/webhook-waiting/1", "/rest/webhook", "/forms", "/x?/webhook/a", "/a%7C/form")
+    for path in paths:
+        assert edge.get("n8n.acme.example", path).seen["path"] == path
+
+
 def test_it_answers_404_with_a_page_for_an_unknown_host(edge, backend, site):
     serve(edge, site("acme", backend("for acme")))
 

@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from hosting.models import (
+    EdgeState,
     Instance,
     LimitReached,
     Notification,
@@ -18,6 +19,7 @@ from hosting.models import (
     Topic,
     UsageHold,
 )
+from hosting.selectors import sites
 from hosting.selectors import usage_limits as reading
 from hosting.services import instances, plans
 from hosting.services.measuring import limit_notices, usage_events, usage_limits, usage_sums
@@ -128,7 +130,8 @@ def test_its_client_is_told_what_follows_and_when_it_is_over(book: Instance, use
     (last,) = told.filter(title__contains="100 %")
     assert last.text == (
         "Used are 100 of 100 executions that the plan Small includes for March 2026."
-        " New usage is refused until the month is over, or it gets a larger plan."
+        " From now on new usage that it reports is refused until the month is over, or it gets a"
+        " larger plan."
     )
     usage_limits.check(now=APRIL)
     assert told.get(is_over=True).title == "book: its executions are limited no more"
@@ -146,10 +149,32 @@ def test_new_usage_is_refused_and_what_was_before_is_not(book: Instance, use: Us
     assert reading.blocked_since(book.pk) == {"executions": NOW}
     (hold,) = reading.holds(book)
     sentence = reading.sentence(hold)
-    assert "What it reports anew is refused: the 100 executions that its plan includes" in sentence
+    assert "New usage that it reports is refused: the 100 executions that its plan" in sentence
     event = AuditEvent.objects.get(action="instance.limit_used_up")
     assert (event.client_id, event.after["then"]) == (book.client_id, "block")
     assert book.operations.count() == 1  # it goes on running
+
+
+def test_where_requests_use_it_the_edge_refuses_them_until_that_is_over(
+    book: Instance, use: Use
+) -> None:
+    at_limit(Plan.AtLimit.BLOCK)
+    book.definition["berth"]["usage_paths"] = ["/webhook"]
+    book.save()
+    use(99)
+    before = EdgeState.objects.get().wanted
+    use(1)
+    assert EdgeState.objects.get().wanted == before + 1
+    assert [site.used_up for site in sites.all_sites()] == [("/webhook",)]
+    (hold,) = reading.holds(book)
+    assert reading.sentence(hold).startswith("Requests that would use more are refused: the 100 ex")
+    last = Notification.objects.get(title__contains="100 %")
+    assert "From now on requests that would use more are refused until the month" in last.text
+    usage_limits.check(now=NOW)
+    assert EdgeState.objects.get().wanted == before + 1
+    usage_limits.check(now=APRIL)
+    assert EdgeState.objects.get().wanted == before + 2
+    assert [site.used_up for site in sites.all_sites()] == [()]
 
 
 def test_it_is_stopped_and_cannot_be_started_until_that_is_over(
@@ -191,6 +216,20 @@ def test_a_larger_plan_lets_it_go(
     Plan.objects.update(included_executions=1000)
     usage_limits.check(now=NOW)
     assert work_off(book).kind == Operation.Kind.START
+
+
+def test_a_larger_plan_has_thresholds_of_its_own(book: Instance, use: Use) -> None:
+    use(100)
+    Plan.objects.update(included_executions=1000)
+    use(390)
+    told = Notification.objects.filter(topic=Topic.BUDGET, client=book.client)
+    assert told.count() == 3
+    use(310)
+    usage_limits.check(now=NOW)
+    assert sorted(told.filter(text__contains="of 1,000").values_list("title", flat=True)) == [
+        "book: 50 % of its executions used",
+        "book: 80 % of its executions used",
+    ]
 
 
 def test_a_plan_without_limits_lets_it_go(book: Instance, use: Use) -> None:
