@@ -9,7 +9,7 @@ EVERY = {
     "hosting.tasks.ship_journals": 5,
     "hosting.tasks.count_usage": 15,
     "hosting.tasks.write_metrics": 30,
-    "hosting.tasks.read_counters": 60,
+    "hosting.tasks.read_counters": 30,
     "billing.tasks.bill": 60,
     "billing.tasks.bill_requested": 15,
     "billing.tasks.make_exports": 15,

@@ -39,6 +39,7 @@ class Target:
     url: str
     host: str
     counters: Sequence[Counter]
+    started: str | None = None
 
 
 def read_all() -> int:
@@ -71,7 +72,7 @@ def target(instance: Instance, metrics: Metrics, *, web_service: str) -> Target:
     else:
         address = _address(stacks.definition(instance), instance, metrics.service)
     url = f"http://{address}:{metrics.port}{metrics.path}"
-    return Target(instance, url, hostname(instance), metrics.counters)
+    return Target(instance, url, hostname(instance), metrics.counters, metrics.started)
 
 
 def _address(app: App, instance: Instance, service: str) -> str:
@@ -89,6 +90,8 @@ def _read(target: Target) -> tuple[Target, datetime, Sequence[Reading]]:
     """In a thread of its own, without the database."""
     read_at = timezone.now()
     wanted = [Wanted(each.series, each.where) for each in target.counters]
+    if target.started:
+        wanted.append(Wanted(target.started, {}))
     try:
         text = prometheus.fetch(target.url, host=target.host)
         values = prometheus.read(text, wanted)
@@ -98,13 +101,17 @@ def _read(target: Target) -> tuple[Target, datetime, Sequence[Reading]]:
     except Exception:
         logger.exception("the counters of %s were not read", target.instance.pk)
         return target, read_at, ()
-    return target, read_at, [_reading(target.counters[place], at) for place, at in values.items()]
+    started = values.get(len(target.counters))
+    counters = [(each, values[n]) for n, each in enumerate(target.counters) if n in values]
+    return target, read_at, [_reading(each, value, started) for each, value in counters]
 
 
-def _reading(counter: Counter, value: float) -> Reading:
+def _reading(counter: Counter, value: float, started: float | None) -> Reading:
     where = ",".join(f'{name}="{text}"' for name, text in sorted(counter.where.items()))
     series = f"{counter.series}{{{where}}}" if where else counter.series
-    return Reading(series=series, meter=counter.meter, label=counter.label, value=value)
+    return Reading(
+        series=series, meter=counter.meter, label=counter.label, value=value, started=started
+    )
 
 
 def _record(target: Target, read_at: datetime, readings: Sequence[Reading]) -> bool:

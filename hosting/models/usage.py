@@ -210,12 +210,15 @@ class UsageSum(models.Model):
 
 
 class UsageCounter(models.Model):
-    """Where one counter of an app's Prometheus endpoint stood when it was last read."""
+    """Where one counter of an app's Prometheus endpoint stood when it last changed."""
 
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="usage_counters")
     series = models.CharField(max_length=200, help_text="With its labels, as the catalog names it.")
     value = models.FloatField()
-    read_at = models.DateTimeField()
+    read_at = models.DateTimeField(help_text="When it was read and had changed.")
+    started = models.FloatField(
+        null=True, help_text="When the app's process began, as it says itself: seconds since 1970."
+    )
 
     objects: ClassVar[models.Manager[UsageCounter]] = models.Manager()
 

@@ -62,6 +62,18 @@ def test_one_that_fails_keeps_no_other_back(
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_when_the_apps_process_began_is_read_beside_its_counters(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running("book", {**METRICS, "started": "began_seconds"})
+    answers = iter((("5", "100.5"), ("7", "200.5")))
+    text = "runs_total {}\nbegan_seconds {}\n"
+    monkeypatch.setattr(prometheus, "fetch", lambda url, host: text.format(*next(answers)))
+    assert scraping.read_all() == scraping.read_all() == 1
+    amounts = UsageEvent.objects.filter(label="success").order_by("at")
+    assert list(amounts.values_list("amount", flat=True)) == [5, 7]
+
+
 def test_another_service_is_asked_at_its_own_address(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
