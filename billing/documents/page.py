@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
 import jinja2
 import markupsafe
 
-from billing.documents import words
+from billing.documents import transfer, words
 from billing.documents.invoice import Document, Kind
+from billing.documents.transfer import Transfer
 
 LAYOUT = Path(__file__).with_name("layout")
+_SQUARE = "\N{WHITE SQUARE}"
 _TITLES = {Kind.INVOICE: "Invoice", Kind.CREDIT_NOTE: "Credit note"}
 
 
-def html(document: Document) -> str:
-    """The page; whatever the document's texts hold stays text."""
+def html(document: Document, *, without: Collection[str] = ()) -> str:
+    """The page; whatever the document's texts hold stays text.
+
+    Signs that no font has are given as ``without``: an empty square stands for each.
+    """
     is_invoice = document.kind is Kind.INVOICE
-    return _template().render(
+    made = _template().render(
         it=document,
         words=words,
         country=country,
@@ -27,14 +34,23 @@ def html(document: Document) -> str:
         headline=_headline(document),
         due_word="Amount due" if is_invoice else "Amount credited",
         pay_word="How to pay" if is_invoice else "Payment",
+        scan_code=markupsafe.Markup(_scan_code(document)),  # noqa: S704 - segno escapes its title
         reasons=[each.reason for each in document.vat if each.reason],
         style=markupsafe.Markup(_style()),  # noqa: S704 - a file of ours
     )
+    return made.translate({ord(sign): _SQUARE for sign in without})
 
 
 def country(code: str) -> str:
-    """Its English name; a code that Berth knows no name for stays as it is."""
-    return _COUNTRIES.get(code, code)
+    """Its English name; a code that is no country's stays as it is."""
+    return _countries().get(code, code)
+
+
+@cache
+def _countries() -> Mapping[str, str]:
+    """Every country of ISO 3166-1, as the Unicode CLDR calls it in English."""
+    with (LAYOUT / "countries.csv").open(newline="") as file:
+        return {row["code"]: row["name"] for row in csv.DictReader(file)}
 
 
 def _headline(document: Document) -> str:
@@ -44,6 +60,22 @@ def _headline(document: Document) -> str:
     if document.due_date is None or document.totals.due <= 0:
         return f"{due} due"
     return f"{due} due on {words.day(document.due_date)}"
+
+
+def _scan_code(document: Document) -> str:
+    """The code that banks' apps read, of what is due; empty where nothing is to be transferred."""
+    payment = document.payment
+    if payment is None or document.kind is not Kind.INVOICE:
+        return ""
+    wanted = Transfer(
+        name=payment.account_name or document.seller.name,
+        iban=payment.iban,
+        bic=payment.bic,
+        amount=document.totals.due,
+        currency=document.currency,
+        number=payment.reference or document.number,
+    )
+    return transfer.scan_code(wanted)
 
 
 @cache
@@ -59,48 +91,3 @@ def _template() -> jinja2.Template:
 @cache
 def _style() -> str:
     return (LAYOUT / "invoice.css").read_text()
-
-
-_COUNTRIES = {
-    "AT": "Austria",
-    "AU": "Australia",
-    "BE": "Belgium",
-    "BG": "Bulgaria",
-    "BR": "Brazil",
-    "CA": "Canada",
-    "CH": "Switzerland",
-    "CY": "Cyprus",
-    "CZ": "Czechia",
-    "DE": "Germany",
-    "DK": "Denmark",
-    "EE": "Estonia",
-    "ES": "Spain",
-    "FI": "Finland",
-    "FR": "France",
-    "GB": "United Kingdom",
-    "GR": "Greece",
-    "HR": "Croatia",
-    "HU": "Hungary",
-    "IE": "Ireland",
-    "IN": "India",
-    "IS": "Iceland",
-    "IT": "Italy",
-    "JP": "Japan",
-    "LI": "Liechtenstein",
-    "LT": "Lithuania",
-    "LU": "Luxembourg",
-    "LV": "Latvia",
-    "MT": "Malta",
-    "NL": "Netherlands",
-    "NO": "Norway",
-    "NZ": "New Zealand",
-    "PL": "Poland",
-    "PT": "Portugal",
-    "RO": "Romania",
-    "SE": "Sweden",
-    "SG": "Singapore",
-    "SI": "Slovenia",
-    "SK": "Slovakia",
-    "UA": "Ukraine",
-    "US": "United States",
-}

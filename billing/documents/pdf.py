@@ -8,16 +8,20 @@ bytes.
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from importlib.resources import files
 from typing import Any
 
 from lxml import etree
 from weasyprint import HTML, Attachment
+from weasyprint.logger import LOGGER
 from weasyprint.pdf.metadata import DocumentMetadata
 from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
-from billing.documents import einvoices, page
+from billing.documents import einvoices, page, pdfa
 from billing.documents.errors import Faulty
 from billing.documents.invoice import Document
 
@@ -33,8 +37,21 @@ def write(document: Document) -> bytes:
     if faults := einvoices.own_faults(document):
         raise Faulty(document.number, faults)
     xml = einvoices.factur_x(document) if einvoices.can_be(document) else None
+    made = _printed(document, xml)
+    _refuse_no_pdf_a(document, made, xml)
+    return made
+
+
+def _printed(document: Document, xml: bytes | None) -> bytes:
+    """Printed again without the signs that no font has: PDF/A knows no glyph that is missing."""
+    with _missing_signs() as missing:
+        made = _print(document, xml)
+    return _print(document, xml, without=missing) if missing else made
+
+
+def _print(document: Document, xml: bytes | None, without: Collection[str] = ()) -> bytes:
     try:
-        printed = HTML(string=page.html(document), url_fetcher=_Nothing()).render()
+        printed = HTML(string=page.html(document, without=without), url_fetcher=_Nothing()).render()
     except FatalURLFetchingError as error:  # which is no Exception
         raise Faulty(document.number, [str(error)]) from error
     issued_at = datetime.combine(document.issue_date, time.min, UTC)
@@ -56,6 +73,33 @@ def write(document: Document) -> bytes:
         finisher=_name_once, pdf_variant=VARIANT, pdf_identifier=identity
     )
     return made
+
+
+def _refuse_no_pdf_a(document: Document, made: bytes, xml: bytes | None) -> None:
+    faults = pdfa.faults(made, files={FILE_NAME: xml} if xml is not None else {})
+    if faults:
+        raise Faulty(document.number, faults)
+
+
+@contextmanager
+def _missing_signs() -> Iterator[set[str]]:
+    """The signs of which WeasyPrint says meanwhile that no font has them: it says so in its log."""
+    handler = _Missing()
+    LOGGER.addHandler(handler)
+    try:
+        yield handler.signs
+    finally:
+        LOGGER.removeHandler(handler)
+
+
+class _Missing(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.signs: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith(".notdef") and isinstance(record.args, tuple):
+            self.signs.add(str(record.args[0]))
 
 
 class _Nothing(URLFetcher):  # type: ignore[misc]  # WeasyPrint is not typed

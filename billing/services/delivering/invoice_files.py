@@ -67,6 +67,8 @@ def _files(invoice: Invoice, now: datetime) -> Iterator[InvoiceFile]:
             file.content = make(document)
         except Faulty as faulty:
             file.problem = " ".join(faulty.faults)
+            if kind == _KIND.PDF:  # an e-invoice may have a reason not to be; this is a fault
+                logger.error("%s can't be printed: %s", invoice.number, file.problem)
         else:
             file.sha256 = hashlib.sha256(file.content).hexdigest()
         yield file

@@ -10,8 +10,10 @@ from html import unescape
 
 import pytest
 
-from billing.documents import page, words
+from billing.countries import CODES
+from billing.documents import page, transfer, words
 from billing.documents.invoice import Address, Document, Party, Period, Preceding
+from billing.documents.transfer import Transfer
 from tests.billing.documents import samples
 
 
@@ -68,6 +70,44 @@ def test_it_shows_vat_in_the_currency_of_the_books() -> None:
 def test_currencies_have_their_own_decimals() -> None:
     assert "¥16,500 JPY due" in _text(samples.outside())
     assert "KWD 37.035 due" in _text(samples.in_dinars())
+
+
+def _codes(page_or_code: str) -> list[str]:
+    return re.findall(r'class="qrline"[^>]*? d="([^"]+)"', page_or_code)
+
+
+def test_it_has_the_code_that_banks_apps_read_of_what_is_due() -> None:
+    document = samples.document(prepaid=Decimal("41.26"))
+    wanted = Transfer(
+        name="Berth Hosting GmbH",
+        iban="DE89370400440532013000",
+        bic="COBADEFFXXX",
+        amount=Decimal("100.00"),
+        currency="EUR",
+        number="R-2026-0042",
+    )
+
+    (code,) = _codes(page.html(document))
+    assert [code] == _codes(transfer.scan_code(wanted))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        samples.credit_note(),
+        samples.in_dollars(),
+        samples.document(prepaid=Decimal("141.26")),
+        replace(samples.document(), payment=None),
+    ],
+    ids=["credit note", "dollars", "paid", "no account"],
+)
+def test_where_nothing_is_to_be_transferred_in_euros_there_is_no_code(document: Document) -> None:
+    assert _codes(page.html(document)) == []
+
+
+def test_every_country_that_a_client_can_have_has_a_name() -> None:
+    assert {code for code in CODES if page.country(code) == code} == set()
+    assert (page.country("TR"), page.country("XX")) == ("T\u00fcrkiye", "XX")
 
 
 def test_a_text_can_bring_nothing_of_its_own() -> None:

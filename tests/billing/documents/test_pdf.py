@@ -94,6 +94,33 @@ def test_what_en_16931_can_t_hold_is_a_pdf_without_an_e_invoice() -> None:
     assert "KWD 37.035 due" in made.pages[0].extract_text()
 
 
+def test_a_sign_that_no_font_has_is_a_square_and_stays_itself_in_the_e_invoice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """PDF/A knows no missing glyph (6.2.11.4); WeasyPrint's log tells which signs have none."""
+    odd = samples.document(buyer=replace(samples.ACME, name="Acme \N{ROCKET}\N{THAI CHARACTER KO KAI}"))
+    made = pdf.write(odd)
+    told = [each for each in caplog.messages if each.startswith(".notdef")]
+
+    text = PdfReader(io.BytesIO(made)).pages[0].extract_text()
+    assert "Acme \N{WHITE SQUARE}\N{WHITE SQUARE}" in text
+    _, xml = get_xml_from_pdf(made, check_xsd=False, check_schematron=False)
+    assert "Acme \N{ROCKET}\N{THAI CHARACTER KO KAI}" in xml.decode()
+    assert len(told) == 2  # of the first printing, and none of the second
+    assert pdf.write(odd) == made
+
+
+def test_names_in_any_direction_are_printed() -> None:
+    name = "\N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET} Acme \N{ARABIC LETTER ALEF} " + "x" * 200
+    made = PdfReader(
+        io.BytesIO(pdf.write(samples.document(buyer=replace(samples.ACME, name=name))))
+    )
+
+    text = made.pages[0].extract_text()
+    assert "\N{HEBREW LETTER ALEF}" in text
+    assert "\N{ARABIC LETTER ALEF}" in text
+
+
 def test_a_document_that_is_off_by_a_cent_is_not_printed() -> None:
     off = replace(MONTH, totals=replace(MONTH.totals, due=Decimal("141.27")))
 
@@ -103,8 +130,15 @@ def test_a_document_that_is_off_by_a_cent_is_not_printed() -> None:
     assert str(refused.value) == "R-2026-0042: The amount due is 141.26, not 141.27."
 
 
+def test_a_pdf_that_breaks_pdf_a_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "VARIANT", "pdf/a-3u")
+
+    with pytest.raises(Faulty, match=r"does not say that it is PDF/A-3b \(6\.6\.4\)"):
+        pdf.write(MONTH)
+
+
 def test_a_page_fetches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "html", lambda _: '<img src="file:///etc/passwd">')
+    monkeypatch.setattr(page, "html", lambda *_, **__: '<img src="file:///etc/passwd">')
 
     with pytest.raises(
         Faulty, match=r"fetches nothing, and this one asked for file:///etc/passwd\."

@@ -96,7 +96,7 @@ def test_an_invoice_that_breaks_the_printer_keeps_nobody_else_waiting(
 ) -> None:
     issue()
 
-    def burst(_: object) -> str:
+    def burst(*_: object, **__: object) -> str:
         raise RuntimeError("no ink")
 
     monkeypatch.setattr(page, "html", burst)
