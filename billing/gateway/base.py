@@ -55,6 +55,7 @@ class Reversal:
     amount: Decimal
     currency: str
     is_gone: bool  # the money has left; False where that failed, or is given back
+    key: str = ""  # under which it was asked for here
 
 
 @dataclass(frozen=True, slots=True)

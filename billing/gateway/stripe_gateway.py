@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 TOLERANCE = 300  # seconds that a message may be old
 _SECONDS = 20
 _RETRIES = 2  # by stripe-python, with the same idempotency key
+_KEY = "berth_refund"  # by which a refund is found again when its idempotency key is forgotten
 _GONE = {"pending", "requires_action", "succeeded"}  # of refunds
 # A wrong key (401, 403), the same request under way (409), too many (429): all can be mended.
 _NOT_NOW = {401, 403, 409, 429}
@@ -66,7 +67,11 @@ class StripeGateway:
 
     def refund(self, *, key: str, payment: str, amount: Decimal, currency: str) -> Reversal:
         """Give a payment back, in part or whole; with the same key it is given back once."""
-        params: Any = {"payment_intent": payment, "amount": _written(amount, currency)}
+        params: Any = {
+            "payment_intent": payment,
+            "amount": _written(amount, currency),
+            "metadata": {_KEY: key},
+        }
         options: Any = {"idempotency_key": key}
         return _refund(_ask(lambda: self._client.v1.refunds.create(params, options)))
 
@@ -153,6 +158,7 @@ def _refund(refund: Any) -> Reversal:
         amount=minor_units.read(refund.amount, currency),
         currency=currency,
         is_gone=refund.status in _GONE,
+        key=str(getattr(getattr(refund, "metadata", None), _KEY, "")),
     )
 
 

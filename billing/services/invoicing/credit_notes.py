@@ -87,7 +87,8 @@ def _shares(
     if net <= 0 or currencies.rounded(net, exponent) != net:
         raise Refused(f"Write an amount above 0 as {currency} has it.", field="net")
     if net > whole:
-        raise Refused(f"No more than {whole} {currency} without VAT is left.", field="net")
+        said = currencies.said(whole, currency)
+        raise Refused(f"No more than {said} without VAT is left.", field="net")
     shares: dict[Key, Decimal] = {}
     for key, amount in sorted(left.items(), key=lambda each: -each[1]):
         shares[key] = min(net, max(amount, Decimal(0)))

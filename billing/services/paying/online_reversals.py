@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -20,6 +19,7 @@ from tenants.services import audit
 from tenants.services.actors import Actor
 
 _STATE = OnlineReversal.State
+_KEYS_LAST = timedelta(hours=23)  # Stripe forgets an idempotency key after a day
 
 
 @transaction.atomic
@@ -56,13 +56,21 @@ def send(*, row: OnlineReversal, gateway: Gateway, now: datetime) -> None:
     """Have the service give it back, and book that; raises ``Unavailable`` to be tried again."""
     page = row.page
     try:
-        seen = gateway.refund(
+        seen = _sent(row, gateway, now) or gateway.refund(
             key=str(row.pk), payment=page.payment_id, amount=row.amount, currency=page.currency
         )
     except Declined as error:
-        _keep(row.pk, str(error))
+        _keep(row, str(error))
         return
     record(page=page, seen=seen, is_refund=True, now=now, asked=row)
+
+
+def _sent(row: OnlineReversal, gateway: Gateway, now: datetime) -> Reversal | None:
+    """What became of it if it was sent long ago: the service no longer knows its key by then."""
+    if now - row.asked_at < _KEYS_LAST:
+        return None
+    found = gateway.refunds(row.page.payment_id)
+    return next((each for each in found if each.key == str(row.pk)), None)
 
 
 @transaction.atomic
@@ -82,6 +90,7 @@ def record(
     client = receipts.client_of(page.invoice.client_id)
     locked = OnlinePage.objects.select_for_update(of=("self",)).get(pk=page.pk)
     row = _row(locked, seen, asked, now)
+    was = (row.state, "")
     if seen.currency != locked.currency or locked.state != OnlinePage.State.PAID:
         row.problem = f"{seen.amount} {seen.currency} of a page that is {locked.state}."
     elif seen.is_gone and row.state != _STATE.GONE:
@@ -91,6 +100,7 @@ def record(
     elif not seen.is_gone:
         row.state = _STATE.KEPT
     row.save()
+    _audit_standing(row, client, was)
 
 
 def _row(
@@ -138,6 +148,32 @@ def _reference(row: OnlineReversal) -> str:
     return row.reversal_id if row.times <= 1 else f"{row.reversal_id} {row.times}"
 
 
-def _keep(pk: uuid.UUID, problem: str) -> None:
-    rows = OnlineReversal.objects.filter(pk=pk, state=_STATE.ASKED)
-    rows.update(state=_STATE.KEPT, problem=problem[:200])
+@transaction.atomic
+def _keep(row: OnlineReversal, problem: str) -> None:
+    """The service declined: nothing went back."""
+    client = receipts.client_of(row.page.invoice.client_id)
+    rows = OnlineReversal.objects.select_for_update(of=("self",)).select_related("page")
+    locked = rows.filter(pk=row.pk, state=_STATE.ASKED).first()
+    if locked is None:
+        return
+    locked.state, locked.problem = _STATE.KEPT, problem[:200]
+    locked.save()
+    _audit_standing(locked, client, (_STATE.ASKED, ""))
+
+
+def _audit_standing(row: OnlineReversal, client: Client, was: tuple[str, str]) -> None:
+    """How it stands now, where that is news: it went, it came back, or it can't be booked."""
+    if (row.state, row.problem) == was:
+        return
+    audit.record(
+        action=f"online_payment.reversal_{row.state}",
+        actor=online_pages.BY,
+        client=client,
+        obj=row,
+        after={
+            "amount": str(row.amount),
+            "currency": row.page.currency,
+            "reference": row.reversal_id,
+            "problem": row.problem,
+        },
+    )

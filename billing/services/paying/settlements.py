@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
 from billing import currencies
@@ -83,7 +83,8 @@ def record_payment(
     if amount <= 0 or currencies.rounded(amount, currencies.exponent(currency)) != amount:
         raise Refused(f"Write an amount above 0 as {currency} has it.", field="amount")
     if amount > settlement.open:
-        raise Refused(f"No more than {settlement.open} {currency} is open.", field="amount")
+        left = currencies.said(settlement.open, currency)
+        raise Refused(f"No more than {left} is open.", field="amount")
     payment = Payment(
         invoice=invoice,
         method=method,
@@ -94,12 +95,24 @@ def record_payment(
         recorded_at=now,
     )
     refuse_invalid(payment)
-    payment.save(force_insert=True)
+    _save_once(payment)
     settlement.paid += amount
     settle(settlement, now=now)
     told = {"amount": str(amount), "currency": currency, "reference": payment.reference}
     _audit("invoice.paid", invoice, actor, told)
     return payment
+
+
+def _save_once(payment: Payment) -> None:
+    """Another client's payment may have been recorded under the same reference meanwhile."""
+    try:
+        with transaction.atomic():
+            payment.save(force_insert=True)
+    except IntegrityError as error:
+        if "one_payment_a_reference" not in str(error):
+            raise
+        text = "A payment with that reference was recorded already."
+        raise Refused(text, field="reference") from error
 
 
 def spend_credit(profile: BillingProfile, invoices: Sequence[Invoice], *, now: datetime) -> None:

@@ -125,13 +125,13 @@ def test_finance_records_payments_credit_and_credit_notes(
         "received_on": "2026-02-10",
         "reference": "B-1",
     }
-    assert "No more than 35.700 EUR is open." in add(finance, "payment", **payment)
+    assert "No more than EUR 35.70 is open." in add(finance, "payment", **payment)
     assert not Payment.objects.exists()
     assert not add(finance, "payment", **{**payment, "amount": "20.00"})
     assert not add(finance, "creditentry", client=invoice.client_id, amount="5", reason="Sorry")
     assert CreditEntry.objects.get().amount == 5
     note = {"corrects": invoice.pk, "amount": "31", "reason": "Down"}
-    assert "No more than 30.000 EUR" in add(finance, "invoice", **note)
+    assert "No more than EUR 30.00" in add(finance, "invoice", **note)
     missing = add(finance, "invoice", **{**note, "corrects": ""})
     assert "Choose the invoice that is credited." in missing
     assert not add(finance, "invoice", **{**note, "amount": ""})

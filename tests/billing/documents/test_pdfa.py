@@ -169,7 +169,7 @@ def test_a_file_that_is_none_is_said(
 
 
 def test_a_file_without_an_identifier_is_found(printed: bytes) -> None:
-    reader = PdfReader(io.BytesIO(printed))
-    assert len(reader.trailer["/ID"]) == 2
+    identifier: Any = PdfReader(io.BytesIO(printed)).trailer["/ID"]
+    assert len(identifier) == 2
     broken = printed.replace(b"/ID", b"/DI")
     assert "PDF/A-3: the file has no identifier (6.1.3)." in pdfa.faults(broken, files=FILES)

@@ -45,6 +45,7 @@ class Stripe:
                 return 200, self.sessions[name]
             case ("POST", ["refunds"]):
                 made = self.give_back(form["payment_intent"], int(form["amount"]))
+                made["metadata"] = {"berth_refund": form["metadata[berth_refund]"]}
             case ("GET", ["refunds"]):
                 rows = self.refunds.values()
                 mine = [r for r in rows if r["payment_intent"] == form["payment_intent"]]

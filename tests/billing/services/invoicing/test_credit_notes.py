@@ -81,7 +81,7 @@ def test_all_of_an_invoice_can_be_credited(invoice: Invoice) -> None:
 def test_no_more_than_what_remains(invoice: Invoice) -> None:
     credit(invoice, "10.00")
     assert standing(invoice)[0] == "open"
-    with pytest.raises(Refused, match=r"No more than 20\.000 EUR without VAT is left") as refused:
+    with pytest.raises(Refused, match=r"No more than EUR 20\.00 without VAT is left") as refused:
         credit(invoice, "20.01")
     assert refused.value.field == "net"
     credit(invoice, "20.00")
@@ -144,6 +144,18 @@ def test_a_payment_may_come_in_parts(invoice: Invoice) -> None:
     assert standing(invoice) == ("open", Decimal(0), Decimal("20.00"), Decimal("15.70"))
     pay(invoice, "15.70", reference="B")
     assert standing(invoice)[0] == "paid"
+
+
+def test_a_reference_that_another_took_meanwhile_is_refused_in_a_sentence(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were looked at before either was saved: then the database alone knows."""
+    pay(invoice, "5.00", reference="A")
+    monkeypatch.setattr(settlements, "refuse_invalid", lambda _: None)
+    with pytest.raises(Refused, match="with that reference was recorded already") as caught:
+        pay(invoice, "6.00", reference="A")
+    assert caught.value.field == "reference"
+    assert standing(invoice)[2] == Decimal("5.00")
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,65 @@ def test_a_refund_is_asked_for_sent_and_booked_once(
     assert caught.value.field == "amount"
 
 
+def reversals() -> list[tuple[str, dict[str, Any]]]:
+    """What the audit log says became of money that goes back."""
+    rows = AuditEvent.objects.filter(action__startswith="online_payment.reversal")
+    return [(each.action.rpartition("_")[2], each.after) for each in rows.order_by("pk")]
+
+
+def test_a_refund_that_stripe_declines_is_kept_and_audited_with_its_reason(
+    paid: OnlinePage, gateway: StripeGateway, stripe: Stripe
+) -> None:
+    online_reversals.ask(page=paid, amount=Decimal("10"), reason="Sorry", actor=ACTOR, now=NOW)
+    stripe.declines = "Charge is too old to be refunded"
+    online_events.work_off(gateway=gateway, now=NOW)
+    row = OnlineReversal.objects.get()
+    assert (row.state, open_()) == ("kept", Decimal(0))
+    ((what, told),) = reversals()
+    assert (what, told["amount"], told["problem"]) == ("kept", "10.000", row.problem)
+    assert row.problem == "Charge is too old to be refunded"
+    online_events.work_off(gateway=gateway, now=LATER)
+    assert len(reversals()) == 1
+
+
+def test_each_turn_of_a_refund_is_audited_once(
+    paid: OnlinePage, gateway: StripeGateway, stripe: Stripe
+) -> None:
+    online_reversals.ask(page=paid, amount=Decimal("10"), reason="Sorry", actor=ACTOR, now=NOW)
+    online_events.work_off(gateway=gateway, now=NOW)
+    tell("charge.refunded", "ch_1", payment="pi_1")
+    online_events.work_off(gateway=gateway, now=NOW)
+    stripe.refunds["re_1"]["status"] = "failed"
+    tell("refund.failed", "re_1", payment="pi_1")
+    online_events.work_off(gateway=gateway, now=NOW)
+    assert [what for what, _ in reversals()] == ["gone", "kept"]
+    assert reversals()[0][1]["reference"] == "re_1"
+
+
+def test_a_refund_whose_answer_was_lost_for_days_is_not_sent_again(
+    paid: OnlinePage, gateway: StripeGateway, stripe: Stripe
+) -> None:
+    """Stripe forgets idempotency keys after a day; what was sent is found by its key then."""
+    row = online_reversals.ask(
+        page=paid, amount=Decimal("10"), reason="Sorry", actor=ACTOR, now=NOW
+    )
+    gateway.refund(key=str(row.pk), payment="pi_1", amount=row.amount, currency="EUR")
+    stripe.by_key.clear()
+    online_events.work_off(gateway=gateway, now=NOW + timedelta(days=2))
+    assert len(stripe.refunds) == 1
+    assert (OnlineReversal.objects.get().reversal_id, open_()) == ("re_1", Decimal(10))
+
+
+def test_a_refund_that_was_never_sent_is_sent_however_late(
+    paid: OnlinePage, gateway: StripeGateway, stripe: Stripe
+) -> None:
+    online_reversals.ask(page=paid, amount=Decimal("10"), reason="Sorry", actor=ACTOR, now=NOW)
+    stripe.give_back("pi_1", 500)
+    online_events.work_off(gateway=gateway, now=NOW + timedelta(days=2))
+    assert {each.reversal_id for each in OnlineReversal.objects.all()} >= {"re_2"}
+    assert len(stripe.refunds) == 2
+
+
 def test_a_refund_of_what_was_credited_leaves_the_credit(
     paid: OnlinePage, gateway: StripeGateway, invoice: Invoice
 ) -> None:
