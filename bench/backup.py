@@ -42,7 +42,7 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 
-from hosting.flows import runner  # noqa: E402
+from hosting.flows.working import runner  # noqa: E402
 from hosting.models import Backup, Instance, Operation, Plan, Server  # noqa: E402
 from hosting.services import instances  # noqa: E402
 from hosting.services.saving import backups, restores  # noqa: E402

@@ -46,8 +46,7 @@ from django.utils import timezone  # noqa: E402
 
 from bench.lists.stacks import guestbook_app  # noqa: E402
 from hosting.models import Instance, Plan, Server, UsageEvent, UsageSum  # noqa: E402
-from hosting.services import usage_tokens  # noqa: E402
-from hosting.services.measuring import usage_sums  # noqa: E402
+from hosting.services.measuring import usage_sums, usage_tokens  # noqa: E402
 from tenants.services import clients  # noqa: E402
 from tenants.services.actors import Actor  # noqa: E402
 

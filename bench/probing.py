@@ -27,9 +27,9 @@ from django.conf import settings  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.db.models import Avg, Count, Max, Q  # noqa: E402
 
-from hosting.flows.probing import Prober  # noqa: E402
+from hosting.flows.watching.probing import Prober  # noqa: E402
 from hosting.models import Instance, Probe  # noqa: E402
-from hosting.selectors import targets  # noqa: E402
+from hosting.selectors.watching import targets  # noqa: E402
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 HANGING = 100  # every so many'th

@@ -54,7 +54,8 @@ from hosting.engines.base import Engine  # noqa: E402
 from hosting.engines.docker import DockerEngine  # noqa: E402
 from hosting.engines.drift import Expected  # noqa: E402
 from hosting.engines.labels import LABEL_OWNER  # noqa: E402
-from hosting.flows import engines, reconcile  # noqa: E402
+from hosting.flows import engines  # noqa: E402
+from hosting.flows.watching import reconcile  # noqa: E402
 from hosting.models import Instance, Operation, Plan, Server  # noqa: E402
 from tenants.services import clients  # noqa: E402
 from tenants.services.actors import Actor  # noqa: E402

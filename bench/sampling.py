@@ -50,8 +50,8 @@ from hosting.engines.docker.client import Client  # noqa: E402
 from hosting.engines.labels import LABEL_INSTANCE, LABEL_OWNER, LABEL_SERVICE  # noqa: E402
 from hosting.engines.observed import Usage  # noqa: E402
 from hosting.models import Instance, Plan, Server  # noqa: E402
-from hosting.selectors import resources  # noqa: E402
-from hosting.selectors.resources import Measure  # noqa: E402
+from hosting.selectors.measuring import resources  # noqa: E402
+from hosting.selectors.measuring.resources import Measure  # noqa: E402
 from hosting.services.measuring import partitions, rollups, samples  # noqa: E402
 from tenants.models import Client as Tenant  # noqa: E402
 from tenants.services import clients  # noqa: E402

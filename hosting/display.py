@@ -21,7 +21,7 @@ from hosting.models import (
     Trial,
 )
 from hosting.selectors import trials
-from hosting.selectors.meters import Meter
+from hosting.selectors.measuring.meters import Meter
 from tenants.display import Tone, badge, number
 
 INSTANCE: dict[str, Tone] = {

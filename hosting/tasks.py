@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from hosting.flows import periodic, runner
+from hosting.flows.working import periodic, runner
 
 # The broker hands a message out again after an hour. Whoever takes it finds the lease held, so that
 # a backup of a large instance may take longer; its steps have deadlines of their own.

@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from hosting.engines.base import Engine
 from hosting.engines.memory import MemoryEngine
-from hosting.flows import runner
 from hosting.flows.engines import engine_for
+from hosting.flows.working import runner
 from hosting.models import Instance, Operation, Plan, Server
 from hosting.services import instances
 from tenants.models import Client, Role, User

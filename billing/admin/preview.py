@@ -16,7 +16,7 @@ from billing import currencies
 from billing.models import BillingRun
 from billing.services.invoicing import previews
 from billing.services.invoicing.previews import Expected
-from hosting.admin.tables import NUMBER, Column, Table, link
+from hosting.admin.building.tables import NUMBER, Column, Table, link
 from tenants.display import badge, moment
 
 

@@ -14,7 +14,7 @@ from billing.services.invoicing.gathering import Wanted
 from billing.services.invoicing.previews import Expected
 from billing.services.statement import Stretch
 from hosting.catalog.meters import Meter
-from hosting.selectors import usage_stretches
+from hosting.selectors.measuring import usage_stretches
 from tenants.models import Client
 
 DAY = timedelta(days=1)

@@ -23,7 +23,7 @@ from billing.views.months import month_asked_for, today_of
 from hosting.catalog.meters import LLM_METERS
 from hosting.charts.table import harmless
 from hosting.models import Instance
-from hosting.selectors import usage
+from hosting.selectors.measuring import usage
 from hosting.views import instances
 from hosting.views.charting import ShownChart, show
 from hosting.views.usage_charts import SPANS, Window, midnight

@@ -25,7 +25,7 @@ from billing.services.invoicing import previews
 from billing.services.invoicing.previews import Expected
 from billing.services.statement import Item
 from hosting.catalog.meters import Meter
-from hosting.selectors import usage_stretches
+from hosting.selectors.measuring import usage_stretches
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page

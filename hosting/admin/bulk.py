@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from hosting.admin.acting import on_each
-from hosting.admin.asking import Question, ask
+from hosting.admin.building.acting import on_each
+from hosting.admin.building.asking import Question, ask
 from hosting.display import instance_state
 from hosting.models import Instance
 from hosting.services import instances

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from hosting.admin.tables import Column, Table, beside, with_note
+from hosting.admin.building.tables import Column, Table, beside, with_note
 from hosting.catalog.builder import availability
 from hosting.catalog.errors import CatalogError
 from hosting.catalog.schema import App

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from hosting.admin import rows
+from hosting.admin.building import rows
 from hosting.selectors.instances import of_client
 from tenants.admin.clients import PANELS
 from tenants.models import Client

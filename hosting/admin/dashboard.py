@@ -8,12 +8,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from hosting.admin import rows, server_page
-from hosting.admin.tables import NUMBER, Column, Table, beside, link
+from hosting.admin import server_page
+from hosting.admin.building import rows
+from hosting.admin.building.tables import NUMBER, Column, Table, beside, link
 from hosting.display import INSTANCE, bar, instance_state
 from hosting.models import Instance, Server
 from hosting.selectors import overview
-from hosting.selectors.meters import meters
+from hosting.selectors.measuring.meters import meters
 from tenants.display import badge, moment
 
 

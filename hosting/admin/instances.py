@@ -18,28 +18,23 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
 
-from hosting.admin import (
-    beginning_anew,
-    bulk,
-    catalog,
-    fleet_page,
-    new_versions,
-    places,
-    restore_tests,
-    restores,
-    rows,
-    suspending,
-    upgrades,
-)
-from hosting.admin.asking import Question, ask
+from hosting.admin import bulk, catalog, suspending
+from hosting.admin.building import rows
+from hosting.admin.building.asking import Question, ask
+from hosting.admin.building.tables import link
 from hosting.admin.instance_filters import AppFilter, PurposeFilter, StateFilter
 from hosting.admin.instance_verbs import VERBS, Verb, possible
+from hosting.admin.measuring import fleet_page
 from hosting.admin.order import OrderForm
-from hosting.admin.tables import link
+from hosting.admin.saving import beginning_anew, places, restore_tests, restores
+from hosting.admin.upgrading import new_versions, upgrades
 from hosting.display import instance_state
 from hosting.models import Instance, Journal, Operation
-from hosting.selectors import backups, drifts, incidents, journals, overview, reasons, resources
+from hosting.selectors import overview, reasons
 from hosting.selectors.instances import LARGE, detailed, hostname, public_url
+from hosting.selectors.measuring import resources
+from hosting.selectors.saving import backups, journals
+from hosting.selectors.watching import drifts, incidents
 from hosting.services import instances
 from tenants.admin.base import PageAdmin, ServiceAdmin, actor, show_refused
 from tenants.admin.filters import DayFilter

@@ -9,14 +9,14 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from hosting.admin import waves
-from hosting.admin.fleet import title
-from hosting.admin.tables import link
+from hosting.admin.building.tables import link
+from hosting.admin.working import waves
+from hosting.admin.working.fleet import title
 from hosting.display import bar, server_answer, server_availability
 from hosting.models import Operation, Server
-from hosting.selectors import incidents
 from hosting.selectors import servers as reading
-from hosting.selectors.meters import disk_meter, meters
+from hosting.selectors.measuring.meters import disk_meter, meters
+from hosting.selectors.watching import incidents
 from hosting.services.working import fleet
 from tenants.display import moment
 

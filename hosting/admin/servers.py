@@ -15,11 +15,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from hosting.admin import acting, server_page, waves
+from hosting.admin import server_page
+from hosting.admin.building import acting
+from hosting.admin.working import waves
 from hosting.display import bar
 from hosting.models import Server
 from hosting.selectors.capacity import with_reserved
-from hosting.selectors.meters import meters
+from hosting.selectors.measuring.meters import meters
 from hosting.selectors.servers import with_work
 from hosting.services import servers
 from tenants.admin.base import PageAdmin, ServiceAdmin, actor

@@ -14,8 +14,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
-from hosting.admin.asking import Question, ask
-from hosting.admin.tables import link
+from hosting.admin.building.asking import Question, ask
+from hosting.admin.building.tables import link
 from hosting.display import stray_state
 from hosting.models import Stray
 from hosting.services import strays

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from hosting.admin import acting
-from hosting.admin.asking import Question, ask
+from hosting.admin.building import acting
+from hosting.admin.building.asking import Question, ask
 from hosting.models import Instance
 from hosting.selectors.instances import detailed
 from hosting.services import suspensions

@@ -7,7 +7,7 @@ from ninja.security import HttpBearer
 
 from hosting.catalog.credentials import USAGE_TOKEN_PREFIX
 from hosting.models import UsageToken
-from hosting.selectors import usage_tokens
+from hosting.selectors.measuring import usage_tokens
 
 
 class UsageBearer(HttpBearer):

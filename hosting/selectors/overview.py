@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from django.db.models import Count, F, Prefetch, QuerySet
 
 from hosting.models import ACTIVE_STATES, Incident, Instance, Operation, OperationStep, Server
-from hosting.selectors import backups, incidents
 from hosting.selectors.capacity import with_reserved
 from hosting.selectors.instances import LARGE, large
+from hosting.selectors.saving import backups
 from hosting.selectors.servers import with_work
+from hosting.selectors.watching import incidents
 
 SHOWN = 20  # rows of a list that only gives a first look
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hosting.models import Operation
 
-_LAST_WORDS = " Its last words: "  # as hosting/flows/diagnosis.py writes it
+_LAST_WORDS = " Its last words: "  # as hosting/flows/watching/diagnosis.py writes it
 _BETWEEN_LINES = " / "
 
 

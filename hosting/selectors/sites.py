@@ -13,7 +13,7 @@ from django.conf import settings
 from hosting.engines.errors import GiveUp
 from hosting.engines.nginx import Listen, Settings, Site, SiteState
 from hosting.models import Hostname, Instance, Server, UsageHold
-from hosting.selectors.usage_limits import usage_paths
+from hosting.selectors.measuring.usage_limits import usage_paths
 
 logger = logging.getLogger(__name__)
 

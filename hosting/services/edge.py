@@ -1,4 +1,4 @@
-"""Saying that the edge must change; a worker then publishes it (hosting/flows/edge.py)."""
+"""Saying that the edge must change; a worker then publishes it (hosting/flows/running/edge.py)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from django.db import IntegrityError, transaction
 
 from hosting.catalog.schema import App
 from hosting.models import Instance, Operation
-from hosting.selectors import catalog, offers, usage_limits
+from hosting.selectors import catalog, offers
+from hosting.selectors.measuring import usage_limits
 from hosting.services import edge, ordering, subnets
 from hosting.services.working import operations
 from tenants.errors import Refused

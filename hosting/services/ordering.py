@@ -16,7 +16,8 @@ from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
 from hosting.models import Backup, Hostname, Instance, InstanceSecret, Operation, Plan, Server
 from hosting.selectors import instances, offers
-from hosting.services import edge, placement, subnets, usage_tokens
+from hosting.services import edge, placement, subnets
+from hosting.services.measuring import usage_tokens
 from hosting.services.working import doorbell, operations
 from tenants.errors import Refused
 from tenants.models import Client

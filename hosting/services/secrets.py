@@ -7,7 +7,7 @@ from django.utils import timezone
 from hosting.catalog.credentials import generate, generated_secrets
 from hosting.catalog.schema import App
 from hosting.models import Instance, InstanceSecret
-from hosting.services import usage_tokens
+from hosting.services.measuring import usage_tokens
 
 
 def generate_missing(*, instance: Instance, app: App) -> list[str]:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from hosting import display as states
 from hosting.models import Instance, Operation, OperationStep
 from hosting.selectors import overview
-from hosting.selectors.meters import Meter
+from hosting.selectors.measuring.meters import Meter
 from tenants import display
 from tenants.display import Tone
 

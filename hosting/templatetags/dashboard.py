@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hosting.models import MaintenanceWindow
-from hosting.selectors import maintenance_windows
+from hosting.selectors.watching import maintenance_windows
 from tenants.display import byte_size
 from tenants.models import Client
 

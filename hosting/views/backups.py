@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from hosting.models import Backup
-from hosting.selectors import backups as reading
+from hosting.selectors.saving import backups as reading
 from hosting.services.saving import backups
 from hosting.views import instances
 from hosting.views.proof import show_backup

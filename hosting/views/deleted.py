@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hosting.models import Backup, Instance
-from hosting.selectors import backups as reading
+from hosting.selectors.saving import backups as reading
 from hosting.views.restores import ask_for_clone, new_one
 from tenants.errors import Refused
 from tenants.permissions import Permission, require

@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from hosting.engines.errors import EngineError, TryLater
-from hosting.flows import portable
+from hosting.flows.saving import portable
 from hosting.models import Backup
-from hosting.selectors import backups as reading
+from hosting.selectors.saving import backups as reading
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view

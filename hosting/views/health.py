@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hosting.models import Incident, Instance
-from hosting.selectors import health, incident_timelines
+from hosting.selectors.watching import health, incident_timelines
 from hosting.views.presentation import Status
 
 NEWEST = 3  # on the instance's own page

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from hosting.models import Incident
-from hosting.selectors import incident_timelines
-from hosting.selectors.incident_timelines import Entry
+from hosting.selectors.watching import incident_timelines
+from hosting.selectors.watching.incident_timelines import Entry
 from hosting.views import instances
 from hosting.views.health import show
 from hosting.views.live import SLOW, render_live

@@ -18,9 +18,11 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from hosting import hooks
 from hosting.models import Instance, Operation
-from hosting.selectors import backups as saving
-from hosting.selectors import dashboard, drifts, maintenance, resources, usage_limits
+from hosting.selectors import dashboard, maintenance
 from hosting.selectors import instances as reading
+from hosting.selectors.measuring import resources, usage_limits
+from hosting.selectors.saving import backups as saving
+from hosting.selectors.watching import drifts
 from hosting.services import instances, moves
 from hosting.services.saving import backups
 from hosting.services.working import operations

@@ -18,7 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from hosting.selectors import metrics
+from hosting.selectors.exposing import metrics
 from hosting.services.measuring import instance_metrics
 
 

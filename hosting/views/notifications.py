@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_time
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hosting.models import CHOSEN_TOPICS, Channel, Delivery, Severity
-from hosting.selectors import channels as reading
+from hosting.selectors.telling import channels as reading
 from hosting.services.telling import channels
 from hosting.services.telling.channels import Wishes
 from hosting.views.presentation import Status

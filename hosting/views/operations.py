@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from hosting.models import Operation
-from hosting.selectors import operations as reading
+from hosting.selectors.working import operations as reading
 from hosting.services.working import operations
 from hosting.views import instances
 from hosting.views.live import QUICK, SLOW, render_live

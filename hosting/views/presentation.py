@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from hosting.models import Instance, Operation, OperationStep
-from hosting.selectors import instances, maintenance, operations, reasons
+from hosting.selectors import instances, maintenance, reasons
+from hosting.selectors.working import operations
 from hosting.views.words import author
 
 NEWEST_LINES = 8  # of the step that runs

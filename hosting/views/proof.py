@@ -8,8 +8,8 @@ from datetime import datetime
 from django.conf import settings
 
 from hosting.models import Backup, Incident, Instance, Operation, RestoreTest
-from hosting.selectors import backups as reading
-from hosting.selectors import journals, restore_tests
+from hosting.selectors.saving import backups as reading
+from hosting.selectors.saving import journals, restore_tests
 from hosting.services.saving import backups
 from hosting.views.presentation import OPERATION, InstanceView, Status
 

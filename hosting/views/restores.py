@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hosting.models import Backup, Instance
-from hosting.selectors import backups as reading
 from hosting.selectors import catalog, offers
+from hosting.selectors.saving import backups as reading
 from hosting.services.saving import clones, restores
 from hosting.views import instances
 from hosting.views.presentation import show_instance

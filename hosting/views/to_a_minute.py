@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from hosting.models import Backup, Incident, Instance
-from hosting.selectors import journals as reading
-from hosting.selectors.journals import Span
+from hosting.selectors.saving import journals as reading
+from hosting.selectors.saving.journals import Span
 from hosting.services.saving import restores
 from hosting.views import instances
 from hosting.views.presentation import show_instance

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods
 from hosting import hooks
 from hosting.models import Instance, Operation, Rehearsal, Upgrade
 from hosting.selectors import moves, reasons
-from hosting.selectors import upgrades as reading
-from hosting.selectors.upgrades import Target
+from hosting.selectors.upgrading import upgrades as reading
+from hosting.selectors.upgrading.upgrades import Target
 from hosting.services.upgrading import upgrades
 from hosting.views import instances
 from hosting.views.live import QUICK, SLOW, render_live, what_shows

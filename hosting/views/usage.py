@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from hosting import hooks
 from hosting.charts import table
 from hosting.charts.geometry import Chart
-from hosting.selectors import resources
+from hosting.selectors.measuring import resources
 from hosting.views import instances
 from hosting.views.charting import show
 from hosting.views.usage_charts import CHARTS, SPANS, Reading, Span, Window

@@ -10,8 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from hosting.charts import units
 from hosting.charts.geometry import Chart, Line, Point
 from hosting.models import Instance
-from hosting.selectors import health, resources, usage
-from hosting.selectors.resources import Measure
+from hosting.selectors.measuring import resources, usage
+from hosting.selectors.measuring.resources import Measure
+from hosting.selectors.watching import health
 
 QUARTER = timedelta(minutes=15)
 HOUR = timedelta(hours=1)

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hosting.models import Instance, UsageToken
-from hosting.selectors import usage_tokens as selectors
-from hosting.services import usage_tokens
+from hosting.selectors.measuring import usage_tokens as selectors
+from hosting.services.measuring import usage_tokens
 from hosting.views import instances
 from tenants.errors import Refused
 from tenants.permissions import Permission

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import ACTIVE_STATES, Operation, OperationStep
 from hosting.services.working import doorbell
 from tests.chaos import fleet

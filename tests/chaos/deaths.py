@@ -12,9 +12,9 @@ from itertools import chain
 
 from django.utils import timezone
 
-from hosting.flows import runner
 from hosting.flows.base import Flow
 from hosting.flows.moments import Moment
+from hosting.flows.working import runner
 from hosting.models import Operation, OperationStep
 from hosting.services.working import leases
 from tests.chaos import calls, fleet

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from hosting.flows import runner
 from hosting.flows.moments import Moment
+from hosting.flows.working import runner
 from tests.chaos import evidence, verdict
 from tests.chaos.all_kinds import die_with_all_kinds
 from tests.chaos.calls import Call

@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from hosting.engines.docker.spec import container_name, needs_secrets_volume, secrets_volume
 from hosting.engines.wanted import Stack
-from hosting.flows import repositories, runner, stacks
-from hosting.flows.snapshots import tag, written_of
+from hosting.flows import stacks
+from hosting.flows.saving import repositories
+from hosting.flows.saving.snapshots import tag, written_of
+from hosting.flows.working import runner
 from hosting.models import Backup, Footing, Instance, Operation, OperationStep, Subnet
 from hosting.selectors import moves
 from tenants.models import AuditEvent

@@ -15,9 +15,9 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
 from berth_local.processes import die_with_parent
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Backup, Instance, Operation, Plan, Restore, Server, Subnet
-from hosting.selectors.backups import newest_proven
+from hosting.selectors.saving.backups import newest_proven
 from hosting.services import instances, moves, servers
 from hosting.services.saving import backups, clones, restore_tests, restores
 from hosting.services.upgrading import upgrades

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from django.db import connection
 
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Operation
 from tests.chaos.fleet import Fleet
 from tests.chaos.lanes import LANES, side_by_side

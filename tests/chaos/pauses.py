@@ -14,9 +14,9 @@ from unittest import mock
 
 from django.conf import settings
 
-from hosting.flows import runner
 from hosting.flows.base import Flow
 from hosting.flows.moments import Moment
+from hosting.flows.working import runner
 from hosting.models import Operation, OperationStep
 from tenants.models import AuditEvent
 from tenants.services import audit

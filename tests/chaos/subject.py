@@ -8,11 +8,11 @@ from dataclasses import replace
 from django.db import connection
 from django.utils import timezone
 
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Instance, Operation
-from hosting.selectors import upgrades
-from hosting.selectors.backups import newest_proven
 from hosting.selectors.moves import reversible
+from hosting.selectors.saving.backups import newest_proven
+from hosting.selectors.upgrading import upgrades
 from hosting.services.working import operations
 from tests.chaos import engine, evidence, fleet, inside
 from tests.chaos.fleet import Fleet

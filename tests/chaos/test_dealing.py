@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from hosting.flows.moments import Moment
-from hosting.flows.runner import FLOWS, MAX_ATTEMPTS
+from hosting.flows.working.runner import FLOWS, MAX_ATTEMPTS
 from tests.chaos import deaths, pauses
 from tests.chaos.calls import Call
 from tests.chaos.lives import lives_for

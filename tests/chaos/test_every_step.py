@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from hosting.flows.moments import Moment
-from hosting.flows.runner import FLOWS
+from hosting.flows.working.runner import FLOWS
 from tests.chaos.conftest import Program
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from hosting.models import Chore, Health, Instance, Journal, Operation, ResourceNow, Server
-from hosting.selectors import metrics, metrics_instances
+from hosting.selectors.exposing import metrics, metrics_instances
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yml"

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from django.db.models import F
 
-from hosting.flows import reconcile, runner
+from hosting.flows.watching import reconcile
+from hosting.flows.working import runner
 from hosting.models import Chore, Drift, Incident, Instance, Operation, Server, Stray
 
 MOMENTS = (

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from hosting.engines.restic import Target, Written, open_repository
-from hosting.flows.parts import Kind, Part
+from hosting.flows.saving.parts import Kind, Part
 from hosting.models import Backup, BackupStore, Instance
 from hosting.models.backup import FORMAT
 from hosting.services.saving import backups

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from hosting import tasks
 from hosting.config.celery import app
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Instance, Operation, Server
 from tenants.models import User
 from tests.journeys import secret_search

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
-from hosting.flows import periodic
+from hosting.flows.working import periodic
 from hosting.models import Instance, Journal, JournalBase, Operation
-from hosting.selectors import journals as reading
+from hosting.selectors.saving import journals as reading
 from hosting.services.saving import journals
 from tests.journeys.guestbook import done
 from tests.journeys.inside import Inside

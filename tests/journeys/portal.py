@@ -19,7 +19,7 @@ from django.db import connection
 from websockets.sync.client import ClientConnection, connect
 
 from hosting.engines.nginx import Nginx
-from hosting.flows import edge as edge_flow
+from hosting.flows.running import edge as edge_flow
 from hosting.models import Instance
 from hosting.selectors.instances import hostname
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hosting.flows import repositories
-from hosting.flows.snapshots import tag, written_of
+from hosting.flows.saving import repositories
+from hosting.flows.saving.snapshots import tag, written_of
 from hosting.models import Backup, Instance, Operation
 from hosting.services import instances
 from hosting.services.saving import backups

@@ -15,7 +15,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Instance, Plan, Server
 from hosting.services.working import turns
 from tenants.models import User

@@ -16,7 +16,7 @@ from django.utils import timezone
 from hosting.engines.base import Engine
 from hosting.engines.labels import LABEL_INSTANCE, LABEL_OWNER
 from hosting.engines.observed import Health
-from hosting.flows import reconcile
+from hosting.flows.watching import reconcile
 from hosting.models import Drift, Incident, Instance, Operation, Server, Stray
 from hosting.services import instances, strays
 from tenants.services.actors import Actor

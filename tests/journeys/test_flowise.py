@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from hosting.engines.base import Engine
-from hosting.flows import scraping
+from hosting.flows.measuring import scraping
 from hosting.models import Instance, Operation, Plan
 from hosting.services import instances
 from tenants.services.actors import Actor

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.models import Instance, Journal, Operation, Plan
-from hosting.selectors import journals as reading
+from hosting.selectors.saving import journals as reading
 from hosting.services import instances, moves
 from hosting.services.saving import journals, restores
 from hosting.services.upgrading import upgrades

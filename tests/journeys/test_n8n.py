@@ -12,7 +12,7 @@ import pytest
 from django.test import Client as Browser
 
 from hosting.engines.base import Engine
-from hosting.flows import scraping
+from hosting.flows.measuring import scraping
 from hosting.models import Instance, Operation, Plan
 from hosting.services import instances
 from tenants.services.actors import Actor

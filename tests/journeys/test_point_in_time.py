@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from hosting.flows import periodic
+from hosting.flows.working import periodic
 from hosting.models import (
     BackupStore,
     Incident,
@@ -25,7 +25,7 @@ from hosting.models import (
     Operation,
     Plan,
 )
-from hosting.selectors import journals as reading
+from hosting.selectors.saving import journals as reading
 from hosting.services import moves
 from hosting.services.saving import journal_alarm, journals, restores
 from tenants.services.actors import Actor

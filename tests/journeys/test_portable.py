@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hosting.flows import portable, stacks
+from hosting.flows import stacks
+from hosting.flows.saving import portable
 from hosting.models import Backup, Instance, Operation
 from hosting.services import instances
 from hosting.services.saving import backups

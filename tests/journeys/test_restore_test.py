@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from hosting.flows import smoke, stacks
+from hosting.flows import stacks
 from hosting.flows.base import Work
 from hosting.flows.engines import engine_for
+from hosting.flows.running import smoke
 from hosting.models import Incident, Instance, Operation, RestoreTest
 from hosting.services.saving import restore_tests
 from tenants.services.actors import Actor

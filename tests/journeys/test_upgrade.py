@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Instance, Operation, Rehearsal
 from hosting.selectors.instances import hostname
 from hosting.services import moves

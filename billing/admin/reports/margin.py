@@ -21,7 +21,7 @@ from billing.documents.exports.cells import Row
 from billing.selectors.reports.months import earlier
 from billing.services.reporting import margins
 from billing.services.reporting.margins import Margin, OfServer, Report
-from hosting.admin.tables import NUMBER, Column, Table, link
+from hosting.admin.building.tables import NUMBER, Column, Table, link
 from tenants.display import badge
 
 NAME = "billing_report_margin"

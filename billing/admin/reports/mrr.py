@@ -11,7 +11,7 @@ from billing.admin.reports import page
 from billing.documents.exports.cells import Row
 from billing.services.reporting import mrr_report
 from billing.services.reporting.mrr_report import MonthEnd
-from hosting.admin.tables import NUMBER, Column, Table, link
+from hosting.admin.building.tables import NUMBER, Column, Table, link
 
 NAME = "billing_report_mrr"
 MOST_CLIENTS = 50  # on the page; more of them are more than anybody reads there

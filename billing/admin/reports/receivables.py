@@ -20,7 +20,7 @@ from billing.admin.reports import page
 from billing.documents.exports.cells import Row
 from billing.selectors.reports import receivables
 from billing.selectors.reports.receivables import BUCKETS, Owed
-from hosting.admin.tables import NUMBER, Column, Table, link
+from hosting.admin.building.tables import NUMBER, Column, Table, link
 from tenants.display import badge
 
 NAME = "billing_report_receivables"

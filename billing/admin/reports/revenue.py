@@ -22,7 +22,7 @@ from billing.documents.exports.cells import Row
 from billing.selectors.reports import revenue
 from billing.selectors.reports.months import Months
 from billing.selectors.reports.revenue import By, Part, Revenue
-from hosting.admin.tables import NUMBER, Column, Table, link
+from hosting.admin.building.tables import NUMBER, Column, Table, link
 from hosting.views.charting import ShownChart
 
 NAME = "billing_report_revenue"

@@ -14,7 +14,7 @@ from billing.documents.exports.cells import Row
 from billing.documents.numbers import tidy
 from billing.selectors.reports import vat_report
 from billing.selectors.reports.vat_report import Recapitulated, Taxed
-from hosting.admin.tables import NUMBER, Column, Table
+from hosting.admin.building.tables import NUMBER, Column, Table
 
 NAME = "billing_report_vat"
 

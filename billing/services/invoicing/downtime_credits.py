@@ -30,8 +30,8 @@ from billing.services import periods, statement
 from billing.services.invoicing.line_rows import Charged
 from billing.services.periods import Days
 from billing.services.statement import Item
-from hosting.selectors import availability
-from hosting.selectors.availability import Availability
+from hosting.selectors.watching import availability
+from hosting.selectors.watching.availability import Availability
 from tenants.services import audit
 from tenants.services.actors import Actor
 

@@ -15,7 +15,7 @@ from billing.services.charge_words import TierRow, plain
 from billing.services.invoicing import explaining
 from billing.services.invoicing.explaining import DaySum, Explained
 from hosting.catalog.meters import Meter
-from hosting.selectors import usage_stretches
+from hosting.selectors.measuring import usage_stretches
 from tenants.errors import Refused
 
 PER_PAGE = 50

@@ -19,8 +19,9 @@ from billing.models import InvoiceLine
 from billing.services import periods, pricing
 from hosting.catalog.meters import LLM, LLM_METERS
 from hosting.models import UsageEvent, UsageSum
-from hosting.selectors import availability, usage_stretches
-from hosting.selectors.health import Stretch
+from hosting.selectors.measuring import usage_stretches
+from hosting.selectors.watching import availability
+from hosting.selectors.watching.health import Stretch
 from tenants.errors import Refused
 
 

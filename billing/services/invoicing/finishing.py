@@ -32,7 +32,7 @@ from billing.services.invoicing.gathering import Wanted
 from billing.services.invoicing.issued_rows import mark_issued
 from billing.services.invoicing.line_rows import Charged
 from billing.services.paying import settlements
-from hosting.selectors import availability
+from hosting.selectors.watching import availability
 from tenants.errors import Refused
 
 

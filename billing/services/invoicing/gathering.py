@@ -15,7 +15,7 @@ from billing.services import periods, pricing, statement
 from billing.services.periods import Days, Interval
 from billing.services.statement import Item, Spell, Stretch, Terms
 from hosting.models import Plan
-from hosting.selectors import usage_stretches
+from hosting.selectors.measuring import usage_stretches
 from tenants.errors import Refused
 
 

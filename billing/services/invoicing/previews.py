@@ -19,7 +19,7 @@ from billing.services.invoicing.downtime_credits import Part
 from billing.services.invoicing.gathering import Wanted
 from billing.services.periods import Days
 from billing.services.statement import Item
-from hosting.selectors import availability
+from hosting.selectors.watching import availability
 from tenants.errors import Refused
 from tenants.models import Client
 

@@ -12,8 +12,8 @@ from django.db import transaction
 from billing.models import PlanBudget
 from billing.selectors import costs
 from hosting.models import Instance, Plan, UsageHold
-from hosting.selectors import usage
-from hosting.selectors.usage_limits import Use
+from hosting.selectors.measuring import usage
+from hosting.selectors.measuring.usage_limits import Use
 from hosting.services.measuring import usage_limits
 from tenants.services import audit
 from tenants.services.actors import Actor

@@ -11,7 +11,7 @@ from django.db.models import Max
 from billing.models import ModelCost
 from billing.selectors.rates import Rates, of_models
 from billing.services.metering import rating
-from hosting.selectors import usage
+from hosting.selectors.measuring import usage
 
 AT_ONCE = 2000
 _OF_USE = ("requests", "input", "output", "cached", "usage_at")

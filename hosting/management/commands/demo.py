@@ -16,9 +16,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
-from hosting.flows import runner
 from hosting.flows.engines import engine_for
 from hosting.flows.stacks import readiness_path, readiness_type
+from hosting.flows.working import runner
 from hosting.management.demo import proof, screen, story, surroundings
 from hosting.management.demo.processes import Processes, commands
 from hosting.management.demo.surroundings import Surroundings

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from hosting.engines.nginx import Nginx
-from hosting.flows import edge
+from hosting.flows.running import edge
 
 
 class Command(BaseCommand):

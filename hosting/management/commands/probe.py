@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from hosting.flows.probing import Prober
+from hosting.flows.watching.probing import Prober
 
 
 class Command(BaseCommand):

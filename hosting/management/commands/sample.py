@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from hosting.flows import periodic
-from hosting.flows.sampling import ServerSampling
+from hosting.flows.measuring.sampling import ServerSampling
+from hosting.flows.working import periodic
 from hosting.models import Server
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
-from hosting.selectors import metrics_instances
+from hosting.selectors.exposing import metrics_instances
 
 logger = logging.getLogger(__name__)
 

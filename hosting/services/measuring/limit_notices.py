@@ -7,7 +7,7 @@ from datetime import date, datetime
 from django.urls import reverse
 
 from hosting.models import LimitReached, Plan, Severity, Topic, UsageHold, UsageLimit
-from hosting.selectors import usage_limits
+from hosting.selectors.measuring import usage_limits
 from hosting.services.telling import notifications
 
 _FOLLOWS = {

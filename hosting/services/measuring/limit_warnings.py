@@ -16,8 +16,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from hosting.models import Instance, LimitWarning, Plan, Severity, Topic
-from hosting.selectors import limits
-from hosting.selectors.limits import DAYS_LEFT, FORECAST_FROM, Finding, Strain
+from hosting.selectors.measuring import limits
+from hosting.selectors.measuring.limits import DAYS_LEFT, FORECAST_FROM, Finding, Strain
 from hosting.services.telling import notifications
 
 Kind = LimitWarning.Kind

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from hosting.selectors.readings import INTERVALS
+from hosting.selectors.measuring.readings import INTERVALS
 
 QUARTER = timedelta(minutes=15)
 # So long after its end a quarter is settled: the first reading of the next one has come.

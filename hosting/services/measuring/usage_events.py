@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import connection
 
 from hosting.models import UsageToken
-from hosting.selectors import usage_limits, usage_meters
-from hosting.services import usage_tokens
+from hosting.selectors.measuring import usage_limits, usage_meters
+from hosting.services.measuring import usage_tokens
 from hosting.services.measuring.usage_checks import Event, Refusal, Rules, Usage, check
 
 # One statement, and so all of it or nothing. Keys are taken in order, so that two senders of the

@@ -17,8 +17,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from hosting.models import Instance, LimitReached, Operation, Plan, UsageHold
-from hosting.selectors import usage
-from hosting.selectors.usage_limits import COUNTED, Use
+from hosting.selectors.measuring import usage
+from hosting.selectors.measuring.usage_limits import COUNTED, Use
 from hosting.services import edge
 from hosting.services import instances as verbs
 from hosting.services.measuring import limit_notices

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from hosting.models import Backup, BackupStore, Incident, Instance, SecondPlace
-from hosting.selectors import backups as reading
+from hosting.selectors.saving import backups as reading
 from hosting.services.watching import incidents
 
 RETRY_AFTER = timedelta(hours=1)

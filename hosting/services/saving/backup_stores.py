@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, Backup, BackupStore, Incident, Instance
-from hosting.selectors import backups
+from hosting.selectors.saving import backups
 from hosting.services.saving import journals
 from hosting.services.watching import incidents
 from tenants.errors import Refused

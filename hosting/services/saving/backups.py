@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, Backup, BackupStore, Instance, Operation
-from hosting.selectors import journals
+from hosting.selectors.saving import journals
 from hosting.services.saving.retention import Kept, Policy, let_go
 from hosting.services.working import operations
 from tenants.errors import Refused

@@ -14,7 +14,7 @@ from django.db.models import Max
 from pydantic import ValidationError
 
 from hosting.models import ACTIVE_STATES, Incident, Instance, Journal, Operation
-from hosting.selectors import journals as reading
+from hosting.selectors.saving import journals as reading
 from hosting.services.saving import backup_copies
 from hosting.services.watching import incidents
 

@@ -21,7 +21,7 @@ from hosting.models import (
     JournalPiece,
     Operation,
 )
-from hosting.selectors import journals as reading
+from hosting.selectors.saving import journals as reading
 from hosting.services.saving.journals import Superseded
 
 PIECES_A_CHAPTER = 400  # each makes every call of restic a millisecond longer

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from hosting.models import BackupStore, Journal, JournalChapter, JournalPiece
-from hosting.selectors import journals as reading
+from hosting.selectors.saving import journals as reading
 
 
 def waiting() -> list[JournalChapter]:

@@ -26,7 +26,7 @@ from hosting.models import (
     JournalChapter,
     JournalPiece,
 )
-from hosting.selectors import journals as reading
+from hosting.selectors.saving import journals as reading
 from hosting.services.saving import backups
 from tenants.errors import Refused
 

@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from hosting.models import Backup, Incident, Instance, RestoreTest
-from hosting.selectors import backups
-from hosting.selectors import restore_tests as reading
+from hosting.selectors.saving import backups
+from hosting.selectors.saving import restore_tests as reading
 from hosting.services import ordering, trials
 from hosting.services.saving import clones, restores
 from hosting.services.watching import incidents

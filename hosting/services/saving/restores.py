@@ -12,8 +12,9 @@ from django.db import transaction
 
 from hosting.models import Backup, Instance, InstanceSecret, Operation, Restore
 from hosting.models.backup import FORMAT
-from hosting.selectors import journals, upgrades
 from hosting.selectors import moves as reading
+from hosting.selectors.saving import journals
+from hosting.selectors.upgrading import upgrades
 from hosting.services import moves
 from tenants.errors import Refused
 from tenants.services.actors import Actor

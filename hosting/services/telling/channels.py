@@ -25,7 +25,7 @@ from hosting.models import (
     Severity,
     Topic,
 )
-from hosting.selectors import outward
+from hosting.selectors.telling import outward
 from hosting.services.telling import deliveries, notifications
 from hosting.services.telling.sending_times import HOUR
 from tenants.errors import Refused

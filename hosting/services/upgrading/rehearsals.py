@@ -7,8 +7,8 @@ import uuid
 from django.db import transaction
 
 from hosting.models import Backup, Instance, Rehearsal
-from hosting.selectors import backups
-from hosting.selectors.upgrades import Target
+from hosting.selectors.saving import backups
+from hosting.selectors.upgrading.upgrades import Target
 from hosting.services import ordering
 from hosting.services.saving import clones
 from tenants.errors import Refused

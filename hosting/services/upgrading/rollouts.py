@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from hosting.models import ACTIVE_STATES, AT_WORK, Instance, Operation, Rollout, RolloutItem
-from hosting.selectors import rollouts as reading
+from hosting.selectors.upgrading import rollouts as reading
 from hosting.services.upgrading import upgrades
 from tenants.errors import Refused
 from tenants.services import audit

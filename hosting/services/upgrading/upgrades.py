@@ -11,8 +11,8 @@ from hosting import hooks
 from hosting.catalog.errors import CatalogError
 from hosting.models import Instance, Operation, Plan, Rehearsal, Upgrade
 from hosting.selectors import moves as reading
-from hosting.selectors import upgrades
-from hosting.selectors.upgrades import Target
+from hosting.selectors.upgrading import upgrades
+from hosting.selectors.upgrading.upgrades import Target
 from hosting.services import moves, placement
 from hosting.services.upgrading import rehearsals
 from tenants.errors import Refused

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from hosting.models import Excuse, Operation
-from hosting.selectors.targets import TO_ANSWER
+from hosting.selectors.watching.targets import TO_ANSWER
 
 SLOT = timedelta(minutes=15)
 # An operation that takes longer is no excuse any more: the instance is away, whatever for.

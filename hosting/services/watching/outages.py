@@ -17,7 +17,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from hosting.models import Health, Incident, Instance, Server
-from hosting.selectors import disk, reasons, targets
+from hosting.selectors import disk, reasons
+from hosting.selectors.watching import targets
 from hosting.services.watching import incidents
 from hosting.services.watching.outage_rules import Count, is_carrier_down, is_instance_down
 

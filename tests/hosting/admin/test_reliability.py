@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from hosting.admin.incidents import ADVICE
+from hosting.admin.watching.incidents import ADVICE
 from hosting.models import Chore, Drift, Incident, Instance, Operation, Server, Stray
 from hosting.services.watching import incidents
 from hosting.services.working import breaker

@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hosting.models import Instance, Server
-from hosting.services import usage_tokens
+from hosting.services.measuring import usage_tokens
 from tenants.services.actors import Actor
 
 Report = Callable[..., Any]

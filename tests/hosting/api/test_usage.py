@@ -11,7 +11,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hosting.models import Instance, UsageEvent, UsageHold, UsageKey, UsageMark, UsageToken
-from hosting.services import usage_tokens
+from hosting.services.measuring import usage_tokens
 from tenants.services.actors import Actor
 
 Event = Callable[..., dict[str, Any]]

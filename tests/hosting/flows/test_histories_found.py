@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import ContainerState, ObjectKind
-from hosting.flows import base, reconcile, runner
+from hosting.flows import base
 from hosting.flows.moments import Moment
+from hosting.flows.watching import reconcile
+from hosting.flows.working import runner
 from hosting.models import Instance, Operation, OperationStep, Server
 from hosting.services import instances
 from hosting.services.working import operations

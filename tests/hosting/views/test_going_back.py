@@ -8,7 +8,7 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Incident, Instance, Operation, OperationStep, Restore
 from hosting.services.watching import incidents
 from tenants.models import User

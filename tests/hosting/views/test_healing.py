@@ -11,7 +11,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hosting.engines.memory import MemoryEngine
-from hosting.flows import reconcile
+from hosting.flows.watching import reconcile
 from hosting.models import Drift, FleetAction, Instance, Operation, Server
 from hosting.selectors import reasons
 from hosting.services import servers

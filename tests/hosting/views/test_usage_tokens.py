@@ -10,7 +10,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hosting.models import Instance, UsageToken
-from hosting.services import usage_tokens
+from hosting.services.measuring import usage_tokens
 from tenants.models import AuditEvent, User
 from tenants.services.actors import Actor
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from hosting.engines.observed import ObjectKind
-from hosting.flows import periodic, reconcile, runner
+from hosting.flows.watching import reconcile
+from hosting.flows.working import periodic, runner
 from hosting.models import Server
 from hosting.services import servers
 from tests.hosting.flows.histories.people import refused_with

@@ -26,8 +26,10 @@ from pytest_django import Settings
 
 from hosting.engines.memory import Hands, MemoryEngine
 from hosting.engines.observed import ContainerState, ObjectKind, Observed, ObservedService
-from hosting.flows import base, engines, quarantine, reconcile, runner
+from hosting.flows import base, engines
 from hosting.flows.moments import Moment
+from hosting.flows.watching import quarantine, reconcile
+from hosting.flows.working import runner
 from hosting.models import Instance, Operation, Plan, Server
 from hosting.services import instances
 from hosting.services.working import doorbell, leases

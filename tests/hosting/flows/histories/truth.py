@@ -11,7 +11,7 @@ from django.db import connection
 
 from hosting.engines.drift import Expected, compare, compare_stopped
 from hosting.engines.observed import ContainerState, Observed
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Incident, Instance, Server, Stray
 from tenants.selectors import audit_chain
 from tests.hosting.flows.histories.stage import ALIEN, Stage

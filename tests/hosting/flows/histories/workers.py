@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from hosting.engines.errors import GiveUp, TryLater
-from hosting.flows import periodic, runner
 from hosting.flows.moments import Moment
+from hosting.flows.working import periodic, runner
 from hosting.models import Instance, Operation
 from hosting.services.working import leases
 from tests.hosting.flows.histories.people import People

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as NotThere
 
-from hosting.flows import periodic
+from hosting.flows.working import periodic
 from hosting.models import Chore, Instance
 from hosting.services.measuring import instance_metrics
 

@@ -22,7 +22,7 @@ from hosting.models import (
     ResourceQuarter,
     Server,
 )
-from hosting.selectors import limits
+from hosting.selectors.measuring import limits
 from hosting.services.measuring import limit_warnings
 
 pytestmark = pytest.mark.django_db

@@ -20,7 +20,7 @@ from hosting.models import (
     UsageHold,
 )
 from hosting.selectors import sites
-from hosting.selectors import usage_limits as reading
+from hosting.selectors.measuring import usage_limits as reading
 from hosting.services import instances, plans
 from hosting.services.measuring import limit_notices, usage_events, usage_limits, usage_sums
 from hosting.services.measuring.usage_checks import Usage

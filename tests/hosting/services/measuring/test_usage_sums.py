@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from hosting.models import Instance, Server, UsageMark, UsageSum
-from hosting.selectors import usage
+from hosting.selectors.measuring import usage
 from hosting.services.measuring import usage_events, usage_sums
 from hosting.services.measuring.usage_checks import Usage
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.models import Incident, Instance, JournalChapter, Plan, Restore, SecondPlace
-from hosting.selectors import journals as reading
-from hosting.selectors.journals import Span
+from hosting.selectors.saving import journals as reading
+from hosting.selectors.saving.journals import Span
 from hosting.services.saving import backups, journal_alarm, journal_chapters, journals, restores
 from hosting.services.working import operations
 from tenants.errors import Refused

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.models import Hostname, Incident, Instance, Operation, RestoreTest, Server
-from hosting.selectors import restore_tests as reading
+from hosting.selectors.saving import restore_tests as reading
 from hosting.services import instances
 from hosting.services.saving import backups, restore_tests
 from tenants.errors import Refused

@@ -16,10 +16,10 @@ from hosting.engines import probe
 from hosting.engines.errors import GiveUp
 from hosting.engines.memory import MemoryEngine
 from hosting.engines.observed import RunResult
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Backup, Instance, Operation, Rehearsal, Rollout, RolloutItem
 from hosting.models.backup import FORMAT
-from hosting.selectors import rollouts as reading
+from hosting.selectors.upgrading import rollouts as reading
 from hosting.services.saving import backups
 from hosting.services.upgrading import rollouts
 from hosting.services.working import operations

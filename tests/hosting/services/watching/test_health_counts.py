@@ -18,7 +18,7 @@ from hosting.models import (
     Probe,
     Server,
 )
-from hosting.selectors import health as reading
+from hosting.selectors.watching import health as reading
 from hosting.services.watching import health, health_counts
 from tests.hosting.looking_at import look, see
 from tests.tenants.threads import at_once

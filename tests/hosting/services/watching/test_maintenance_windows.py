@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hosting.models import Instance, MaintenanceWindow, Notification, Server
-from hosting.selectors import maintenance_windows as reading
+from hosting.selectors.watching import maintenance_windows as reading
 from hosting.services.watching import maintenance_windows
 from tenants.errors import Refused
 from tenants.models import AuditEvent, Client

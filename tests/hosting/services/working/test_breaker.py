@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.memory import MemoryEngine
-from hosting.flows import runner
+from hosting.flows.working import runner
 from hosting.models import Incident, Instance, Operation, Server
 from hosting.services import instances, servers
 from hosting.services.working import breaker, leases, operations, turns

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from hosting.flows import periodic
+from hosting.flows.working import periodic
 from hosting.models import Chore
 from hosting.services.working import chores
 from tests.hosting.rounds import pass_time

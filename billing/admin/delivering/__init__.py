@@ -1,0 +1,1 @@
+"""What leaves in files and mails: invoices, exports, bookkeeping."""

@@ -1,0 +1,1 @@
+"""Invoices in the admin, line by line, and the runs that issue them."""

@@ -1,0 +1,265 @@
+"""Invoices in the admin: to read, with filters and totals. What is added is a credit note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
+
+from billing.admin.delivering.invoice_exports import WithExports
+from billing.admin.delivering.invoice_files import WithFiles
+from billing.admin.delivering.invoice_mails import MailFilter, WithMail
+from billing.admin.invoicing.invoice_lines import LineInline, WithLines
+from billing.admin.preview import money
+from billing.admin.reports.urls import WithReports
+from billing.models import Invoice, Settlement, Subscription
+from billing.services.invoicing import credit_notes
+from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin
+from tenants.admin.filters import DayFilter
+from tenants.display import badge, moment
+from tenants.errors import Refused
+from tenants.services.actors import Actor
+
+_SERIES = re.compile(r"^[A-Za-z][A-Za-z0-9-]*-0*(?=\d+$)")
+
+
+class StandingFilter(admin.SimpleListFilter):
+    """How they stand."""
+
+    title = "standing"
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        """All that there are."""
+        return (
+            ("draft", "Draft"),
+            ("open", "Open"),
+            ("overdue", "Overdue"),
+            ("paid", "Paid"),
+            ("void", "Void"),
+        )
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> QuerySet[Invoice]:
+        """Only what was chosen."""
+        match self.value():
+            case None | "":
+                return queryset
+            case "draft":
+                return queryset.filter(state=Invoice.State.DRAFT)
+            case "overdue":
+                today = timezone.now().date()
+                return queryset.filter(settlement__state="open", due_on__lt=today)
+            case state:
+                return queryset.filter(settlement__state=state)
+
+
+class CreditNoteForm(ModelForm[Invoice]):
+    """Which invoice is credited, how much of it, and why."""
+
+    amount = forms.DecimalField(
+        required=False,
+        label="Without VAT",
+        help_text="Empty: all that is left of it.",
+        widget=UnfoldAdminDecimalFieldWidget(),
+    )
+    reason = forms.CharField(
+        max_length=200,
+        help_text="It stands on the credit note.",
+        widget=UnfoldAdminTextInputWidget(),
+    )
+
+    class Meta:
+        model = Invoice
+        fields = ("corrects", "reason")
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(WithFiles, WithLines, WithMail, WithExports, WithReports, ServiceAdmin[Invoice]):
+    """Nothing is changed here, and nothing can be: what was wrong is credited."""
+
+    list_display = ("number", "client", "kind", "issued_on", "due_on", "amount", "standing")
+    list_select_related = ("client", "settlement")
+    list_filter = (
+        StandingFilter,
+        MailFilter,
+        ("kind", ChoicesDropdownFilter),
+        "currency",
+        ("issued_at", DayFilter),
+    )
+    list_before_template = "admin/billing/invoice_totals.html"
+    search_fields = ("client__name", "client__slug", "sequence")
+    ordering = ("-drafted_at", "-sequence")
+    autocomplete_fields = ("corrects",)
+    inlines = (LineInline,)
+    fields = (
+        *("number", "client", "kind", "standing", "problem", "corrects", "reason"),
+        *("first_day", "last_day", "issued_on", "due_on"),
+        *("net_", "vat_", "amount", "open_", "vat_rule", "files_", "mail_"),
+    )
+
+    def get_fields(self, request: HttpRequest, obj: Invoice | None = None) -> Any:
+        """Of a credit note to be made, what has to be said."""
+        return self.fields if obj else ("corrects", "amount", "reason")
+
+    def get_inlines(self, request: HttpRequest, obj: Invoice | None) -> Any:
+        """Lines where there are any."""
+        return self.inlines if obj else ()
+
+    def get_form(
+        self, request: HttpRequest, obj: Invoice | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Invoice]]:
+        """The one of a credit note, on adding."""
+        if obj is None:
+            kwargs["form"] = CreditNoteForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Invoice | None = None) -> bool:
+        """Never."""
+        return False
+
+    def create(self, *, form: forms.ModelForm[Invoice], actor: Actor) -> Invoice:
+        """A credit note, through the service."""
+        data = form.cleaned_data
+        if data["corrects"] is None:
+            raise Refused("Choose the invoice that is credited.", field="corrects")
+        return credit_notes.issue(
+            invoice=data["corrects"],
+            reason=data["reason"],
+            net=data["amount"],
+            actor=actor,
+            now=timezone.now(),
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Invoice], search_term: str
+    ) -> tuple[QuerySet[Invoice], bool]:
+        """A number may be written as it stands on the invoice, its series and zeros included."""
+        return super().get_search_results(request, queryset, _SERIES.sub("", search_term.strip()))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With the totals of what the filters leave."""
+        response: Any = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            shown["totals"] = _totals(shown["cl"].queryset)
+        return cast("HttpResponse", response)
+
+    @admin.display(description="Number", ordering="sequence")
+    def number(self, invoice: Invoice) -> str:
+        """Its number, or that it has none yet."""
+        return str(invoice)
+
+    @admin.display(description="Total", ordering="total")
+    def amount(self, invoice: Invoice) -> str:
+        """With its currency."""
+        return money(invoice.total, invoice.currency)
+
+    @admin.display(description="Net")
+    def net_(self, invoice: Invoice) -> str:
+        """With its currency."""
+        return money(invoice.net, invoice.currency)
+
+    @admin.display(description="VAT")
+    def vat_(self, invoice: Invoice) -> str:
+        """With its currency."""
+        return money(invoice.vat, invoice.currency)
+
+    @admin.display(description="Open")
+    def open_(self, invoice: Invoice) -> str:
+        """What is still to be paid."""
+        settlement = _settlement(invoice)
+        return money(settlement.open, invoice.currency) if settlement else "–"
+
+    @admin.display(description="VAT decided")
+    def vat_rule(self, invoice: Invoice) -> str:
+        """By which rule, at which rate."""
+        totals = invoice.tax.get("totals", ())
+        return ", ".join(f"{each['rule'].replace('_', ' ')}, {each['rate']} %" for each in totals)
+
+    @admin.display(description="Standing")
+    def standing(self, invoice: Invoice) -> SafeString | str:
+        """Draft, open, overdue, paid or void."""
+        settlement = _settlement(invoice)
+        if invoice.state == Invoice.State.DRAFT:
+            return badge("Waits", "warn") if invoice.problem else badge("Draft", "busy")
+        if settlement is None:
+            return badge("Issued", "ok")
+        if settlement.state == Settlement.State.PAID:
+            return badge("Paid", "ok")
+        if settlement.state == Settlement.State.VOID:
+            return badge("Void", "idle")
+        is_late = invoice.due_on is not None and invoice.due_on < timezone.now().date()
+        return badge("Overdue", "bad") if is_late else badge("Open", "warn")
+
+
+def _settlement(invoice: Invoice) -> Settlement | None:
+    return getattr(invoice, "settlement", None)
+
+
+def _totals(invoices: QuerySet[Invoice]) -> list[dict[str, str]]:
+    """By currency: how many, and what invoices less credit notes come to. One query."""
+    of_invoices, of_notes = Q(kind="invoice"), Q(kind="credit_note")
+    rows = invoices.order_by().values("currency")
+    sums = rows.annotate(
+        many=Count("pk"),
+        net_in=Sum("net", filter=of_invoices, default=Decimal(0)),
+        net_out=Sum("net", filter=of_notes, default=Decimal(0)),
+        total_in=Sum("total", filter=of_invoices, default=Decimal(0)),
+        total_out=Sum("total", filter=of_notes, default=Decimal(0)),
+    )
+    return [
+        {
+            "many": str(row["many"]),
+            "net": money(row["net_in"] - row["net_out"], row["currency"]),
+            "total": money(row["total_in"] - row["total_out"], row["currency"]),
+        }
+        for row in sums.order_by("currency")
+    ]
+
+
+class ProblemFilter(admin.SimpleListFilter):
+    """Those that could not be billed."""
+
+    title = "problem"
+    parameter_name = "problem"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        """One."""
+        return (("yes", "Could not be billed"),)
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Subscription]
+    ) -> QuerySet[Subscription]:
+        """Only what was chosen."""
+        return queryset.exclude(problem="") if self.value() else queryset
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnlyAdmin[Subscription]):
+    """To read: they follow their instances."""
+
+    list_display = ("instance", "client", "interval", "first_day", "end_day", "due", "problem")
+    list_select_related = ("client", "instance__client")
+    list_filter = (ProblemFilter, ("interval", ChoicesDropdownFilter))
+    search_fields = ("client__name", "instance__name")
+    fields = (
+        *("instance", "client", "interval", "anchor_kind", "anchor", "first_day", "end_day"),
+        *("unbilled_from", "due", "problem"),
+    )
+
+    @admin.display(description="Billed next", ordering="next_billing_at")
+    def due(self, subscription: Subscription) -> str:
+        """When."""
+        return moment(subscription.next_billing_at)

@@ -1,0 +1,1 @@
+"""What the use of language models costs, in the admin."""

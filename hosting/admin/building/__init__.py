@@ -1,0 +1,1 @@
+"""What pages are built of: tables, rows, buttons, questions, parts that renew themselves."""

@@ -1,0 +1,1 @@
+"""Channels in the admin, and the log of what was sent."""

@@ -1,0 +1,1 @@
+"""Incidents and planned maintenance in the admin."""

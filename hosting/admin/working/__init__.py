@@ -1,0 +1,1 @@
+"""Operations in the admin, one by one and for whole servers, and the work that comes back."""

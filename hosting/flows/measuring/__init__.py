@@ -1,0 +1,1 @@
+"""Reading what instances use: from their servers, and from the apps themselves."""

@@ -1,0 +1,1 @@
+"""Saving what instances hold: backups and journals, proven, copied to a second place, let go."""

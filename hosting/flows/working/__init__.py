@@ -1,0 +1,1 @@
+"""What workers begin with: an operation to be worked through, and what comes back."""

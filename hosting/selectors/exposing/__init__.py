@@ -1,0 +1,1 @@
+"""Berth, its servers and its instances in numbers, for Prometheus."""

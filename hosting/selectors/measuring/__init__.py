@@ -1,0 +1,1 @@
+"""What instances use, and how near that is to what their plans and servers have."""

@@ -1,0 +1,160 @@
+"""The fleet at a glance: what is reserved and what is used, who uses most, and when it is full.
+
+A number of queries that does not grow with servers or instances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Case, F, FloatField, Q, QuerySet, Sum, When
+from django.db.models.functions import Cast
+
+from hosting.models import Instance, ResourceNow, Server, UsageSum
+from hosting.selectors.measuring import resources
+from hosting.selectors.measuring.resources import LATELY, ServerUse
+
+SHOWN = 10
+MIB, GIB = 1024**2, 1024**3
+LOOKED_BACK = timedelta(days=30)
+FORECAST_UP_TO = timedelta(days=730)  # what is further away says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """An instance among the ten of most. ``share`` is of its plan, 1 is all of it."""
+
+    instance: Instance
+    amount: float
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When the open servers have given all of something away, as it went in the last 30 days.
+
+    ``date`` is None where less was ordered than deleted, or where it takes years.
+    """
+
+    what: str
+    free: float
+    capacity: float
+    daily: float
+    date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetUse:
+    """Everything on the page."""
+
+    servers: Sequence[ServerUse]
+    cpu: Sequence[Worst]
+    memory: Sequence[Worst]
+    disk: Sequence[Worst]
+    errors: Sequence[Worst]
+    forecasts: Sequence[Forecast]
+
+
+def fleet_use(*, now: datetime) -> FleetUse:
+    """As of that moment; usage of the last minutes, errors of today and yesterday."""
+    servers = resources.fleet(Server.objects.order_by("name"), now=now)
+    return FleetUse(
+        servers=servers,
+        cpu=_worst("cpu_cores", "cpus", 1, now),
+        memory=_worst("memory_bytes", "memory_mb", MIB, now),
+        disk=_worst("volume_bytes", "disk_gb", GIB, now),
+        errors=_errors(now),
+        forecasts=_forecasts(servers, now),
+    )
+
+
+def _worst(used: str, limit: str, factor: int, now: datetime) -> list[Worst]:
+    """The ten that use most of their plan, whose limit is so many times the factor."""
+    rows = _lately(now).annotate(
+        amount=Cast(used, FloatField()),
+        share=Cast(used, FloatField()) / Cast(f"instance__plan__{limit}", FloatField()) / factor,
+    )
+    found = rows.filter(share__isnull=False).order_by("-share", "pk")[:SHOWN]
+    return [Worst(each.instance, each.amount, each.share) for each in found]
+
+
+def _lately(now: datetime) -> QuerySet[ResourceNow]:
+    theirs = ResourceNow.objects.filter(
+        at__gte=now - LATELY, instance__purpose=Instance.Purpose.CLIENT
+    )
+    known = theirs.exclude(instance__state=Instance.State.DELETED)
+    return known.select_related("instance__client", "instance__plan").defer(
+        "instance__definition", "instance__expected"
+    )
+
+
+def _errors(now: datetime) -> list[Worst]:
+    """Whose executions failed most often, today and yesterday by the clients' clocks."""
+    today = now.date()
+    failed = UsageSum.objects.filter(
+        span="day",
+        on__gte=today - timedelta(days=1),
+        on__lte=today + timedelta(days=1),
+        meter="executions",
+        label="failed",
+    )
+    totals = dict(
+        failed.order_by()
+        .values_list("instance")
+        .annotate(failures=Sum("total"))
+        .order_by("-failures")[:SHOWN]
+    )
+    found = Instance.objects.select_related("client").defer("definition", "expected")
+    known = found.in_bulk(list(totals))
+    return [Worst(known[pk], float(total)) for pk, total in totals.items() if total]
+
+
+def _forecasts(servers: Sequence[ServerUse], now: datetime) -> list[Forecast]:
+    """From what the plans of new instances took, less those of deleted ones."""
+    growth = _growth(now)
+    open_ones = [each for each in servers if each.server.availability == Server.Availability.OPEN]
+    has = {
+        "CPUs": sum(float(each.server.cpus) for each in open_ones),
+        "Memory": sum(each.server.memory_mb * MIB for each in open_ones),
+        "Disk": sum(each.server.disk_gb * GIB for each in open_ones),
+    }
+    taken = {
+        "CPUs": sum(float(each.reserved_cpus) for each in open_ones),
+        "Memory": sum(each.reserved_memory_bytes for each in open_ones),
+        "Disk": sum(each.reserved_disk_bytes for each in open_ones),
+    }
+    return [forecast(what, has[what] - taken[what], has[what], growth[what], now) for what in has]
+
+
+def _growth(now: datetime) -> dict[str, float]:
+    """How much more is reserved each day, on average of the last 30; may be negative."""
+    since = now - LOOKED_BACK
+    changed = Q(created_at__gte=since) | Q(deleted_at__gte=since)
+    sign = Case(
+        When(created_at__gte=since, deleted_at__gte=since, then=0),
+        When(deleted_at__gte=since, then=-1),
+        default=1,
+    )
+    sums = Instance.objects.filter(changed, purpose=Instance.Purpose.CLIENT).aggregate(
+        cpus=Sum(Cast(sign * F("plan__cpus"), FloatField())),
+        memory=Sum(Cast(sign * F("plan__memory_mb"), FloatField())),
+        disk=Sum(Cast(sign * F("plan__disk_gb"), FloatField())),
+    )
+    days = LOOKED_BACK.days
+    return {
+        "CPUs": (sums["cpus"] or 0.0) / days,
+        "Memory": (sums["memory"] or 0.0) * MIB / days,
+        "Disk": (sums["disk"] or 0.0) * GIB / days,
+    }
+
+
+def forecast(what: str, free: float, capacity: float, daily: float, now: datetime) -> Forecast:
+    """When it is used up, at that much a day."""
+    left = None
+    if free <= 0:
+        left = now.date()
+    elif daily > 0 and free / daily <= FORECAST_UP_TO.days:
+        left = (now + timedelta(days=free / daily)).date()
+    return Forecast(what=what, free=free, capacity=capacity, daily=daily, date=left)

@@ -1,0 +1,1 @@
+"""What is saved, how well that is proven, and what was brought back."""

@@ -1,0 +1,1 @@
+"""Whom Berth tells what, and where that may go."""

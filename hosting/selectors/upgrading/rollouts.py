@@ -1,0 +1,105 @@
+"""What a rollout reaches, and how far it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from hosting.models import AT_WORK, Instance, OperationStep, Rollout, RolloutItem
+from hosting.selectors import catalog
+from hosting.selectors.upgrading import upgrades
+
+_Item = RolloutItem.State
+_CHANGEABLE = (Instance.State.RUNNING, Instance.State.DEGRADED, Instance.State.STOPPED)
+
+
+def offered() -> dict[str, str]:
+    """The newest version of each app of the catalog, by app."""
+    return {slug: app.newest_version for slug, app in catalog.apps().items()}
+
+
+def reached(app: str, version: str) -> list[Instance]:
+    """The instances that it would change, canaries first; not those that have opted out."""
+    found = (
+        Instance.objects.filter(
+            app=app,
+            purpose=Instance.Purpose.CLIENT,
+            state__in=_CHANGEABLE,
+            delete_requested_at=None,
+            client__is_active=True,
+        )
+        .exclude(ring=Instance.Ring.NEVER)
+        .select_related("client", "plan")
+        .order_by("ring", "created_at")  # "canary" comes before "normal"
+    )
+    return [each for each in found if version in upgrades.versions_for(each)]
+
+
+def is_in_window(instance: Instance, *, now: datetime) -> bool:
+    """Whether it may be changed unasked now, by its client's clock."""
+    local = now.astimezone(ZoneInfo(instance.client.timezone)).time()
+    begin, end = instance.changes_from, instance.changes_until
+    if begin <= end:
+        return begin <= local < end
+    return local >= begin or local < end
+
+
+def with_progress(rollouts: QuerySet[Rollout]) -> QuerySet[Rollout]:
+    """With ``total``, ``ended`` and ``failed`` counts of their instances."""
+    over = (_Item.SUCCEEDED, _Item.FAILED, _Item.SKIPPED)
+    return rollouts.annotate(
+        total=Count("items"),
+        ended=Count("items", filter=Q(items__state__in=over)),
+        failed=Count("items", filter=Q(items__state=_Item.FAILED)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """The instances that are changed at the same time. Number 0 are the canaries."""
+
+    number: int
+    items: Sequence[RolloutItem]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many items are in which state."""
+        return Counter(item.state for item in self.items)
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether it goes ahead of all others."""
+        return self.number == 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun and not ended; one that waits for its hours has not ended."""
+        counts = self.counts
+        is_begun = 0 < counts[_Item.WAITING] < len(self.items)
+        return is_begun or any(counts[state] for state in AT_WORK)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has not begun."""
+        return self.counts[_Item.WAITING] == len(self.items)
+
+
+def waves(rollout: Rollout) -> list[Wave]:
+    """With instances, clients, rehearsals, operations and steps: two queries, however many."""
+    steps = OperationStep.objects.order_by("position").defer("output")
+    items = (
+        rollout.items.order_by("wave", "pk")
+        .select_related("instance__client", "rehearsal", "operation")
+        .defer(*(f"instance__{each}" for each in _UNSHOWN), "rehearsal__to_definition")
+        .prefetch_related(Prefetch("operation__steps", queryset=steps))
+    )
+    return [Wave(number, list(group)) for number, group in groupby(items, key=lambda i: i.wave)]
+
+
+_UNSHOWN = ("definition", "expected", "image_pins")  # large, and on no page

@@ -1,0 +1,1 @@
+"""How instances stand: looks, uptime, incidents, planned maintenance."""

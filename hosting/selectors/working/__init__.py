@@ -1,0 +1,1 @@
+"""How far operations and whole fleets of them are."""

@@ -1,0 +1,127 @@
+"""Credits: data in, a percentage out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from hosting.models import HealthDay, Instance, Plan, Server
+from hosting.models.sla import tiers_of
+from hosting.selectors.watching import availability
+from hosting.selectors.watching.health import Stretch
+
+TIERS = tiers_of([[99.9, 10], [99.0, 25], [95.0, 100]])
+MONTH = 30 * 86400
+
+
+def _stretch(known: int, down: int, excused: int = 0) -> Stretch:
+    return Stretch(known, down, excused, checks=1, failures=0, response=None)
+
+
+@pytest.mark.parametrize(
+    ("known", "down", "credit"),
+    [
+        (0, 0, 0),
+        (MONTH, 0, 0),
+        (MONTH, 2592, 0),  # 99.9 % exactly is kept
+        (MONTH, 2593, 10),
+        (MONTH, 25920, 10),
+        (MONTH, 25921, 25),
+        (MONTH, 129_600, 25),
+        (MONTH, 129_601, 100),
+        (MONTH, MONTH, 100),
+        (31 * 86400 - 3600, 2675, 10),  # March in Berlin is an hour shorter
+        (31 * 86400 - 3600, 2674, 0),
+    ],
+)
+def test_the_lowest_tier_that_was_missed_counts(known: int, down: int, credit: int) -> None:
+    assert availability.credit(stretch=_stretch(known, down), tiers=TIERS) == credit
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "99.9",
+        {"below": 99.9},
+        [[99.9]],
+        [[99.9, 0]],
+        [[101, 10]],
+        [[99.9, 101]],
+        [["x", 10]],
+        [["NaN", 10]],
+        [[True, 10]],
+        [[99.0, 10], [99.9, 25]],
+        [[99.9, 25], [99.0, 10]],
+        [[99.9, 10]] * 11,
+    ],
+)
+def test_tiers_that_make_no_sense_are_refused(value: object) -> None:
+    with pytest.raises(ValidationError):
+        tiers_of(value)
+
+
+@pytest.fixture
+def instances(order: Callable[..., Instance], memory_server: Server) -> list[Instance]:
+    return [order("book"), order("shop"), order("silent")]
+
+
+def _day(instance: Instance, day: date, down: int) -> None:
+    HealthDay.objects.create(
+        instance=instance,
+        day=day,
+        zone="Europe/Berlin",
+        checks=5760,
+        failures=0,
+        known_seconds=86400,
+        down_seconds=down,
+        excused_seconds=0,
+        responses=0,
+        ms_sum=0,
+        buckets=[0] * 10,
+    )
+
+
+@pytest.mark.django_db
+def test_credits_of_a_client_by_month_and_plan(instances: list[Instance], small: Plan) -> None:
+    book, shop, _ = instances
+    large = Plan.objects.create(
+        slug="large", name="Large", cpus=1, memory_mb=512, disk_gb=5, sla_tiers=[[99.99, 5]]
+    )
+    Instance.objects.filter(pk=shop.pk).update(
+        plan=large, state="deleted", deleted_at="2026-04-01T00:00Z"
+    )
+    for instance in (book, shop):
+        _day(instance, date(2026, 3, 1), down=864)  # a hundredth of one of two days
+        _day(instance, date(2026, 3, 31), down=0)
+        _day(instance, date(2026, 4, 1), down=86400)  # another month
+    with CaptureQueriesContext(connection) as asked:
+        found = availability.credits_of(book.client, month=date(2026, 3, 15))
+    assert len(asked) == 2
+    assert [(each.name, each.availability, each.credit_percent) for each in found] == [
+        ("book", Decimal("99.500"), Decimal(10)),
+        ("shop", Decimal("99.500"), Decimal(5)),
+    ]
+    assert availability.of_month(book, month=date(2026, 4, 30)).credit_percent == 100
+    assert availability.of_month(book, month=date(2026, 5, 1)).availability is None
+
+
+@pytest.mark.django_db
+def test_months_with_any_downtime_by_client(instances: list[Instance]) -> None:
+    book, shop, _ = instances
+    _day(book, date(2026, 2, 28), down=1)
+    _day(book, date(2026, 3, 1), down=0)
+    _day(shop, date(2026, 4, 1), down=5)
+    _day(shop, date(2026, 4, 2), down=5)
+    client = book.client_id
+    with CaptureQueriesContext(connection) as asked:
+        found = availability.months_with_downtime([client], since=date(2026, 2, 1))
+    assert len(asked) == 1
+    assert found[client] == [date(2026, 2, 1), date(2026, 4, 1)]
+    later = availability.months_with_downtime([client], since=date(2026, 3, 31))
+    assert later[client] == [date(2026, 4, 1)]
