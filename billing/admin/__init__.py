@@ -2,7 +2,7 @@
 
 from billing.admin import parties, prices, server_costs
 from billing.admin.delivering import bookkeeping, exports
-from billing.admin.invoicing import invoices, runs
+from billing.admin.invoicing import downtime, invoices, runs
 from billing.admin.metering import budgets, costs, rates
 from billing.admin.paying import bank_lines, bank_statements, dunning, online, payments
 
@@ -12,6 +12,7 @@ __all__ = [
     "bookkeeping",
     "budgets",
     "costs",
+    "downtime",
     "dunning",
     "exports",
     "invoices",

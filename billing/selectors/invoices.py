@@ -32,12 +32,24 @@ def get(client: Client, number: str) -> Invoice:
     return found
 
 
-def usage_line(invoice: Invoice, position: int) -> InvoiceLine:
-    """The invoice's line of usage at that place. Raises ``InvoiceLine.DoesNotExist``."""
+OPENED = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT, InvoiceLine.Kind.DOWNTIME)
+"""The kinds of lines that can be opened down to what they were computed from."""
+
+
+def opened_line(invoice: Invoice, position: int) -> InvoiceLine:
+    """The invoice's line at that place that can be opened. Raises ``InvoiceLine.DoesNotExist``.
+
+    What a credit note takes back stands, with its origin, on the invoice that it corrects.
+    """
     lines = invoice.lines.select_related(
-        "invoice", "subscription__instance", "subscription__client"
+        "invoice", "subscription__instance__plan", "subscription__client"
     )
-    return lines.get(position=position, kind=InvoiceLine.Kind.USAGE, subscription__isnull=False)
+    return lines.get(
+        position=position,
+        kind__in=OPENED,
+        subscription__isnull=False,
+        invoice__kind=Invoice.Kind.INVOICE,
+    )
 
 
 def open_amounts(client: Client) -> list[tuple[str, Decimal]]:

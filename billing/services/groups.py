@@ -24,6 +24,7 @@ BILLING = {
         "view_dunninggrace",
         "add_dunninggrace",
         "change_dunninggrace",
+        "view_downtimecredit",
         "view_dunningstep",
         "view_dunningsuspension",
         "view_price",

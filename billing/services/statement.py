@@ -140,18 +140,24 @@ def usage(
     """What each stretch's usage costs, meter by meter and tier by tier."""
     for part, amounts in zip(parts, used, strict=True):
         for meter, charge in part.terms.charges.items():
-            amount = amounts.get(meter, Decimal(0))
-            free = proration.included(charge.included, days=part.count, of=whole.count)
-            lines = pricing.rate(charge, used=amount, included=free, exponent=exponent)
-            basis = {
-                "meter": meter,
-                "used": amount,
-                "included": free,
-                "charge": charge,
-                "spans": [[span.first, span.end] for span in part.spans],
-            }
+            basis = basis_of(part, meter, amounts.get(meter, Decimal(0)), whole=whole)
+            lines = pricing.rate(
+                charge, used=basis["used"], included=basis["included"], exponent=exponent
+            )
             for place, line in enumerate(lines):
                 yield _usage(part, line, titles.get(meter, meter), {**basis, "tier": place})
+
+
+def basis_of(part: Stretch, meter: str, used: Decimal, *, whole: Days) -> Mapping[str, Any]:
+    """All that a meter's lines of a stretch are computed from."""
+    charge = part.terms.charges[meter]
+    return {
+        "meter": meter,
+        "used": used,
+        "included": proration.included(charge.included, days=part.count, of=whole.count),
+        "charge": charge,
+        "spans": [[span.first, span.end] for span in part.spans],
+    }
 
 
 def taken_off(name: str, amount: Decimal, days: Days) -> Item:

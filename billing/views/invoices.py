@@ -52,6 +52,7 @@ class Line:
     price: str
     per: str
     net: str
+    is_opened: bool  # down to what it was computed from
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ def _line(line: InvoiceLine, currency: str) -> Line:
         price=_plain(line.unit_price) if is_fine else f"{rounded:,}",
         per=per,
         net=currencies.said(line.net, currency),
+        is_opened=line.kind in reading.OPENED and line.invoice.kind == Invoice.Kind.INVOICE,
     )
 
 

@@ -96,6 +96,12 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
                 "billing.view_subscription",
             ),
             (
+                "Credits for downtime",
+                "undo",
+                "billing_downtimecredit_changelist",
+                "billing.view_downtimecredit",
+            ),
+            (
                 "Exports",
                 "download",
                 "billing_invoiceexport_changelist",

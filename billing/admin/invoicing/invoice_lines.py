@@ -1,4 +1,4 @@
-"""An invoice's lines in the admin; those of usage can be opened as they can be by the client."""
+"""An invoice's lines in the admin; some can be opened as they can be by the client."""
 
 from __future__ import annotations
 
@@ -21,9 +21,15 @@ from billing.admin.preview import money
 from billing.documents.numbers import plain
 from billing.models import Invoice, InvoiceLine
 from billing.selectors import invoices as reading
-from billing.services.invoicing import explained_words, explaining, line_files
+from billing.services.invoicing import (
+    downtime_words,
+    explained_events,
+    explained_words,
+    line_files,
+)
 from hosting.admin.building.tables import NUMBER, Column, Table
 from tenants.admin.base import TabularInline
+from tenants.display import span
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Invoice]
@@ -32,7 +38,7 @@ else:
 
 
 class LineInline(TabularInline[InvoiceLine, Invoice]):
-    """What stands on it. Lines of usage lead to what they were computed from."""
+    """What stands on it. Lines of usage and credits lead to what they were computed from."""
 
     model = InvoiceLine
     fields = ("what", "about", "quantity_", "price_", "net_", "rate_")
@@ -55,7 +61,9 @@ class LineInline(TabularInline[InvoiceLine, Invoice]):
     @admin.display(description="What")
     def what(self, line: InvoiceLine) -> SafeString | str:
         """Its name; until the issue it may change, so that there is nothing to be opened."""
-        if line.kind != InvoiceLine.Kind.USAGE or line.invoice.state == Invoice.State.DRAFT:
+        own = line.invoice
+        is_opened = own.state == Invoice.State.ISSUED and own.kind == Invoice.Kind.INVOICE
+        if line.kind not in reading.OPENED or not is_opened:
             return line.name
         url = reverse("admin:billing_invoice_line", args=[line.invoice_id, line.position])
         return format_html('<a class="b-link" href="{}">{}</a>', url, line.name)
@@ -90,7 +98,7 @@ class LineInline(TabularInline[InvoiceLine, Invoice]):
 
 
 class WithLines(_Admin):
-    """What an invoice's lines of usage lead to."""
+    """What an invoice's lines lead to."""
 
     def get_urls(self) -> list[URLPattern]:
         """With the lines."""
@@ -103,8 +111,11 @@ class WithLines(_Admin):
         ]
 
     def line(self, request: HttpRequest, pk: uuid.UUID, position: int) -> HttpResponse:
-        """What was used day by day, the events of it, and the amount computed once more."""
-        line, now = self._line(request, pk, position), timezone.now()
+        """What it was computed from, and the amount computed once more."""
+        line = self._line(request, pk, position)
+        if line.kind == InvoiceLine.Kind.DOWNTIME:
+            return self._downtime(request, line)
+        now = timezone.now()
         told = explained_words.told(line, now=now)
         events = explained_words.events(line, page=request.GET.get("page", ""))
         context: dict[str, Any] = {
@@ -115,16 +126,29 @@ class WithLines(_Admin):
             "days": Table(_days(told.unit), told.days, empty="There are no sums any more."),
             "events": events,
             "events_table": Table(_events(told.unit), events.rows, empty="There are none."),
-            "kept_from": explaining.events_kept_from(now=now),
+            "kept_from": explained_events.kept_from(now=now),
         }
         return TemplateResponse(request, "admin/billing/invoice_line.html", context)
+
+    def _downtime(self, request: HttpRequest, line: InvoiceLine) -> HttpResponse:
+        told = downtime_words.told(line)
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": f"{line.name} of {line.invoice}",
+            "line": line,
+            "told": told,
+            "down": span(told.down),
+            "known": span(told.known),
+            "days": Table(_DOWN, told.days, empty="None is known any more."),
+        }
+        return TemplateResponse(request, "admin/billing/downtime_line.html", context)
 
     def line_csv(
         self, request: HttpRequest, pk: uuid.UUID, position: int, what: str
     ) -> StreamingHttpResponse:
         """The days, or all events."""
         line = self._line(request, pk, position)
-        if what not in line_files.KINDS:
+        if what not in line_files.KINDS or line.kind == InvoiceLine.Kind.DOWNTIME:
             raise Http404("There is no such file.")
         answer = StreamingHttpResponse(
             line_files.written(line, what), content_type="text/csv; charset=utf-8"
@@ -138,13 +162,20 @@ class WithLines(_Admin):
             raise PermissionDenied
         invoice = Invoice.objects.filter(pk=pk, state=Invoice.State.ISSUED).first()
         try:
-            return reading.usage_line(invoice, position) if invoice else _none()
+            return reading.opened_line(invoice, position) if invoice else _none()
         except InvoiceLine.DoesNotExist as error:
             raise Http404("There is no such line.") from error
 
 
 def _none() -> InvoiceLine:
     raise Http404("There is no such invoice.")
+
+
+_DOWN = (
+    Column("Day", lambda row: row[0]),
+    Column("Down", lambda row: span(row[1]), NUMBER),
+    Column("Known", lambda row: span(row[2]), NUMBER),
+)
 
 
 def _days(unit: str) -> tuple[Column, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,28 +12,43 @@ from billing import currencies
 from billing.models import InvoiceLine
 from billing.services import charge_words
 from billing.services.charge_words import TierRow, plain
-from billing.services.invoicing import explaining
-from billing.services.invoicing.explaining import DaySum, Explained
+from billing.services.invoicing import explained_events, explaining
+from billing.services.invoicing.explaining import DaySum, Explained, Part
+from billing.services.pricing import Rated
 from hosting.catalog.meters import Meter
 from hosting.selectors.measuring import usage_stretches
-from tenants.errors import Refused
 
 PER_PAGE = 50
 MOST_PAGES = 100_000
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What stands on the page. ``wrong`` is what does not fit, sentence by sentence."""
+class PartTold:
+    """Days at one price; ``computed`` has an entry for each tier, the amount in it."""
 
-    unit: str
+    days: str
     charge: str
     tiers: Sequence[TierRow]
     used: str
     included: str
     charged: str
+    computed: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What stands on the page. ``wrong`` is what does not fit, sentence by sentence.
+
+    ``before`` are earlier lines with their amounts, of late usage alone.
+    """
+
+    unit: str
+    parts: Sequence[PartTold]
+    before: Sequence[tuple[InvoiceLine, str]]
     billed: str
     again: str
+    is_late: bool
     wrong: Sequence[str]
     came_since: str  # how much more, or less, is known by now
     days: Sequence[tuple[DaySum, str]]
@@ -54,18 +69,15 @@ def told(line: InvoiceLine, *, now: datetime) -> Told:
     currency = line.invoice.currency
     meter = _meter(line)
     unit = meter.unit if meter else line.meter
-    more = found.used_now - found.used
-    interval = line.subscription.interval if line.subscription else "period"
+    more = sum((part.used_now - part.used for part in found.parts), Decimal(0))
     return Told(
         unit=unit,
-        charge=charge_words.sentence(found.charge, unit=unit, currency=currency, interval=interval),
-        tiers=charge_words.tiers(found.charge, currency=currency),
-        used=plain(found.used),
-        included=plain(found.included),
-        charged=plain(max(found.used - found.included, Decimal(0))),
-        billed=_computed(line.quantity, line.unit_price, line.base, line.net, currency),
+        parts=[_part(each, line, unit) for each in found.parts],
+        before=[(each, currencies.said(each.net, currency)) for each in found.before],
+        billed=_billed(line, currency),
         again=_again(found, currency),
-        wrong=_wrong(found, explaining.of_events(line, now=now)),
+        is_late=found.is_late,
+        wrong=[*_wrong(found), *_wrong_events(found, meter, now)],
         came_since=f"{'+' if more > 0 else ''}{plain(more)}" if more else "",
         days=[(each, plain(_of_day(each, meter))) for each in found.days],
     )
@@ -76,44 +88,69 @@ def events(line: InvoiceLine, *, page: str) -> Page:
     number = min(int(page), MOST_PAGES) if page.isascii() and page.isdigit() else 1
     number = max(number, 1)
     first = (number - 1) * PER_PAGE
-    rows = list(explaining.events(line)[first : first + PER_PAGE + 1])
-    shown = [(row, plain(explaining.counted(row, line.meter))) for row in rows[:PER_PAGE]]
+    rows = list(explained_events.of_line(line)[first : first + PER_PAGE + 1])
+    shown = [(row, plain(explained_events.counted(row, line.meter))) for row in rows[:PER_PAGE]]
     return Page(number, shown, has_next=len(rows) > PER_PAGE)
 
 
-def _wrong(found: Explained, by_events: Decimal | None) -> list[str]:
-    said = []
+def _part(part: Part, line: InvoiceLine, unit: str) -> PartTold:
+    currency = line.invoice.currency
+    interval = line.subscription.interval if line.subscription else "period"
+    sentence = charge_words.sentence(part.charge, unit=unit, currency=currency, interval=interval)
+    return PartTold(
+        days=", ".join(f"{first} to {end - _DAY}" for first, end in part.spans),
+        charge=sentence,
+        tiers=charge_words.tiers(part.charge, currency=currency),
+        used=plain(part.used),
+        included=plain(part.included),
+        charged=plain(max(part.used - part.included, Decimal(0))),
+        computed=[_computed(each, currency) for each in part.again],
+    )
+
+
+def _wrong(found: Explained) -> Iterator[str]:
     if not found.fits:
-        said.append(
-            "The amount computed from the quantity that was billed is not the one on the invoice."
-        )
-    if by_events is not None and by_events != found.used_now:
-        said.append(
-            f"The events come to {plain(by_events)}, and the sums by day that are made of them to"
-            f" {plain(found.used_now)}."
-        )
-    return said
+        yield "The amount computed from the quantity that was billed is not the one on the invoice."
+
+
+def _wrong_events(found: Explained, meter: Meter | None, now: datetime) -> Iterator[str]:
+    for part in found.parts:
+        by_events = explained_events.total(found.line, part.spans, meter, now=now)
+        if by_events is not None and by_events != part.used_now:
+            yield (
+                f"The events come to {plain(by_events)}, and the sums by day that are made of them"
+                f" to {plain(part.used_now)}."
+            )
+
+
+def _billed(line: InvoiceLine, currency: str) -> str:
+    if line.kind == InvoiceLine.Kind.ADJUSTMENT:
+        return currencies.said(line.net, currency)
+    return _computed(
+        Rated(line.quantity, line.unit_price, line.base, line.net, Decimal(0), None), currency
+    )
 
 
 def _again(found: Explained, currency: str) -> str:
-    place = int(found.line.basis["tier"])
-    if place >= len(found.again):
-        return "nothing"
-    rated = found.again[place]
-    return _computed(rated.quantity, rated.price, rated.base, rated.net, currency)
+    """Of late usage EUR 12.00 − EUR 10.00 = EUR 2.00, and else as it is computed."""
+    if not found.is_late:
+        return _computed(found.rated, currency) if found.rated else "nothing"
+    now = found.now if found.parts else Decimal(found.line.basis["now"])
+    amounts = (now, found.billed_before, now - found.billed_before)
+    after, before, rest = (currencies.said(each, currency) for each in amounts)
+    return f"{after} − {before} = {rest}"
 
 
-def _computed(quantity: Decimal, price: Decimal, base: Decimal, net: Decimal, currency: str) -> str:
+def _computed(rated: Rated, currency: str) -> str:
     """400 x EUR 1.00 / 100 = EUR 4.00."""
-    per = "" if base == 1 else f" / {plain(base)}"
-    amount = currencies.said(net, currency)
-    return f"{plain(quantity)} × {charge_words.money(price, currency)}{per} = {amount}"
+    per = "" if rated.base == 1 else f" / {plain(rated.base)}"
+    amount = currencies.said(rated.net, currency)
+    price = charge_words.money(rated.price, currency)
+    return f"{plain(rated.quantity)} × {price}{per} = {amount}"
 
 
 def _meter(line: InvoiceLine) -> Meter | None:
-    if line.subscription is None:
-        raise Refused("Only a line of usage can be opened.")
-    instance = line.subscription.instance_id
+    instance = explaining.subscription_of(line).instance_id
     return usage_stretches.titles({instance})[instance].get(line.meter)
 
 

@@ -1,28 +1,30 @@
-"""Opening a line of usage down to what it was computed from, and computing it once more."""
+"""Opening a line of usage down to what it was computed from, and computing it once more.
+
+A line of late usage too: it is what a period's usage came to then, less what of it stood on
+invoices already.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
-from django.db.models import DecimalField, Max, Q, QuerySet, Sum
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 
 from billing import currencies
-from billing.models import InvoiceLine
-from billing.services import periods, pricing
-from hosting.catalog.meters import LLM, LLM_METERS
-from hosting.models import UsageEvent, UsageSum
+from billing.models import Invoice, InvoiceLine, Subscription
+from billing.services import pricing
+from hosting.models import UsageSum
 from hosting.selectors.measuring import usage_stretches
-from hosting.selectors.watching import availability
-from hosting.selectors.watching.health import Stretch
 from tenants.errors import Refused
+
+Spans = Sequence[tuple[date, date]]
+KINDS = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,166 +40,160 @@ class DaySum:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """A line, what it was billed on, and what the same rules make of the sums as they are now.
+class Part:
+    """Days at one price: what was rated, and what the same rules make of it now.
 
-    ``again`` is the lines of the meter from the quantity that was billed: they are always as they
-    were. ``used_now`` differs from ``used`` where usage came in since, which the next invoice has.
+    ``again`` is of the quantity that was billed. ``used_now`` differs from ``used`` where usage
+    came in since, which the next invoice has.
     """
 
-    line: InvoiceLine
+    spans: Spans
     used: Decimal
     included: Decimal
     used_now: Decimal
     charge: pricing.Charge
     again: Sequence[pricing.Rated]
+
+    @property
+    def net(self) -> Decimal:
+        """What it comes to in all tiers, by what was billed."""
+        return pricing.total(self.again)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A line, with what it was billed on.
+
+    One of late usage can be of several parts, and ``before`` are the lines of the same period and
+    meter that stood on invoices then. It has no parts where the invoice is older than their notes.
+    """
+
+    line: InvoiceLine
+    parts: Sequence[Part]
+    before: Sequence[InvoiceLine]
     days: Sequence[DaySum]
 
     @property
+    def is_late(self) -> bool:
+        """Whether it is late usage."""
+        return self.line.kind == InvoiceLine.Kind.ADJUSTMENT
+
+    @property
+    def now(self) -> Decimal:
+        """What all of the parts come to, computed once more."""
+        return sum((part.net for part in self.parts), Decimal(0))
+
+    @property
+    def billed_before(self) -> Decimal:
+        """What of it the lines before have."""
+        return sum((line.net for line in self.before), Decimal(0))
+
+    @property
     def fits(self) -> bool:
-        """Whether the line is what its quantity, charge and tier give."""
-        place = int(self.line.basis["tier"])
-        if place >= len(self.again):
-            return False
-        rated = self.again[place]
-        return (rated.quantity, rated.price, rated.base, rated.net) == (
-            self.line.quantity,
-            self.line.unit_price,
-            self.line.base,
-            self.line.net,
-        )
+        """Whether the line is what it was computed from gives."""
+        return self._fits_late() if self.is_late else self._fits_tier()
 
     @property
     def is_current(self) -> bool:
         """Whether no usage came in since."""
-        return self.used == self.used_now
+        return all(part.used == part.used_now for part in self.parts)
+
+    @property
+    def rated(self) -> pricing.Rated | None:
+        """The line's own tier, computed once more; None where there is none."""
+        place = int(self.line.basis["tier"])
+        again = self.parts[0].again
+        return again[place] if place < len(again) else None
+
+    def _fits_tier(self) -> bool:
+        rated, line = self.rated, self.line
+        return rated is not None and (rated.quantity, rated.price, rated.base, rated.net) == (
+            line.quantity,
+            line.unit_price,
+            line.base,
+            line.net,
+        )
+
+    def _fits_late(self) -> bool:
+        """What is taken back may be a part of the difference: as much as the invoice had."""
+        basis, net = self.line.basis, self.line.net
+        if self.billed_before != Decimal(basis["billed_before"]):
+            return False
+        difference = Decimal(basis["now"]) - self.billed_before
+        if self.parts and self.now != Decimal(basis["now"]):
+            return False
+        return net == difference or difference < net < 0
 
 
 def explain(line: InvoiceLine) -> Explained:
     """What a line of usage was computed from. ``Refused`` for a line of anything else."""
-    if line.kind != InvoiceLine.Kind.USAGE or line.subscription is None:
-        raise Refused("Only a line of usage can be opened.")
-    basis = line.basis
-    charge = pricing.charge_of(basis["charge"])
-    used, included = Decimal(basis["used"]), Decimal(basis["included"])
-    instance = line.subscription.instance_id
-    stretch = usage_stretches.Stretch(instance, spans_of(line))
-    now = usage_stretches.totals([stretch], meters=[line.meter])[0]
+    subscription = subscription_of(line)
+    noted = line.basis.get("parts", ()) if line.kind == line.Kind.ADJUSTMENT else (line.basis,)
+    stretches = [
+        usage_stretches.Stretch(subscription.instance_id, _spans(each["spans"])) for each in noted
+    ]
+    now = usage_stretches.totals(stretches, meters=[line.meter])
+    exponent = currencies.exponent(line.invoice.currency)
     return Explained(
         line=line,
+        parts=[
+            _part(each, totals.get(line.meter, Decimal(0)), exponent)
+            for each, totals in zip(noted, now, strict=True)
+        ],
+        before=list(_before(line)) if line.kind == line.Kind.ADJUSTMENT else (),
+        days=list(_days(subscription.instance_id, line)),
+    )
+
+
+def subscription_of(line: InvoiceLine) -> Subscription:
+    """Whose usage it is. ``Refused`` for a line of anything but usage."""
+    if line.kind not in KINDS or line.subscription is None:
+        raise Refused("Only a line of usage can be opened.")
+    return line.subscription
+
+
+def spans_of(line: InvoiceLine) -> Spans:
+    """The days that the line is of: each from a day on and before another."""
+    if line.kind == InvoiceLine.Kind.USAGE:
+        return _spans(line.basis["spans"])
+    found = [span for part in line.basis.get("parts", ()) for span in _spans(part["spans"])]
+    return sorted(found) or [(line.first_day, line.last_day + _DAY)]
+
+
+def _part(noted: Mapping[str, Any], used_now: Decimal, exponent: int) -> Part:
+    charge = pricing.charge_of(noted["charge"])
+    used, included = Decimal(noted["used"]), Decimal(noted["included"])
+    return Part(
+        spans=_spans(noted["spans"]),
         used=used,
         included=included,
-        used_now=now.get(line.meter, Decimal(0)),
+        used_now=used_now,
         charge=charge,
-        again=pricing.rate(
-            charge,
-            used=used,
-            included=included,
-            exponent=currencies.exponent(line.invoice.currency),
-        ),
-        days=list(_days(instance, line)),
+        again=pricing.rate(charge, used=used, included=included, exponent=exponent),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A credit for downtime: what it was a share of, and what is known of its month now."""
-
-    line: InvoiceLine
-    percent: Decimal
-    charged: Decimal
-    down_seconds: int
-    known_seconds: int
-    again: Decimal
-    now: Stretch
-
-    @property
-    def fits(self) -> bool:
-        """Whether the line is that share of what was charged."""
-        return self.line.net == -self.again
-
-
-def explain_downtime(line: InvoiceLine) -> Given:
-    """What a credit for downtime was computed from. ``Refused`` for a line of anything else."""
-    if line.kind != InvoiceLine.Kind.DOWNTIME or line.subscription is None:
-        raise Refused("Only a credit for downtime can be explained so.")
-    basis = line.basis
-    percent, charged = Decimal(basis["percent"]), Decimal(basis["charged"])
-    exponent = currencies.exponent(line.invoice.currency)
-    month = date.fromisoformat(basis["month"])
-    return Given(
-        line=line,
-        percent=percent,
-        charged=charged,
-        down_seconds=basis["down_seconds"],
-        known_seconds=basis["known_seconds"],
-        again=currencies.divided(charged, percent, Decimal(100), exponent),
-        now=availability.of_month(line.subscription.instance, month=month).stretch,
+def _before(line: InvoiceLine) -> QuerySet[InvoiceLine]:
+    """The lines of the same period and meter on what was issued earlier."""
+    own = line.invoice
+    at_once = Q(
+        invoice__issued_at=own.issued_at,
+        invoice__series=own.series,
+        invoice__sequence__lt=own.sequence,
     )
+    found = InvoiceLine.objects.filter(
+        Q(invoice__issued_at__lt=own.issued_at) | at_once,
+        period=line.period_id,
+        meter=line.meter,
+        kind__in=KINDS,
+        invoice__state=Invoice.State.ISSUED,
+        invoice__kind=Invoice.Kind.INVOICE,
+    )
+    return found.select_related("invoice").order_by("invoice__issued_at", "invoice_id", "position")
 
 
-def spans_of(line: InvoiceLine) -> Sequence[tuple[date, date]]:
-    """The days that the line is of: each from a day on and before another."""
-    spans = line.basis["spans"]
-    return [(date.fromisoformat(first), date.fromisoformat(end)) for first, end in spans]
-
-
-def events(line: InvoiceLine) -> QuerySet[UsageEvent, dict[str, Any]]:
-    """The events that the line's sums are of, in order: as many as are still kept."""
-    if line.kind != InvoiceLine.Kind.USAGE or line.subscription is None:
-        raise Refused("Only a line of usage can be opened.")
-    zone = ZoneInfo(line.subscription.client.timezone)
-    inside = Q()
-    for first, end in spans_of(line):
-        inside |= Q(at__gte=periods.midnight(first, zone), at__lt=periods.midnight(end, zone))
-    kind = LLM if line.meter in LLM_METERS else line.meter
-    rows = UsageEvent.objects.filter(inside, instance=line.subscription.instance_id, meter=kind)
-    names = ("at", "label", "amount", "input", "output", "cached", "source", "event_id")
-    found: QuerySet[UsageEvent, dict[str, Any]] = rows.order_by("at", "digest").values(*names)
-    return found
-
-
-def counted(event: Mapping[str, Any], meter: str) -> Decimal:
-    """What an event adds to the meter."""
-    if meter not in LLM_METERS:
-        return Decimal(repr(event["amount"]))
-    if meter == "llm_requests":
-        return Decimal(1)
-    return Decimal(event[meter.removeprefix("llm_")] or 0)
-
-
-def of_events(line: InvoiceLine, *, now: datetime) -> Decimal | None:
-    """What the events themselves come to; None where some of them are too old to be kept.
-
-    Of a meter that is neither a sum nor a count nor a largest value it is None as well.
-    """
-    if line.subscription is None or not _are_kept(line, now):
-        return None
-    found = events(line)
-    own = usage_stretches.titles({line.subscription.instance_id})[line.subscription.instance_id]
-    meter = own.get(line.meter)
-    column = {"llm_input": "input", "llm_output": "output", "llm_cached": "cached"}
-    amount = Cast(column.get(line.meter, "amount"), DecimalField(max_digits=30, decimal_places=6))
-    match "count" if line.meter == "llm_requests" else meter.aggregation if meter else "sum":
-        case "sum":
-            return Decimal(found.aggregate(all=Sum(amount, default=Decimal(0)))["all"])
-        case "count":
-            return Decimal(found.count())
-        case "max":
-            return Decimal(found.aggregate(most=Max(amount, default=Decimal(0)))["most"])
-    return None
-
-
-def _are_kept(line: InvoiceLine, now: datetime) -> bool:
-    assert line.subscription is not None  # noqa: S101  (its callers have looked)
-    zone = ZoneInfo(line.subscription.client.timezone)
-    first = min(first for first, _ in spans_of(line))
-    return periods.midnight(first, zone) >= events_kept_from(now=now)
-
-
-def events_kept_from(*, now: datetime) -> datetime:
-    """Older events are gone; the sums that were made of them stay."""
-    return now - settings.BERTH_USAGE_EVENTS_KEPT
+def _spans(noted: Sequence[tuple[str, str]]) -> Spans:
+    return [(date.fromisoformat(first), date.fromisoformat(end)) for first, end in noted]
 
 
 def _days(instance: uuid.UUID, line: InvoiceLine) -> Iterator[DaySum]:

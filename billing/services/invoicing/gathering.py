@@ -54,7 +54,7 @@ Ahead = Callable[[Wanted, Stretch, Usage], Usage]
 def items(wanted: Sequence[Wanted], *, seller: Seller, ahead: Ahead | None = None) -> list[Answer]:
     """The lines of each of the wanted, or why there can be none yet, in the given order.
 
-    ``ahead`` says what a stretch will have used, of what it has: for an outlook.
+    ``ahead`` is given what each stretch used, and says what is to be rated: for an outlook.
     """
     read = _Reader(wanted, seller)
     parts = _without_unchargeable(wanted, [read.parts(each) for each in wanted])

@@ -10,18 +10,20 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from billing.models import BillingPeriod, Invoice, InvoiceLine, Seller
 from billing.services import statement
 from billing.services.invoicing import gathering
+from billing.services.invoicing.gathering import Usage, Wanted
 from billing.services.invoicing.line_rows import Charged
 from billing.services.periods import Days
-from billing.services.statement import Item
+from billing.services.statement import Item, Stretch
 from hosting.models import UsageSum
 from tenants.errors import Refused
 
@@ -30,6 +32,29 @@ LOOKS_BACK = timedelta(days=400)
 OVERLAP = timedelta(hours=1)
 Billed = Mapping[tuple[uuid.UUID, str], Decimal]
 Found = Mapping[uuid.UUID, Sequence[Charged]]
+Parts = Sequence[Mapping[str, Any]]
+
+
+@dataclass
+class _Seen:
+    """What each stretch was rated on, by subscription and first day, also where it is free."""
+
+    stretches: dict[tuple[uuid.UUID, date], list[tuple[Wanted, Stretch, Usage]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def __call__(self, wanted: Wanted, stretch: Stretch, used: Usage) -> Usage:
+        """Note it, and leave it as it is."""
+        self.stretches[wanted.subscription.pk, wanted.billed.first].append((wanted, stretch, used))
+        return used
+
+    def parts(self, period: BillingPeriod, meter: str) -> Parts:
+        """What the meter's usage of the period is computed from, stretch by stretch."""
+        return [
+            statement.basis_of(stretch, meter, used.get(meter, Decimal(0)), whole=wanted.whole)
+            for wanted, stretch, used in self.stretches[period.subscription_id, period.first_day]
+            if meter in stretch.terms.charges
+        ]
 
 
 def of_clients(
@@ -43,13 +68,14 @@ def of_clients(
     wanted = [
         gathering.wanted_of(each, clients[each.subscription.client_id]) for each in candidates
     ]
-    answers = gathering.items(wanted, seller=seller)
+    seen = _Seen()
+    answers = gathering.items(wanted, seller=seller, ahead=seen)
     billed = _billed(candidates)
     found: dict[uuid.UUID, list[Charged]] = defaultdict(list)
     for period, answer in zip(candidates, answers, strict=True):
         if isinstance(answer, Refused):
             continue  # it was billed, so it had a price: only an empty period can have none
-        for item in _differences(period, answer, billed):
+        for item in _differences(period, answer, billed, seen):
             last = period.end_day - timedelta(days=1)
             found[period.subscription.client_id].append(
                 Charged(item, period.subscription, period, last)
@@ -89,7 +115,9 @@ def _billed(candidates: Sequence[BillingPeriod]) -> Billed:
     return {(period, meter): total for period, meter, total in sums}
 
 
-def _differences(period: BillingPeriod, items: Sequence[Item], billed: Billed) -> list[Item]:
+def _differences(
+    period: BillingPeriod, items: Sequence[Item], billed: Billed, seen: _Seen
+) -> list[Item]:
     now_: dict[str, Decimal] = defaultdict(Decimal)
     example: dict[str, Item] = {}
     for item in items:
@@ -102,15 +130,22 @@ def _differences(period: BillingPeriod, items: Sequence[Item], billed: Billed) -
         before = billed.get((period.pk, meter), Decimal(0))
         difference = now_[meter] - before
         if difference:
-            found.append(_adjustment(period, meter, difference, before, example.get(meter)))
+            basis = {
+                "meter": meter,
+                "billed_before": before,
+                "now": now_[meter],
+                "parts": seen.parts(period, meter),
+            }
+            found.append(_adjustment(period, difference, basis, example.get(meter)))
     return found
 
 
 def _adjustment(
-    period: BillingPeriod, meter: str, difference: Decimal, before: Decimal, item: Item | None
+    period: BillingPeriod, difference: Decimal, basis: Mapping[str, Any], item: Item | None
 ) -> Item:
     days = Days(period.first_day, period.end_day)
     last = period.end_day - timedelta(days=1)
+    meter = str(basis["meter"])
     title = item.name if item else meter
     return statement.adjustment(
         f"{title} from {period.first_day} to {last}, reported late",
@@ -118,7 +153,7 @@ def _adjustment(
         days,
         meter=meter,
         terms=item.terms if item else None,
-        basis={"meter": meter, "billed_before": before, "now": before + difference},
+        basis=basis,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from billing.models import InvoiceLine
-from billing.services.invoicing import explaining
+from billing.services.invoicing import explained_events, explaining
 from hosting.charts.table import harmless
 
 DAYS, EVENTS = "days", "events"
@@ -42,8 +42,8 @@ def _days(line: InvoiceLine) -> Iterator[tuple[object, ...]]:
 
 def _events(line: InvoiceLine) -> Iterator[tuple[object, ...]]:
     zone = ZoneInfo(line.subscription.client.timezone if line.subscription else "UTC")
-    for each in explaining.events(line).iterator(chunk_size=AT_ONCE):
-        counted = f"{explaining.counted(each, line.meter).normalize():f}"
+    for each in explained_events.of_line(line).iterator(chunk_size=AT_ONCE):
+        counted = f"{explained_events.counted(each, line.meter).normalize():f}"
         tokens = (each["input"], each["output"], each["cached"])
         told = (harmless(each["source"]), harmless(each["event_id"]))
         at = each["at"].astimezone(zone).isoformat()

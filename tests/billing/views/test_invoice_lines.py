@@ -12,15 +12,15 @@ from django.contrib.auth.models import Group
 from django.test import Client as Browser
 from django.urls import reverse
 
-from billing.models import Invoice
+from billing.models import DowntimeCredit, Invoice
 from billing.services import pricing
-from billing.services.invoicing import explained_words, explaining, runs
+from billing.services.invoicing import credit_notes, explained_events, explained_words, runs
 from hosting.models import Instance, Plan, UsageEvent, UsageSum
 from hosting.services.measuring import usage_events, usage_sums
 from hosting.services.measuring.usage_checks import Usage
 from tenants.models import Client, Role, User
 from tests.billing import money
-from tests.billing.money import at
+from tests.billing.money import ACTOR, at
 from tests.hosting.views.reading import count, text
 
 LINE = "/c/acme/invoices/INV-000001/lines/2/"
@@ -57,7 +57,7 @@ def report(book: Instance, moment: str, amount: int, *, meter: str = "executions
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events of January are kept, whatever day it is."""
-    monkeypatch.setattr(explaining, "events_kept_from", lambda *, now: at("2025-01-01"))
+    monkeypatch.setattr(explained_events, "kept_from", lambda *, now: at("2025-01-01"))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_an_amount_that_can_not_be_computed_is_said_loudly(
 def test_events_that_are_gone_make_nothing_wrong(
     invoice: Invoice, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explaining, "events_kept_from", lambda *, now: at("2026-01-15"))
+    monkeypatch.setattr(explained_events, "kept_from", lambda *, now: at("2026-01-15"))
     UsageEvent.objects.filter(at__lt=at("2026-01-15")).delete()
     page = text(browser, LINE)
     assert "same amount" in page
@@ -173,6 +173,76 @@ def stream(browser: Browser, path: str) -> bytes:
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/csv")
     return answer.getvalue()
+
+
+@pytest.fixture
+def late(invoice: Invoice, book: Instance, small: Plan) -> Invoice:
+    """The next invoice, with late usage of January and a credit for downtime in February."""
+    Plan.objects.filter(pk=small.pk).update(sla_tiers=[[99.9, 25]])
+    report(book, "2026-01-21 12:00", 50)
+    UsageSum.objects.filter(total=50).update(computed_at=at("2026-02-05"))
+    money.be_down(book, "2026-02-10")
+    runs.bill_due(now=at("2026-03-01"))
+    found = Invoice.objects.get(sequence=2)
+    assert [each.kind for each in found.lines.order_by("position")] == [
+        "recurring", "adjustment", "downtime"
+    ]  # fmt: skip
+    return found
+
+
+LATE = "/c/acme/invoices/INV-000002/lines/2/"
+DOWN = "/c/acme/invoices/INV-000002/lines/3/"
+
+
+def test_late_usage_leads_to_what_stood_on_invoices_before(late: Invoice, browser: Browser) -> None:
+    assert LATE in browser.get("/c/acme/invoices/INV-000002/").content.decode()
+    page = text(browser, LATE)
+    for words in (
+        "Computed once more, it is the same amount.",
+        "2026-01-01 to 2026-01-31",
+        "Used 1,950 executions",
+        "450 × EUR 1.00 / 100 = EUR 4.50",
+        "Of these days stood on invoices before: line 2 of INV-000001, EUR 10.00;"
+        " line 3 of INV-000001, EUR 4.00",
+        "On the invoice EUR 0.50",
+        "EUR 14.50 − EUR 14.00 = EUR 0.50",
+        "21 Jan 2026, 13:00:00 success",
+    ):
+        assert words in page
+    assert b"success,50" in stream(browser, f"{LATE}days.csv")
+    UsageSum.objects.filter(span="day", meter="executions", total=50).update(total=51)
+    assert "The events come to 1,950" in text(browser, LATE)
+
+
+def test_a_credit_for_downtime_leads_to_its_days(
+    late: Invoice, book: Instance, browser: Browser
+) -> None:
+    assert DOWN in browser.get("/c/acme/invoices/INV-000002/").content.decode()
+    page = text(browser, DOWN)
+    for words in (
+        "Computed once more, it is the same amount.",
+        "Down in February 2026 12 h 0 min of 24 h 0 min that are known",
+        "Availability 50.000 %",
+        "EUR 30.00 on this invoice; in all EUR 30.00.",
+        "On the invoice EUR -7.50",
+        "EUR 30.00 × 25 % = EUR 7.50",
+        "10 Feb 2026 12 h 0 min 24 h 0 min",
+    ):
+        assert words in page
+    assert browser.get(f"{DOWN}days.csv").status_code == 404
+    money.be_down(book, "2026-02-11", seconds=86_400)
+    page = text(browser, DOWN)
+    assert "By what is known now its availability was 25.000 %." in page
+    assert "it is the same amount" in page
+
+
+def test_a_credit_note_has_nothing_to_open(late: Invoice, browser: Browser) -> None:
+    note = credit_notes.issue(invoice=late, reason="x", actor=ACTOR, now=at("2026-03-02"))
+    page = browser.get(f"/c/acme/invoices/{note.number}/").content.decode()
+    assert "/lines/" not in page
+    for position in range(1, 5):
+        path = f"/c/acme/invoices/{note.number}/lines/{position}/"
+        assert browser.get(path).status_code == 404
 
 
 def test_other_lines_can_not_be_opened(invoice: Invoice, browser: Browser) -> None:
@@ -213,3 +283,24 @@ def test_finance_opens_them_in_the_admin(invoice: Invoice, login: Login) -> None
     assert "500 × EUR 2.00 / 100 = EUR 10.00" in read
     assert b"success,1200" in stream(browser, f"{page}days.csv")
     assert browser.get(page.replace("/2/", "/1/")).status_code == 404
+
+
+def test_finance_opens_late_usage_and_credits_in_the_admin(late: Invoice, login: Login) -> None:
+    staff = User.objects.create_user("finance@berth.example", name="Bob", is_staff=True)
+    staff.groups.add(Group.objects.get(name="finance"))
+    browser = login(staff)
+    read = text(browser, reverse("admin:billing_invoice_line", args=[late.pk, 2]))
+    assert "2026-01-01 to 2026-01-31: 1,000 executions a month are included." in read
+    assert "line 3 of INV-000001, EUR 4.00" in read
+    assert "EUR 14.50 − EUR 14.00 = EUR 0.50" in read
+    page = reverse("admin:billing_invoice_line", args=[late.pk, 3])
+    read = text(browser, page)
+    assert "availability 50.000 %, for which 25 % of the month's price is given back" in read
+    assert "EUR 30.00 × 25 % = EUR 7.50" in read
+    assert browser.get(f"{page}days.csv").status_code == 404
+    listed = browser.get(reverse("admin:billing_downtimecredit_changelist")).content.decode()
+    assert "February 2026" in listed
+    assert "7.50" in listed
+    credit = DowntimeCredit.objects.get()
+    one = browser.get(reverse("admin:billing_downtimecredit_change", args=[credit.pk]))
+    assert page in one.content.decode()

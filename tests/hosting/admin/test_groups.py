@@ -93,6 +93,7 @@ PAGES: dict[str, frozenset[str]] = {
     "billing_onlineevent_changelist": frozenset({FINANCE}),
     "billing_onlineevent_add": frozenset(),
     "billing_creditentry_changelist": frozenset({FINANCE}),
+    "billing_downtimecredit_changelist": frozenset({FINANCE}),
     "billing_creditentry_add": frozenset({FINANCE}),
     "hosting_fleetaction_changelist": frozenset({OPERATIONS}),
     "hosting_fleetaction_add": frozenset(),

@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from billing.models import DowntimeCredit, Invoice, Subscription
 from billing.services import discounts
-from billing.services.invoicing import credit_notes, explaining, previews, runs
+from billing.services.invoicing import credit_notes, explaining_downtime, previews, runs
 from hosting.models import Instance, Plan, Server
 from tenants.errors import Refused
 from tenants.models import AuditEvent, Client
@@ -203,11 +203,11 @@ def test_it_can_be_explained(book: Instance) -> None:
     money.be_down(book, "2026-01-10")
     bill("2026-02-01")
     line = newest().lines.get(kind="downtime")
-    given = explaining.explain_downtime(line)
+    given = explaining_downtime.explain(line)
     assert given.fits
     assert (given.percent, given.charged, given.again) == (
         Decimal(25), Decimal("30.00"), Decimal("7.50")
     )  # fmt: skip
     assert (given.down_seconds, given.now.down_seconds) == (43_200, 43_200)
     with pytest.raises(Refused, match="Only a credit for downtime"):
-        explaining.explain_downtime(newest().lines.get(kind="recurring"))
+        explaining_downtime.explain(newest().lines.get(kind="recurring"))

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Invoice, InvoiceLine, Subscription
-from billing.services.invoicing import explaining, runs
+from billing.services.invoicing import explained_events, explaining, runs
 from hosting.models import Instance, Plan, Server
 from hosting.services.measuring import usage_events, usage_sums
 from hosting.services.measuring.usage_checks import Usage
@@ -204,7 +204,8 @@ def test_a_line_opens_down_to_its_events(book: Instance, report: Report) -> None
     bill("2026-02-01")
     for line in newest().lines.filter(kind="usage").select_related("invoice"):
         found = explaining.explain(line)
-        assert (found.used, found.included, found.used_now) == (
+        (part,) = found.parts
+        assert (part.used, part.included, part.used_now) == (
             Decimal(1900),
             Decimal(1000),
             Decimal(1900),
@@ -213,7 +214,7 @@ def test_a_line_opens_down_to_its_events(book: Instance, report: Report) -> None
         assert [(str(day.on), day.total) for day in found.days] == [
             ("2026-01-10", Decimal(1200)), ("2026-01-20", Decimal(700))
         ]  # fmt: skip
-        assert [each["amount"] for each in explaining.events(line)] == [1200, 700]
+        assert [each["amount"] for each in explained_events.of_line(line)] == [1200, 700]
 
 
 def test_a_line_still_fits_when_usage_came_in_since(book: Instance, report: Report) -> None:
@@ -221,7 +222,8 @@ def test_a_line_still_fits_when_usage_came_in_since(book: Instance, report: Repo
     bill("2026-02-01")
     report(700, "2026-01-20", told="2026-02-05")
     found = explaining.explain(newest().lines.get(kind="usage"))
-    assert (found.fits, found.is_current, found.used_now) == (True, False, Decimal(1900))
+    assert (found.fits, found.is_current) == (True, False)
+    assert found.parts[0].used_now == Decimal(1900)
 
 
 def test_only_usage_can_be_opened(book: Instance, report: Report) -> None:
@@ -313,3 +315,79 @@ def test_a_meter_that_holds_a_level_keeps_its_client_waiting_and_nobody_else(
     assert Invoice.objects.count() == 1
     problem = Subscription.objects.get(instance=other).problem
     assert problem == "The meter queue is “latest” of its values, which can't be charged."
+
+
+def test_a_line_of_late_usage_opens_too(book: Instance, report: Report) -> None:
+    report(1100, "2026-01-20")
+    bill("2026-02-01")
+    report(450, "2026-01-21", told="2026-02-10")
+    bill("2026-03-02")
+    line = newest().lines.select_related("invoice").get(kind="adjustment")
+    found = explaining.explain(line)
+    (part,) = found.parts
+    assert (part.used, part.included, part.used_now) == (
+        Decimal(1550), Decimal(1000), Decimal(1550)
+    )  # fmt: skip
+    assert (found.now, found.billed_before, line.net) == (
+        Decimal("10.50"), Decimal("2.00"), Decimal("8.50")
+    )  # fmt: skip
+    assert [(each.invoice.number, each.position) for each in found.before] == [("INV-000001", 2)]
+    assert (found.fits, found.is_current) == (True, True)
+    assert [each["amount"] for each in explained_events.of_line(line)] == [1100, 450]
+    line.net += Decimal("0.01")
+    assert not explaining.explain(line).fits
+
+
+def test_late_usage_of_two_plans_opens_part_by_part(
+    book: Instance, report: Report, make_plan: Callable[[str], Plan]
+) -> None:
+    large = make_plan("large")
+    charge = {"meter": "executions", "model": "package", "per": 100, "tiers": [[None, "1.00"]]}
+    money.set_price(large, "60.00", charges=[charge])
+    bill("2026-01-02")
+    Instance.objects.filter(pk=book.pk).update(plan=large)
+    bill("2026-01-17")
+    bill("2026-02-01")
+    report(600, "2026-01-10", told="2026-02-10")
+    report(101, "2026-01-20", told="2026-02-10")
+    bill("2026-03-02")
+    line = newest().lines.select_related("invoice").get(kind="adjustment")
+    found = explaining.explain(line)
+    # 16 of 31 days include 516; 84 at 2.00 a hundred, and two packages.
+    assert [(part.used, part.included, part.net) for part in found.parts] == [
+        (Decimal(600), Decimal(516), Decimal("1.68")), (Decimal(101), Decimal(0), Decimal("2.00"))
+    ]  # fmt: skip
+    assert (line.net, found.fits, found.before) == (Decimal("3.68"), True, [])
+
+
+def test_what_was_taken_back_in_parts_opens_each_time(
+    book: Instance, report: Report, make_plan: Callable[[str], Plan]
+) -> None:
+    plan = make_plan("volume")
+    charge = {"meter": "executions", "model": "volume", "tiers": [[100, "1.00"], [None, "0.10"]]}
+    money.set_price(plan, "30.00", charges=[charge])
+    Instance.objects.update(plan=plan)
+    report(100, "2026-01-20")
+    bill("2026-02-01")
+    report(1, "2026-01-21", told="2026-02-10")
+    for moment in ("2026-03-01", "2026-04-01", "2026-05-01"):
+        bill(moment)
+    lines = InvoiceLine.objects.filter(kind="adjustment").order_by("invoice__sequence")
+    found = [explaining.explain(line) for line in lines.select_related("invoice")]
+    assert [each.line.net for each in found] == [Decimal(-30), Decimal(-30), Decimal("-29.90")]
+    assert [(each.now, each.billed_before, each.fits) for each in found] == [
+        (Decimal("10.10"), Decimal(100), True),
+        (Decimal("10.10"), Decimal(70), True),
+        (Decimal("10.10"), Decimal(40), True),
+    ]
+
+
+def test_an_invoice_older_than_the_notes_opens_without_them(book: Instance, report: Report) -> None:
+    bill("2026-02-01")
+    report(1100, "2026-01-21", told="2026-02-10")
+    bill("2026-03-02")
+    line = newest().lines.select_related("invoice").get(kind="adjustment")
+    del line.basis["parts"]
+    found = explaining.explain(line)
+    assert (found.parts, found.fits) == ([], True)
+    assert [day.total for day in found.days] == [Decimal(1100)]
