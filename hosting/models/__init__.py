@@ -14,8 +14,10 @@ from hosting.models.health import (
     MaintenanceWindow,
     Probe,
 )
+from hosting.models.hostname import Hostname
 from hosting.models.incident import Drift, Incident, IncidentEvent
-from hosting.models.instance import Hostname, Instance, InstanceSecret
+from hosting.models.instance import Instance
+from hosting.models.instance_secret import InstanceSecret
 from hosting.models.journal import Journal, JournalBase, JournalChapter, JournalPiece
 from hosting.models.move import Move
 from hosting.models.notification import (

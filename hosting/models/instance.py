@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import time
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
@@ -13,7 +13,6 @@ from django.db.models.functions import Upper
 
 from hosting.models.plan import Plan
 from hosting.models.server import Server
-from tenants.crypto import DecryptionError, EncryptedTextField
 from tenants.models import Client
 from tenants.models.client import validate_dns_label
 
@@ -254,76 +253,3 @@ class Instance(models.Model):
     def is_deleted(self) -> bool:
         """Whether the engine was seen to hold nothing of it any more."""
         return self.state == self.State.DELETED
-
-
-class InstanceSecret(models.Model):
-    """A generated secret of an instance, sealed under its client's data key.
-
-    The row's id is derived from instance and name, and the seal is bound to the id: a value that
-    somebody moves to another instance or name can't be read there.
-    """
-
-    id = models.UUIDField(primary_key=True, editable=False)
-    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="secrets")
-    name = models.CharField(max_length=63)
-    value = EncryptedTextField()
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=("instance", "name"), name="one_value_per_secret"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.name} of {self.instance_id}"
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take the id that belongs to instance and name; a row that is loaded keeps its own."""
-        super().__init__(*args, **kwargs)
-        if "name" in kwargs and "id" not in kwargs:  # rows are loaded by position
-            self.id = self.id_for(self.instance_id, self.name)
-
-    @staticmethod
-    def id_for(instance_id: uuid.UUID, name: str) -> uuid.UUID:
-        """The only id that a secret of that instance and name can have."""
-        return uuid.uuid5(instance_id, name)
-
-    def reveal(self) -> str:
-        """The value. Raises ``DecryptionError`` where the row was tampered with."""
-        if self.id != self.id_for(self.instance_id, self.name):
-            raise DecryptionError(f"The secret {self.name} is not where it was put.")
-        return str(self.value)
-
-    @property
-    def encryption_client_id(self) -> uuid.UUID:
-        """Whose data key seals the value."""
-        return self.instance.client_id
-
-
-class Hostname(models.Model):
-    """A name under which the edge serves an instance."""
-
-    class Kind(models.TextChoices):
-        PLATFORM = "platform", "Under Berth's own domain"
-        CUSTOM = "custom", "The client's own domain"
-
-    name = models.CharField(max_length=253, unique=True)
-    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="hostnames")
-    kind = models.CharField(max_length=10, choices=Kind, default=Kind.PLATFORM)
-    is_primary = models.BooleanField(default=True)
-
-    objects: ClassVar[models.Manager[Hostname]] = models.Manager()
-
-    class Meta:
-        ordering = ("name",)
-        constraints = (
-            models.UniqueConstraint(
-                fields=("instance",),
-                condition=models.Q(is_primary=True),
-                name="one_primary_hostname",
-            ),
-        )
-        indexes = (GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="hostname_by_words"),)
-
-    def __str__(self) -> str:
-        return self.name
