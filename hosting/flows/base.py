@@ -22,7 +22,7 @@ from hosting.engines.wanted import Stack
 from hosting.flows import engines, stacks
 from hosting.flows.moments import Moment, reached
 from hosting.models import Footing, Instance, Operation
-from hosting.services.working import leases
+from hosting.services.working import leases, progress
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class Work:
                 f" {line or self._last_line or 'nothing was heard'}"
             )
         if line and line != self._last_line:
-            leases.say(lease=self.lease, step=self.step.name, line=line)
+            progress.say(lease=self.lease, step=self.step.name, line=line)
             self._last_line = line
             self.pass_moment(Moment.WITHIN)
 

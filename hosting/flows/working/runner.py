@@ -35,7 +35,7 @@ from hosting.flows.saving.backup import BACKUP
 from hosting.flows.upgrading.rehearsal import REHEARSAL
 from hosting.flows.upgrading.upgrade import UPGRADE
 from hosting.models import Instance, Operation
-from hosting.services.working import breaker, leases
+from hosting.services.working import breaker, leases, progress
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def _run_steps(
 ) -> None:
     """Those that are not done yet. ``first`` is the place of the first among the operation's."""
     titles = [(each.name, each.title) for each in steps]
-    done = leases.plan_steps(lease=lease, steps=titles, first=first)
+    done = progress.plan(lease=lease, steps=titles, first=first)
     for step in steps:
         if step.name not in done:
             _run_step(Work(lease=lease, kind=kind, instance=instance, step=step))
@@ -133,18 +133,18 @@ def _run_steps(
 def _run_step(work: Work) -> None:
     step = work.step
     leases.check(lease=work.lease)
-    leases.begin_step(lease=work.lease, name=step.name)
+    progress.begin(lease=work.lease, name=step.name)
     work.pass_moment(Moment.BEFORE)
     try:
         step.run(work)
     except (TryLater, GiveUp) as error:
-        leases.say(lease=work.lease, step=step.name, line=str(error))
-        leases.end_step(lease=work.lease, name=step.name, done=False)
+        progress.say(lease=work.lease, step=step.name, line=str(error))
+        progress.end(lease=work.lease, name=step.name, done=False)
         raise
     finally:
         work.close()
     work.pass_moment(Moment.DONE)
-    leases.end_step(lease=work.lease, name=step.name, done=True)
+    progress.end(lease=work.lease, name=step.name, done=True)
     work.pass_moment(Moment.AFTER)
 
 

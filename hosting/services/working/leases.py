@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, TextField, Value
+from django.db.models import F, QuerySet
 from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Coalesce, Concat, Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from hosting.models import Incident, Instance, Operation, OperationStep, Server
@@ -138,62 +137,11 @@ def check(*, lease: Lease) -> None:
 def hold(*, lease: Lease) -> None:
     """Keep the operation's row locked until the caller's transaction ends. Raises ``LeaseLost``.
 
-    A step that writes to Berth's own tables calls it first, in the same transaction.
+    A step that writes to Berth's own tables calls it first, in the same transaction. The row alone
+    is locked: what is on it is not needed, and this comes many times an operation.
     """
-    _hold(lease)
-
-
-@transaction.atomic
-def plan_steps(*, lease: Lease, steps: Sequence[tuple[str, str]], first: int = 0) -> frozenset[str]:
-    """Write down the steps (name, title) where that was not done; return the names done before.
-
-    ``first`` is the position of the first of them.
-    """
-    _hold(lease)
-    OperationStep.objects.bulk_create(
-        [
-            OperationStep(
-                operation_id=lease.operation_id, position=position, name=name, title=title
-            )
-            for position, (name, title) in enumerate(steps, first)
-        ],
-        ignore_conflicts=True,
-    )
-    done = OperationStep.objects.filter(
-        operation_id=lease.operation_id, state=OperationStep.State.DONE
-    )
-    return frozenset(done.values_list("name", flat=True))
-
-
-@transaction.atomic
-def begin_step(*, lease: Lease, name: str) -> None:
-    """Record that a step runs."""
-    _hold(lease)
-    _step(lease, name).update(
-        state=OperationStep.State.RUNNING,
-        started_at=Coalesce("started_at", Now()),
-        finished_at=None,
-    )
-
-
-@transaction.atomic
-def end_step(*, lease: Lease, name: str, done: bool) -> None:
-    """Record how a step ended."""
-    _hold(lease)
-    state = OperationStep.State.DONE if done else OperationStep.State.FAILED
-    _step(lease, name).update(state=state, finished_at=Now())
-
-
-@transaction.atomic
-def say(*, lease: Lease, step: str, line: str) -> None:
-    """Add a line to a step's output, unless it is the last one already.
-
-    An operation that waits a day for its server says the same thing every few seconds.
-    """
-    _hold(lease)
-    repeats = Q(output=f"{line}\n") | Q(output__endswith=f"\n{line}\n")
-    said = Concat("output", Value(f"{line}\n"), output_field=TextField())
-    _step(lease, step).exclude(repeats).update(output=said)
+    if not _held(lease).select_for_update().order_by().values_list("pk").first():
+        raise LeaseLost(str(lease.operation_id))
 
 
 @transaction.atomic
@@ -312,12 +260,6 @@ def _lock(lease: Lease) -> Operation:
     return operation
 
 
-def _hold(lease: Lease) -> None:
-    """Lock the row alone: what is on it is not needed, and this comes many times an operation."""
-    if not _held(lease).select_for_update().order_by().values_list("pk").first():
-        raise LeaseLost(str(lease.operation_id))
-
-
 def _held(lease: Lease) -> QuerySet[Operation]:
     return Operation.objects.filter(
         pk=lease.operation_id,
@@ -325,10 +267,6 @@ def _held(lease: Lease) -> QuerySet[Operation]:
         state=Operation.State.RUNNING,
         lease_expires_at__gt=Now(),
     )
-
-
-def _step(lease: Lease, name: str) -> QuerySet[OperationStep]:
-    return OperationStep.objects.filter(operation_id=lease.operation_id, name=name)
 
 
 def _lease_end() -> CombinedExpression:

@@ -6,7 +6,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from hosting.models import Instance, Operation, Server
-from hosting.services.working import leases
+from hosting.services.working import leases, progress
 from tenants.models import AuditEvent
 
 Order = Callable[..., Instance]
@@ -35,11 +35,11 @@ def test_the_page_shows_what_a_running_step_says_and_how_far_it_is(
     operation = order().operations.get()
     lease = leases.claim(operation_id=operation.pk, worker="worker-1")
     assert lease is not None
-    leases.plan_steps(lease=lease, steps=STEPS)
-    leases.begin_step(lease=lease, name="pull")
-    leases.end_step(lease=lease, name="pull", done=True)
-    leases.begin_step(lease=lease, name="start")
-    leases.say(lease=lease, step="start", line="<b>postgres</b> is healthy")
+    progress.plan(lease=lease, steps=STEPS)
+    progress.begin(lease=lease, name="pull")
+    progress.end(lease=lease, name="pull", done=True)
+    progress.begin(lease=lease, name="start")
+    progress.say(lease=lease, step="start", line="<b>postgres</b> is healthy")
     html = root.get(reverse("admin:hosting_operation_live", args=[operation.pk])).content.decode()
     assert "1 of 2 steps" in html
     assert "&lt;b&gt;postgres&lt;/b&gt; is healthy" in html

@@ -32,7 +32,7 @@ from hosting.flows.watching import quarantine, reconcile
 from hosting.flows.working import runner
 from hosting.models import Instance, Operation, Plan, Server
 from hosting.services import instances
-from hosting.services.working import doorbell, leases
+from hosting.services.working import doorbell, leases, progress
 from tenants.models import Client, User
 from tenants.services.actors import Actor
 
@@ -282,7 +282,7 @@ DEEDS = {
 }
 
 
-_claim, _begin_step, _end_step = leases.claim, leases.begin_step, leases.end_step
+_claim, _begin_step, _end_step = leases.claim, progress.begin, progress.end
 
 
 def _server(name: str, supernet: str) -> Server:
@@ -318,7 +318,8 @@ def build(
     monkeypatch.setattr(engines, "_engine", lambda kind, endpoint, pid: stage.engine)
     monkeypatch.setattr(doorbell, "ring", lambda *, operation_id: stage.bells.append(operation_id))
     monkeypatch.setattr(doorbell, "ring_edge", lambda: None)
-    for name in ("claim", "begin_step", "end_step"):
-        monkeypatch.setattr(leases, name, getattr(stage, name))
+    monkeypatch.setattr(leases, "claim", stage.claim)
+    monkeypatch.setattr(progress, "begin", stage.begin_step)
+    monkeypatch.setattr(progress, "end", stage.end_step)
     stage.furnish()
     return stage

@@ -16,7 +16,7 @@ from hosting.engines.errors import GiveUp, TryLater
 from hosting.flows.moments import Moment
 from hosting.flows.working import periodic, runner
 from hosting.models import Instance, Operation
-from hosting.services.working import leases
+from hosting.services.working import leases, progress
 from tests.hosting.flows.histories.people import People
 from tests.hosting.flows.histories.player import SOME
 from tests.hosting.flows.histories.truth import Facts
@@ -167,9 +167,9 @@ def _deeds(lease: leases.Lease, step: str) -> tuple[Callable[[], object], ...]:
     return (
         lambda: leases.check(lease=lease),
         lambda: leases.extend(lease=lease),
-        lambda: leases.say(lease=lease, step=step, line="I am back"),
-        lambda: leases.begin_step(lease=lease, name=step),
-        lambda: leases.end_step(lease=lease, name=step, done=True),
+        lambda: progress.say(lease=lease, step=step, line="I am back"),
+        lambda: progress.begin(lease=lease, name=step),
+        lambda: progress.end(lease=lease, name=step, done=True),
         lambda: leases.postpone(lease=lease, reason="tired", delay=timedelta(0)),
         lambda: leases.finish(
             lease=lease,

@@ -10,7 +10,7 @@ from hosting.engines.memory import MemoryEngine
 from hosting.flows.watching import reconcile
 from hosting.models import Drift, Incident, Instance, Operation, OperationStep, Server
 from hosting.services import instances, repairs, servers
-from hosting.services.working import leases, operations
+from hosting.services.working import leases, operations, progress
 from tenants.errors import Refused
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor
@@ -114,8 +114,8 @@ def test_a_repair_that_was_called_off_half_way_is_tried_again(
     repair = broken.operations.get(kind="repair")
     lease = leases.claim(operation_id=repair.pk, worker="w")
     assert lease is not None
-    leases.plan_steps(lease=lease, steps=[("look", "Look")])
-    leases.begin_step(lease=lease, name="look")
+    progress.plan(lease=lease, steps=[("look", "Look")])
+    progress.begin(lease=lease, name="look")
     leases.postpone(lease=lease, reason="later", delay=repairs.pause(0))
     operations.cancel(operation_id=repair.pk, actor=actor)
     work_all()

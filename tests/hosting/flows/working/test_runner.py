@@ -14,7 +14,7 @@ from hosting.engines.memory import MemoryEngine
 from hosting.flows.working import runner
 from hosting.models import Instance, Operation, OperationStep, Server
 from hosting.services import instances
-from hosting.services.working import doorbell, leases
+from hosting.services.working import doorbell, leases, progress
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor
 
@@ -225,7 +225,7 @@ def test_a_worker_whose_lease_ran_out_can_do_nothing_any_more(
     for write in (
         lambda: leases.check(lease=lost),
         lambda: leases.extend(lease=lost),
-        lambda: leases.say(lease=lost, step="start", line="I am back"),
+        lambda: progress.say(lease=lost, step="start", line="I am back"),
         lambda: leases.postpone(lease=lost, reason="?", delay=timedelta(0)),
     ):
         with pytest.raises(leases.LeaseLost):
