@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from billing.models import BillingProfile
 from billing.services import profiles
 from billing.services.profiles import ProfileFields
-from hosting.views.presentation import Status
+from hosting.views.states import Status
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page

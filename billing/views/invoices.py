@@ -21,7 +21,7 @@ from billing.services.invoicing.previews import Expected
 from billing.services.paying import online_gateway
 from billing.views import paying
 from billing.views.months import today_of
-from hosting.views.presentation import Status
+from hosting.views.states import Status
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
 

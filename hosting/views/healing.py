@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hosting.models import Drift, Instance
 from hosting.selectors import reasons
-from hosting.views.presentation import Status
+from hosting.views.states import Status
 
 _Kind = Drift.Kind
 NEVER_BY_ITSELF = (_Kind.VOLUME_MISSING,)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from hosting.models import Incident, Instance
 from hosting.selectors.watching import health, incident_timelines
-from hosting.views.presentation import Status
+from hosting.views.states import Status
 
 NEWEST = 3  # on the instance's own page
 UPTIME = timedelta(days=30)

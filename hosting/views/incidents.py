@@ -16,7 +16,7 @@ from hosting.selectors.watching.incident_timelines import Entry
 from hosting.views import instances
 from hosting.views.health import show
 from hosting.views.live import SLOW, render_live
-from hosting.views.presentation import Status
+from hosting.views.states import Status
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
 

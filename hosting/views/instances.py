@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -26,32 +25,19 @@ from hosting.selectors.watching import drifts
 from hosting.services import instances, moves
 from hosting.services.saving import backups
 from hosting.services.working import operations
+from hosting.views import instance_buttons
 from hosting.views.healing import show_drift, trouble
 from hosting.views.health import health_of
 from hosting.views.live import QUICK, SLOW, render_live, what_shows
-from hosting.views.presentation import DOING, InstanceView, Status, show_instance, show_past
+from hosting.views.presentation import InstanceView, show_instance, show_past
 from hosting.views.proof import proof_of, show_newest
-from hosting.views.restored import Restored, restored_of
+from hosting.views.restored import restored_of
+from hosting.views.states import Status
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
 
 Verb = Callable[..., object]
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """Something that can be done to an instance in its state; ``why_not`` disables it.
-
-    ``is_main`` is for the one thing to do next.
-    """
-
-    kind: str
-    label: str
-    icon: str
-    url: str
-    why_not: str = ""
-    is_main: bool = False
 
 
 @require_safe
@@ -206,7 +192,7 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "section": "instances",
         "shown": shown,
         "instance": instance,
-        "buttons": _buttons(request, shown),
+        "buttons": instance_buttons.buttons(request, shown),
         "ways_out": hooks.ways_out(instance=instance)
         if instance.suspended_at and request.may(Permission.VIEW_BILLING)
         else (),
@@ -226,81 +212,15 @@ def _context(request: ClientRequest, instance: Instance) -> dict[str, Any]:
         "proof": proof_of(shown, now=timezone.now()),
         "backups": saved,
         "has_more_backups": has_more,
-        "back_up": _back_up_button(request, shown),
+        "back_up": instance_buttons.back_up(request, shown),
         "restored": restored,
-        "go_back": _go_back_button(request, shown, restored),
+        "go_back": instance_buttons.go_back(request, shown, restored),
         "trouble": None if shown.active else trouble(instance, found),
         "health": health_of(instance, now=timezone.now()),
         "limit_warnings": resources.open_warnings([instance]).get(instance.pk, []),
         "will_be_stopped": maintenance.will_be_stopped_for_it(instance),
         "every": QUICK if shown.active else SLOW,
     }
-
-
-_VERBS = (
-    (Operation.Kind.START, "Start", "start", "instance_start"),
-    (Operation.Kind.STOP, "Stop", "stop", "instance_stop"),
-    (Operation.Kind.RESTART, "Restart", "restart", "instance_restart"),
-    (Operation.Kind.PROVISION, "Try again", "restart", "instance_retry"),
-)
-
-
-# What to do next where it does not run well; where it does, opening it is.
-_NEXT: dict[str, str] = {
-    Instance.State.STOPPED: Operation.Kind.START,
-    Instance.State.DEGRADED: Operation.Kind.RESTART,
-    Instance.State.FAILED: Operation.Kind.PROVISION,
-}
-
-
-def _next(instance: Instance) -> str:
-    return _NEXT.get(instance.state, "")
-
-
-def _buttons(request: ClientRequest, shown: InstanceView) -> list[Button]:
-    """What the member may do and the state allows; all wait while something is going on."""
-    if not request.may(Permission.OPERATE_INSTANCE):
-        return []
-    allowed = operations.allowed_kinds(shown.instance)
-    busy = why_not(shown)
-    if shown.instance.state == Instance.State.NEW and shown.active:
-        return []  # there is nothing yet that could be stopped, and nothing to try again
-    where = [request.client.slug, shown.instance.name]
-    return [
-        Button(kind, label, icon, reverse(view, args=where), busy, kind == _next(shown.instance))
-        for kind, label, icon, view in _VERBS
-        if kind in allowed
-    ]
-
-
-def _back_up_button(request: ClientRequest, shown: InstanceView) -> Button | None:
-    kind = Operation.Kind.BACKUP
-    allowed = kind in operations.allowed_kinds(shown.instance)
-    if not allowed or not request.may(Permission.MAKE_BACKUP):
-        return None
-    url = reverse("instance_back_up", args=[request.client.slug, shown.instance.name])
-    return Button(kind, "Back up now", "backup", url, why_not(shown))
-
-
-def _go_back_button(
-    request: ClientRequest, shown: InstanceView, restored: Restored
-) -> Button | None:
-    kind = Operation.Kind.REVERT
-    allowed = restored.move is not None and kind in operations.allowed_kinds(shown.instance)
-    if not allowed or not request.may(Permission.RESTORE_BACKUP):
-        return None
-    url = reverse("instance_go_back", args=[request.client.slug, shown.instance.name])
-    return Button(kind, "Go back", "back", url, why_not(shown))
-
-
-def why_not(shown: InstanceView) -> str:
-    """Why nothing can be done to it now; empty where it can. A repair that waits gives way."""
-    active = shown.active.operation if shown.active else None
-    if active and (active.kind, active.state) != (Operation.Kind.REPAIR, Operation.State.QUEUED):
-        return f"Not while it is {DOING[Operation.Kind(active.kind)].lower()}."
-    if maintenance.is_stopped_for_it(shown.instance):
-        return "Not during the maintenance; it starts again by itself."
-    return ""
 
 
 def _summary(rows: Sequence[InstanceView]) -> list[tuple[str, str, str, int]]:

@@ -17,7 +17,7 @@ from hosting.models import CHOSEN_TOPICS, Channel, Delivery, Severity
 from hosting.selectors.telling import channels as reading
 from hosting.services.telling import channels
 from hosting.services.telling.channels import Wishes
-from hosting.views.presentation import Status
+from hosting.views.states import Status
 from tenants.errors import Refused
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page

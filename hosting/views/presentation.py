@@ -1,4 +1,4 @@
-"""How states are said and shown: a word, a shape and a colour for each, never colour alone."""
+"""Instances and operations as pages show them."""
 
 from __future__ import annotations
 
@@ -11,85 +11,21 @@ from django.utils import timezone
 from hosting.models import Instance, Operation, OperationStep
 from hosting.selectors import instances, maintenance, reasons
 from hosting.selectors.working import operations
+from hosting.views.states import (
+    CALLED,
+    DOING,
+    INSTANCE,
+    MAINTAINED,
+    OPERATION,
+    STEP,
+    SUSPENDED,
+    Status,
+    named,
+)
 from hosting.views.words import author
 
 NEWEST_LINES = 8  # of the step that runs
 ALL_LINES = 400  # of a step that ended
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """``tone`` picks the colour, ``icon`` the shape."""
-
-    word: str
-    tone: str
-    icon: str
-    spins: bool = False
-
-
-_INSTANCE = {
-    Instance.State.NEW: Status("New", "stopped", "pending"),
-    Instance.State.RUNNING: Status("Running", "running", "running"),
-    Instance.State.STOPPED: Status("Stopped", "stopped", "stopped"),
-    Instance.State.DEGRADED: Status("Degraded", "attention", "attention"),
-    Instance.State.FAILED: Status("Failed", "broken", "broken"),
-    Instance.State.DELETED: Status("Deleted", "stopped", "cancelled"),
-}
-SUSPENDED = Status("Suspended", "attention", "attention")
-MAINTAINED = Status("Stopped for maintenance", "stopped", "stopped")
-OPERATION = {
-    Operation.State.QUEUED: Status("Waiting", "progress", "pending"),
-    Operation.State.RUNNING: Status("In progress", "progress", "progress", spins=True),
-    Operation.State.SUCCEEDED: Status("Done", "running", "done"),
-    Operation.State.FAILED: Status("Failed", "broken", "broken"),
-    Operation.State.CANCELLED: Status("Cancelled", "stopped", "cancelled"),
-}
-_STEP = {
-    OperationStep.State.PENDING: Status("To do", "stopped", "pending"),
-    OperationStep.State.RUNNING: Status("Running", "progress", "progress", spins=True),
-    OperationStep.State.DONE: Status("Done", "running", "done"),
-    OperationStep.State.FAILED: Status("Failed", "broken", "broken"),
-}
-# What is going on, and what it is called when it is over.
-DOING = {
-    Operation.Kind.PROVISION: "Setting up",
-    Operation.Kind.CLONE: "Setting up from a backup",
-    Operation.Kind.START: "Starting",
-    Operation.Kind.STOP: "Stopping",
-    Operation.Kind.RESTART: "Restarting",
-    Operation.Kind.REPAIR: "Putting right",
-    Operation.Kind.RESTORE: "Restoring",
-    Operation.Kind.REVERT: "Going back",
-    Operation.Kind.UPGRADE: "Changing version or plan",
-    Operation.Kind.REHEARSAL: "Rehearsing the change",
-    Operation.Kind.BACKUP: "Backing up",
-    Operation.Kind.RESTORE_TEST: "Testing a backup",
-    Operation.Kind.DELETE: "Deleting",
-}
-CALLED = {
-    Operation.Kind.PROVISION: "Set up",
-    Operation.Kind.CLONE: "Set up from a backup",
-    Operation.Kind.START: "Start",
-    Operation.Kind.STOP: "Stop",
-    Operation.Kind.RESTART: "Restart",
-    Operation.Kind.REPAIR: "Repair",
-    Operation.Kind.RESTORE: "Restore",
-    Operation.Kind.REVERT: "Go back",
-    Operation.Kind.UPGRADE: "Change version or plan",
-    Operation.Kind.REHEARSAL: "Rehearsal",
-    Operation.Kind.BACKUP: "Back up",
-    Operation.Kind.RESTORE_TEST: "Restore test",
-    Operation.Kind.DELETE: "Delete",
-}
-# Where the name can't simply follow the title.
-_WITH_NAME = {
-    "Set up from a backup": "Set up {} from a backup",
-    "Setting up from a backup": "Setting up {} from a backup",
-    "Change version or plan": "Change version or plan of {}",
-    "Changing version or plan": "Changing version or plan of {}",
-    "Go back": "Take {} back to before its last change",
-    "Going back": "Taking {} back to before its last change",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +212,7 @@ def _why(operation: Operation) -> str:
 def _title(operation: Operation, *, name: str = "") -> str:
     """What is done, in words; with the instance's name where there is one."""
     kind = Operation.Kind(operation.kind)
-    called, doing = _named(CALLED[kind], name), _named(DOING[kind], name)
+    called, doing = named(CALLED[kind], name), named(DOING[kind], name)
     if not operation.is_active:
         return called
     if operation.undoing:
@@ -286,17 +222,13 @@ def _title(operation: Operation, *, name: str = "") -> str:
     return doing
 
 
-def _named(words: str, name: str) -> str:
-    return _WITH_NAME.get(words, f"{words} {{}}").format(name) if name else words
-
-
 def _status(instance: Instance, active: OperationView | None) -> Status:
     if active is None:
         if instance.suspended_at:
             return SUSPENDED
         if maintenance.is_stopped_for_it(instance):
             return MAINTAINED
-        return _INSTANCE[Instance.State(instance.state)]
+        return INSTANCE[Instance.State(instance.state)]
     if active.operation.undoing:
         return Status("Taking back", "progress", "progress", spins=True)
     if active.operation.cancel_requested_at:
@@ -309,7 +241,7 @@ def _show_step(step: OperationStep) -> StepView:
     lines = step.output.splitlines()[-(NEWEST_LINES if is_running else ALL_LINES) :]
     return StepView(
         step=step,
-        status=_STEP[OperationStep.State(step.state)],
+        status=STEP[OperationStep.State(step.state)],
         output="\n".join(lines),
         took=_between(step.started_at, step.finished_at),
     )

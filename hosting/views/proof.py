@@ -11,7 +11,8 @@ from hosting.models import Backup, Incident, Instance, Operation, RestoreTest
 from hosting.selectors.saving import backups as reading
 from hosting.selectors.saving import journals, restore_tests
 from hosting.services.saving import backups
-from hosting.views.presentation import OPERATION, InstanceView, Status
+from hosting.views.presentation import InstanceView
+from hosting.views.states import OPERATION, Status
 
 NEWEST = 10  # on an instance's page
 _PROVEN = Status("Proven", "running", "done")

@@ -15,7 +15,7 @@ from hosting.models import Backup, Instance
 from hosting.selectors import catalog, offers
 from hosting.selectors.saving import backups as reading
 from hosting.services.saving import clones, restores
-from hosting.views import instances
+from hosting.views import instance_buttons, instances
 from hosting.views.presentation import show_instance
 from hosting.views.proof import places_of
 from tenants.errors import Refused
@@ -95,7 +95,7 @@ def _page(
         "backup": backup,
         "version": backup.manifest.get("version", ""),
         "places": places_of(backup),
-        "refused": refused or _unfit(instance, backup) or instances.why_not(shown),
+        "refused": refused or _unfit(instance, backup) or instance_buttons.why_not(shown),
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
         "held": spoken(settings.BERTH_EDGE_HOLD_SECONDS),
         "clone_url": reverse("backup_clone", args=[request.client.slug, instance.name, backup.pk]),

@@ -18,7 +18,7 @@ from hosting.models import Backup, Incident, Instance
 from hosting.selectors.saving import journals as reading
 from hosting.selectors.saving.journals import Span
 from hosting.services.saving import restores
-from hosting.views import instances
+from hosting.views import instance_buttons, instances
 from hosting.views.presentation import show_instance
 from hosting.views.restores import spoken
 from tenants.errors import Refused
@@ -172,7 +172,7 @@ def _page(
         "backup": backup,
         "version": _version(backup),
         "problem": refusal.message if refusal else "",
-        "refused": instances.why_not(shown),
+        "refused": instance_buttons.why_not(shown),
         "kept_days": settings.BERTH_RESTORE_KEEP.days,
         "held": spoken(settings.BERTH_EDGE_HOLD_SECONDS),
     }

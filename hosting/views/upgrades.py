@@ -18,7 +18,7 @@ from hosting.selectors import moves, reasons
 from hosting.selectors.upgrading import upgrades as reading
 from hosting.selectors.upgrading.upgrades import Target
 from hosting.services.upgrading import upgrades
-from hosting.views import instances
+from hosting.views import instance_buttons, instances
 from hosting.views.live import QUICK, SLOW, render_live, what_shows
 from hosting.views.presentation import OperationView, show_instance, show_operation
 from tenants.errors import Refused
@@ -100,7 +100,7 @@ def show(
         "reason": reasons.taken_apart(rehearsal.reason if rehearsal else ""),
         "failed": failed,
         "failed_why": reasons.why_ended(failed.operation) if failed else "",
-        "why_not": instances.why_not(shown),
+        "why_not": instance_buttons.why_not(shown),
         "is_rehearsed": reading.is_rehearsed(rehearsal, now=now),
         "valid_days": settings.BERTH_REHEARSAL_VALID.days,
         "kept_days": settings.BERTH_RESTORE_KEEP.days,

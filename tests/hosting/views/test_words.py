@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from hosting.models import Operation
-from hosting.views.presentation import CALLED, DOING
+from hosting.views.states import CALLED, DOING
 from hosting.views.words import backup_moment, in_words
 from tenants.models import AuditEvent
 
