@@ -10,7 +10,7 @@ from django.conf import settings
 from hosting.models import Backup, Incident, Instance, Operation, RestoreTest
 from hosting.selectors.saving import backups as reading
 from hosting.selectors.saving import journals, restore_tests
-from hosting.services.saving import backups
+from hosting.services.saving import nights
 from hosting.views.presentation import InstanceView
 from hosting.views.states import OPERATION, Status
 
@@ -94,7 +94,7 @@ def proof_of(shown: InstanceView, *, now: datetime) -> Proof:
     """As of that moment. Five queries, and two more where the plan restores to a minute."""
     instance = shown.instance
     to_a_minute = bool(instance.plan.point_in_time_days)
-    next_at = backups.next_at(instance=instance, now=now)
+    next_at = nights.next_at(instance=instance, now=now)
     is_soon = next_at is not None and next_at <= now
     active = shown.active.operation if shown.active else None
     return Proof(

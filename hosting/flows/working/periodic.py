@@ -30,7 +30,7 @@ from hosting.services.measuring import (
     usage_limits,
     usage_sums,
 )
-from hosting.services.saving import backups, journal_alarm, journals, restore_tests
+from hosting.services.saving import journal_alarm, journals, nights, restore_tests
 from hosting.services.telling import notifications
 from hosting.services.upgrading import rollouts
 from hosting.services.watching import health_counts, incidents
@@ -138,7 +138,7 @@ def _clear_sessions() -> None:
 
 
 def _request_backups() -> None:
-    backups.request_nightly(now=timezone.now())
+    nights.request_nightly(now=timezone.now())
 
 
 def _test_restores() -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hosting.models import Incident, Instance, Operation
-from hosting.services.saving import backups
+from hosting.services.saving import backups, nights
 from hosting.services.watching import incidents
 from hosting.views.backups import PAGE as A_PAGE
 from tests.hosting.views.history import (
@@ -45,7 +45,7 @@ def test_one_that_began_to_run_today_says_when_tonight(
 ) -> None:
     instance = order()
     work_off(instance)
-    at = backups.next_at(instance=instance, now=timezone.now())
+    at = nights.next_at(instance=instance, now=timezone.now())
     assert at is not None
     told = f"the first is made tonight at about {berlin(at):%H:%M}."
     assert told in text(browser)

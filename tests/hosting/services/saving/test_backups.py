@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from hosting.models import Backup, BackupStore, Incident, Instance, Operation, SecondPlace
 from hosting.services import instances
-from hosting.services.saving import backup_copies, backup_stores, backups
+from hosting.services.saving import backup_copies, backup_stores, backups, nights
 from tenants.errors import Refused
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor
@@ -54,13 +54,13 @@ def made(instance: Instance, at: datetime, *, proven: bool = True, **fields: obj
 
 
 def due(now: datetime) -> list[Instance]:
-    return list(backups.due(now=now))
+    return list(nights.due(now=now))
 
 
 def test_each_has_its_own_moment_in_its_clients_night(book: Instance, order: Order) -> None:
     now = datetime(2026, 7, 1, 12, tzinfo=UTC)
     moments = {
-        backups.last_due_at(instance=settled(order(f"book-{number}")), now=now)
+        nights.last_due_at(instance=settled(order(f"book-{number}")), now=now)
         for number in range(12)
     }
     assert len(moments) == 12
@@ -76,7 +76,7 @@ def test_a_day_of_23_or_25_hours_has_one_moment(
 ) -> None:
     start = datetime(year, month, day, tzinfo=UTC) - timedelta(hours=12)
     moments = {
-        backups.last_due_at(instance=book, now=start + timedelta(minutes=10 * step))
+        nights.last_due_at(instance=book, now=start + timedelta(minutes=10 * step))
         for step in range(6 * 36)
     }
     assert len([each for each in moments if each > start]) in (1, 2)
@@ -85,7 +85,7 @@ def test_a_day_of_23_or_25_hours_has_one_moment(
 
 def test_it_is_due_once_a_night_and_caught_up_when_missed(book: Instance) -> None:
     now = datetime(2026, 7, 1, 12, tzinfo=UTC)
-    moment = backups.last_due_at(instance=book, now=now)
+    moment = nights.last_due_at(instance=book, now=now)
     assert due(now) == [book]  # of the whole time before none was made
     made(book, moment - timedelta(minutes=1))
     assert due(now) == [book]
@@ -115,28 +115,28 @@ def test_what_holds_nothing_or_is_to_go_is_not_backed_up(book: Instance, order: 
 def test_it_is_backed_up_whatever_state_it_is_in(book: Instance, state: str) -> None:
     book.state = state
     book.save()
-    assert backups.request_nightly(now=timezone.now()) == 1
+    assert nights.request_nightly(now=timezone.now()) == 1
     backup = Backup.objects.get()
     assert (backup.trigger, backup.instance) == (NIGHTLY, book)
     assert backup.operation is not None
     assert backup.operation.kind == Operation.Kind.BACKUP
-    assert backups.request_nightly(now=timezone.now()) == 0  # whoever else asks
+    assert nights.request_nightly(now=timezone.now()) == 0  # whoever else asks
 
 
 def test_a_busy_one_is_asked_again_later(book: Instance, actor: Actor) -> None:
     instances.restart(instance=book, actor=actor)
-    assert backups.request_nightly(now=timezone.now()) == 0
+    assert nights.request_nightly(now=timezone.now()) == 0
     assert not Backup.objects.exists()
     book.operations.update(state=Operation.State.SUCCEEDED, finished_at=timezone.now())
-    assert backups.request_nightly(now=timezone.now()) == 1
+    assert nights.request_nightly(now=timezone.now()) == 1
 
 
 def test_a_nightly_one_that_waits_gives_way_to_a_person(book: Instance, actor: Actor) -> None:
-    backups.request_nightly(now=timezone.now())
+    nights.request_nightly(now=timezone.now())
     instances.restart(instance=book, actor=actor)
     given = Operation.objects.get(kind=Operation.Kind.BACKUP)
     assert (given.state, given.reason) == ("cancelled", "Gave way to “Restart”.")
-    assert backups.request_nightly(now=timezone.now() + timedelta(hours=2)) == 0  # it is busy
+    assert nights.request_nightly(now=timezone.now() + timedelta(hours=2)) == 0  # it is busy
 
 
 def test_asking_needs_an_instance_with_data(order: Order, actor: Actor, book: Instance) -> None:
