@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
@@ -17,18 +17,12 @@ from hosting.engines.restic.errors import (
     Damaged,
     Locked,
     RepositoryMissing,
-    TargetUnavailable,
-    explain,
-    scrub,
 )
-from hosting.engines.restic.process import Child, Stalled
-from hosting.engines.restic.program import environment
+from hosting.engines.restic.running import Runs
 from hosting.engines.restic.target import Target
 from hosting.engines.restic.values import Snapshot, Written, parse_snapshots, short_id
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
-_PASSWORD = "RESTIC_PASSWORD_FILE"  # noqa: S105
-_OTHER_PASSWORD = "RESTIC_FROM_PASSWORD_FILE"  # noqa: S105
 _LOOK_SECONDS = 2.0
 Watch = Callable[[Iterator[bytes]], Iterator[bytes]]
 _ID = re.compile(r"[0-9a-f]{8,64}")
@@ -48,7 +42,7 @@ def open_repository(target: Target, name: str, password: str) -> Repository:
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Runs):
     """A restic repository, made by ``open_repository``.
 
     All methods raise ``WrongPassword``, ``RepositoryMissing``, ``TargetRefused``, ``TargetFull``
@@ -58,10 +52,6 @@ class Repository:
     A snapshot counts only once ``write`` has returned it: keep what it returned, and forget any
     other. Call from a thread that outlives the call, as restic dies with the thread it came from.
     """
-
-    target: Target
-    name: str
-    password: str = field(repr=False)
 
     def ensure(self) -> bool:
         """Make it where it is missing; True if it was made now.
@@ -192,10 +182,6 @@ class Repository:
             other.unlock_stale()
             self._copy_once(other, snapshots, watch)
 
-    def unlock_stale(self) -> None:
-        """Remove the locks of processes that are dead, or silent for half an hour."""
-        self._once("unlock", "--quiet")
-
     def size_bytes(self) -> int:
         """What the snapshots take in the repository, in bytes; what ``prune`` would free is not in.
 
@@ -212,68 +198,6 @@ class Repository:
         """
         self.target.refuse_missing()
         storage.remove(self.target, self.name)
-
-    # Running restic
-
-    def _run(self, *arguments: str, report: Report = silent) -> str:
-        """What restic wrote to its output; a dead process' lock does not keep it from running."""
-        try:
-            return self._once(*arguments, report=report)
-        except Locked:
-            self.unlock_stale()
-        return self._once(*arguments, report=report)
-
-    def _once(self, *arguments: str, report: Report = silent) -> str:
-        self.target.refuse_missing()
-        with self._child(*arguments) as child:
-            child.close_input()
-            return self._collect(child, report)
-
-    def _collect(self, child: Child, report: Report) -> str:
-        written, rest = bytearray(), b""
-        for chunk in child.output():
-            written += chunk
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in filter(None, lines):
-                report(scrub(line.decode(errors="replace"), self._secrets()))
-        self._end(child)
-        return written.decode()
-
-    def _child(self, *arguments: str, other: Repository | None = None) -> Child:
-        """Start restic on this repository; ``other`` is one to copy from."""
-        given = {**self.target.environment, "RESTIC_REPOSITORY": self.target.address(self.name)}
-        options = list(self.target.all_options())
-        passwords = {_PASSWORD: self.password}
-        if other is not None:
-            given = {**other.target.environment, **given}
-            given["RESTIC_FROM_REPOSITORY"] = other.target.address(other.name)
-            options += [each for each in other.target.all_options() if each not in options]
-            passwords[_OTHER_PASSWORD] = other.password
-        # A cache saves nothing that can be measured: a snapshot is one file, its index is small.
-        return Child(
-            ["restic", "--no-cache", *(f"--option={each}" for each in options), *arguments],
-            environment=environment(given),
-            passwords=passwords,
-            stall=self.target.stall,
-        )
-
-    def _end(self, child: Child) -> None:
-        """Wait for it. Raises what its words mean where it failed."""
-        try:
-            status = child.wait()
-        except Stalled:
-            raise TargetUnavailable(
-                f"the backup repository {self.name} was given up:"
-                f" nothing moved for {self.target.stall}"
-            ) from None
-        if status != 0:
-            raise self._error(child)
-
-    def _error(self, child: Child) -> EngineError:
-        return explain(self.name, child.words, secrets=self._secrets())
-
-    def _secrets(self) -> tuple[str, ...]:
-        return (self.password, *filter(None, self.target.environment.values()))
 
     # Writing and copying
 
