@@ -10,15 +10,17 @@ from decimal import Decimal
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.views.decorators.http import require_safe
 
 from billing import currencies
 from billing.models import Invoice, InvoiceFile, InvoiceLine, Seller, Settlement
 from billing.selectors import invoices as reading
+from billing.selectors import letters
 from billing.services.invoicing import previews
 from billing.services.invoicing.previews import Expected
-from billing.services.paying import online_gateway
+from billing.services.paying import dunning, online_gateway
 from billing.views import paying
 from billing.views.months import today_of
 from hosting.views.states import Status
@@ -104,6 +106,8 @@ def page(request: ClientRequest, number: str) -> HttpResponse:
         "may_pay_online": online_gateway.configured() is not None and _open(invoice) > 0,
         "was_paid": "paid" in request.GET,
         "row": _row(invoice, today_of(request.client)),
+        "letters": letters.of_invoice(invoice),
+        "suspends_on": _suspends_on(invoice),
         "lines": [_line(each, invoice.currency) for each in _lines(invoice)],
         "net": currencies.said(invoice.net, invoice.currency),
         "taxes": [_tax(each, invoice.currency) for each in invoice.tax.get("totals", ())],
@@ -150,6 +154,12 @@ def _lines(invoice: Invoice) -> QuerySet[InvoiceLine]:
 def _open(invoice: Invoice) -> Decimal:
     settlement: Settlement | None = getattr(invoice, "settlement", None)
     return settlement.open if settlement else Decimal(0)
+
+
+def _suspends_on(invoice: Invoice) -> date | None:
+    if invoice.kind == Invoice.Kind.CREDIT_NOTE or not _open(invoice):
+        return None
+    return dunning.suspends_on(invoice=invoice, now=timezone.now())
 
 
 def _row(invoice: Invoice, today: date) -> Row:

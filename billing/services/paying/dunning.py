@@ -191,6 +191,26 @@ def _tell(
         )
 
 
+def suspends_on(*, invoice: Invoice, now: datetime, warned_now: bool = False) -> date | None:
+    """The day on which its client's instances are suspended for an open invoice, if it stays so.
+
+    None where nobody was told yet, unless that is done just now; where nothing is suspended for it
+    by the rules as they are, or something is already; and while the client is left alone.
+    """
+    policy = DunningPolicy.objects.first()
+    profile = BillingProfile.objects.select_related("client").filter(client=invoice.client_id)
+    client = profile.first()
+    if policy is None or client is None or debt_suspensions.is_left_alone(client, now):
+        return None
+    if debt_suspensions.open_of(client.client).exists():
+        return None
+    told = dunning_history.of(client, [invoice.pk])[invoice.pk].warned_on
+    today = dunning_history.today_of(client, now) if warned_now else None
+    return dunning_rules.suspends_on(
+        rules_of(policy), due_on=_due(invoice), warned_on=told or today
+    )
+
+
 def rules_of(policy: DunningPolicy | None) -> Rules:
     """As plain values; without a policy nothing is ever done."""
     if policy is None:

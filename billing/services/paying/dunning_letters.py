@@ -19,9 +19,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 
 from billing import currencies
-from billing.models import BillingProfile, DunningPolicy, DunningStep, Invoice, Settlement
+from billing.models import BillingProfile, DunningStep, Invoice, Settlement
 from billing.services import posting
-from billing.services.paying import debt_suspensions, dunning, dunning_history, dunning_rules
+from billing.services.paying import debt_suspensions, dunning
 from billing.services.posting import Answer
 from tenants.errors import Refused
 from tenants.services import audit
@@ -203,18 +203,7 @@ def _suspended(invoice: Invoice) -> tuple[str, str]:
 
 def _warning(step: DunningStep, now: datetime) -> list[str]:
     """On which day the instances are suspended, where that is to be and has not been yet."""
-    invoice = step.invoice
-    policy = DunningPolicy.objects.first()
-    if policy is None or debt_suspensions.open_of(invoice.client).exists():
-        return []
-    profile = BillingProfile.objects.select_related("client").get(client=invoice.client_id)
-    told = dunning_history.of(profile, [invoice.pk])[invoice.pk].warned_on
-    assert invoice.due_on is not None  # noqa: S101  (issued invoices have it)
-    day = dunning_rules.suspends_on(
-        dunning.rules_of(policy),
-        due_on=invoice.due_on,
-        warned_on=told or dunning_history.today_of(profile, now),
-    )
+    day = dunning.suspends_on(invoice=step.invoice, now=now, warned_now=True)
     if day is None:
         return []
     return [

@@ -10,11 +10,12 @@ import pytest
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from billing.models import Invoice, InvoiceFile
+from billing.models import DunningGrace, DunningStep, Invoice, InvoiceFile, InvoiceMail
 from billing.services.delivering import invoice_files
 from billing.services.invoicing import credit_notes, runs
-from billing.services.paying import settlements
+from billing.services.paying import dunning, dunning_letters, settlements
 from billing.views import invoices as views
 from hosting.models import Instance, Plan
 from tenants.models import Client, Role, User
@@ -118,6 +119,44 @@ def test_its_page_says_how_to_pay_what_is_open(invoice: Invoice, browser: Browse
     assert "Pay by bank transfer" not in _read(browser, PAGE)
 
 
+def test_its_page_says_which_mails_went_where(invoice: Invoice, browser: Browser) -> None:
+    assert "What was mailed" not in _read(browser, PAGE)
+    mail = InvoiceMail.objects.create(invoice=invoice, send_at=NOW)
+    assert "The invoice – Not yet; it is tried again" in _read(browser, PAGE)
+    mail.send_at, mail.times, mail.mailed_to = None, 1, ["books@acme.example"]
+    mail.mailed_at = at("2026-02-01 07:30")
+    mail.save()
+    assert "The invoice books@acme.example 1 Feb 2026, 08:30" in _read(browser, PAGE)
+    day = date(2026, 2, 18)
+    step = DunningStep.objects.create(
+        invoice=invoice, kind="reminder", on=day, done_at=NOW, send_at=NOW
+    )
+    assert "Reminder that it is overdue – Not yet; it is tried again" in _read(browser, PAGE)
+    step.send_at, step.mail_problem = None, "Not sent: there was a newer one by then."
+    step.save()
+    page = _read(browser, PAGE)
+    assert "Reminder that it is overdue – Not sent" in page
+    assert "newer one" not in page, "that is for staff"
+
+
+def test_its_page_warns_of_the_day_on_which_instances_are_suspended(
+    invoice: Invoice, browser: Browser, acme: Client
+) -> None:
+    dunning.set_policy(reminders=(3,), suspend_after=20, notice_after=None, actor=ACTOR)
+    assert "are suspended on that day" not in _read(browser, PAGE), "nobody was told yet"
+    dunning.advance(now=NOW)
+    dunning_letters.send_due(now=NOW)
+    assert "not paid before 7 Mar 2026, your instances" in _read(browser, PAGE)
+    until = timezone.now().date()
+    dunning.grant_grace(
+        client=acme, until=until, reason="They called.", actor=ACTOR, now=timezone.now()
+    )
+    assert "are suspended on that day" not in _read(browser, PAGE)
+    DunningGrace.objects.all().delete()
+    _pay(invoice, "35.70")
+    assert "are suspended on that day" not in _read(browser, PAGE)
+
+
 def test_a_credit_note_is_not_paid(invoice: Invoice, browser: Browser) -> None:
     credit_notes.issue(invoice=invoice, reason="Down", actor=ACTOR, now=NOW)
     assert "Pay by bank transfer" not in _read(browser, "/c/acme/invoices/CN-000001/")
@@ -201,4 +240,4 @@ def test_the_number_of_queries_does_not_grow(invoice: Invoice, browser: Browser)
     invoice_files.make_missing(now=at("2026-09-01"))
     assert Invoice.objects.count() == 7
     assert count(LIST) == one <= 25
-    assert count(PAGE) <= 15
+    assert count(PAGE) <= 18
