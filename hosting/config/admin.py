@@ -17,6 +17,8 @@ else:
 class StaffSite(AdminSite):
     """With the sidebar of ``hosting.admin.navigation``."""
 
+    empty_value_display = "–"
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Read where it is looked at: every page is given it, and shows the sidebar instead."""
         read = super().get_app_list

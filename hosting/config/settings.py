@@ -137,6 +137,7 @@ DEFAULT_FROM_EMAIL = env.str("BERTH_EMAIL_FROM", default="Berth <noreply@localho
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = ["hosting.config.formats"]
 USE_TZ = True
 
 # --- Static files -----------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -20,6 +20,7 @@ from billing.admin.delivering.invoice_exports import WithExports
 from billing.admin.delivering.invoice_files import WithFiles
 from billing.admin.delivering.invoice_mails import MailFilter, WithMail
 from billing.admin.invoicing.invoice_lines import LineInline, WithLines
+from billing.admin.invoicing.invoice_money import WithMoney
 from billing.admin.preview import money
 from billing.admin.reports.urls import WithReports
 from billing.models import Invoice, Settlement, Subscription
@@ -81,10 +82,20 @@ class CreditNoteForm(ModelForm[Invoice]):
     class Meta:
         model = Invoice
         fields = ("corrects", "reason")
+        labels: ClassVar = {"corrects": "Invoice to be credited"}
+        help_texts: ClassVar = {"corrects": "By its number or its client's name."}
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(WithFiles, WithLines, WithMail, WithExports, WithReports, ServiceAdmin[Invoice]):
+class InvoiceAdmin(
+    WithFiles,
+    WithLines,
+    WithMail,
+    WithMoney,
+    WithExports,
+    WithReports,
+    ServiceAdmin[Invoice],
+):
     """Nothing is changed here, and nothing can be: what was wrong is credited."""
 
     list_display = ("number", "client", "kind", "issued_on", "due_on", "amount", "standing")
@@ -101,15 +112,12 @@ class InvoiceAdmin(WithFiles, WithLines, WithMail, WithExports, WithReports, Ser
     ordering = ("-drafted_at", "-sequence")
     autocomplete_fields = ("corrects",)
     inlines = (LineInline,)
-    fields = (
-        *("number", "client", "kind", "standing", "problem", "corrects", "reason"),
-        *("first_day", "last_day", "issued_on", "due_on"),
-        *("net_", "vat_", "amount", "open_", "vat_rule", "files_", "mail_"),
-    )
 
     def get_fields(self, request: HttpRequest, obj: Invoice | None = None) -> Any:
-        """Of a credit note to be made, what has to be said."""
-        return self.fields if obj else ("corrects", "amount", "reason")
+        """What there is of this one; of a credit note to be made, what has to be said."""
+        if obj is None:
+            return ("corrects", "amount", "reason")
+        return _facts(obj)
 
     def get_inlines(self, request: HttpRequest, obj: Invoice | None) -> Any:
         """Lines where there are any."""
@@ -204,12 +212,25 @@ class InvoiceAdmin(WithFiles, WithLines, WithMail, WithExports, WithReports, Ser
         return badge("Overdue", "bad") if is_late else badge("Open", "warn")
 
 
+def _facts(invoice: Invoice) -> tuple[str, ...]:
+    """The fields of a draft, an invoice or a credit note."""
+    sums = ("net_", "vat_", "amount")
+    if invoice.state == Invoice.State.DRAFT:
+        return ("number", "client", "kind", "standing", "problem", "period", *sums, "mail_")
+    made = ("vat_rule", "files_", "mail_")
+    head = ("number", "client", "kind", "standing")
+    if invoice.kind == Invoice.Kind.CREDIT_NOTE:
+        return (*head, "corrects", "reason", "period", "issued_on", *sums, *made)
+    dates = ("period", "issued_on", "due_on")
+    return (*head, *dates, *sums, "open_", "payments_", "notes_", "dunning_", *made)
+
+
 def _settlement(invoice: Invoice) -> Settlement | None:
     return getattr(invoice, "settlement", None)
 
 
 def _totals(invoices: QuerySet[Invoice]) -> list[dict[str, str]]:
-    """By currency: how many, and what invoices less credit notes come to. One query."""
+    """By currency: how many, what invoices less credit notes come to, and is open. One query."""
     of_invoices, of_notes = Q(kind="invoice"), Q(kind="credit_note")
     rows = invoices.order_by().values("currency")
     sums = rows.annotate(
@@ -218,12 +239,18 @@ def _totals(invoices: QuerySet[Invoice]) -> list[dict[str, str]]:
         net_out=Sum("net", filter=of_notes, default=Decimal(0)),
         total_in=Sum("total", filter=of_invoices, default=Decimal(0)),
         total_out=Sum("total", filter=of_notes, default=Decimal(0)),
+        open=Sum(
+            F("settlement__total") - F("settlement__credited") - F("settlement__paid"),
+            filter=of_invoices,
+            default=Decimal(0),
+        ),
     )
     return [
         {
             "many": str(row["many"]),
             "net": money(row["net_in"] - row["net_out"], row["currency"]),
             "total": money(row["total_in"] - row["total_out"], row["currency"]),
+            "open": money(row["open"], row["currency"]) if row["open"] else "",
         }
         for row in sums.order_by("currency")
     ]

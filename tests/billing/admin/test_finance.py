@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import Group
@@ -26,6 +28,7 @@ from tests.billing import money
 from tests.billing.money import at
 
 pytestmark = pytest.mark.django_db
+RECEIVED = {"received_on": "2026-02-01", "reference": ""}
 ADDRESS = {
     "name": "Acme GmbH",
     "street": "Lindenallee 2",
@@ -157,6 +160,35 @@ def test_an_invoice_is_found_by_its_number(
 ) -> None:
     page = finance.get(reverse("admin:billing_invoice_changelist"), {"q": term})
     assert ("INV-000001</a>" in page.content.decode()) == found
+
+
+def test_its_page_says_what_came_of_it_and_what_to_do_next(
+    finance: Browser, invoice: Invoice
+) -> None:
+    address = reverse("admin:billing_invoice_change", args=[invoice.pk])
+    text = finance.get(address).content.decode()
+    for words in ("Nothing came in yet.", "Nothing was to be done.", "Record a payment"):
+        assert words in text
+    assert "Why it is not issued yet" not in text
+    assert "1 Jan 2026 to 31 Jan 2026" in text
+    ways = re.findall(r'class="b-link" href="([^"]+/add/\?[^"]+)"', text)
+    pay, credit = (finance.get(unescape(way)).content.decode() for way in ways)
+    assert 'value="35.70"' in pay
+    assert f'<option value="{invoice.pk}" selected' in pay
+    assert f'<option value="{invoice.pk}" selected' in credit
+    add(finance, "payment", invoice=invoice.pk, amount="5.70", currency="EUR", **RECEIVED)
+    add(finance, "invoice", corrects=invoice.pk, amount="", reason="Down for two days")
+    text = finance.get(address).content.decode()
+    assert "1 Feb 2026: 5.70 EUR, recorded by hand" in text
+    assert "CN-000001</a>: 35.70 EUR, Down for two days" in text
+    assert "Record a payment" not in text
+    assert "Credit it" not in text
+
+
+def test_the_totals_say_what_is_open(finance: Browser, invoice: Invoice) -> None:
+    add(finance, "payment", invoice=invoice.pk, amount="5.70", currency="EUR", **RECEIVED)
+    page = finance.get(reverse("admin:billing_invoice_changelist")).content.decode()
+    assert re.search(r"30\.00 EUR</b> of it open", page)
 
 
 def test_an_invoice_can_only_be_looked_at(finance: Browser, invoice: Invoice) -> None:

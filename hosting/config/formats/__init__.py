@@ -1,0 +1,1 @@
+"""How days and moments are written in the admin, a package a language: as on clients' pages."""
