@@ -174,6 +174,19 @@ class Metrics(Strict):
     started: SeriesName | None = None
 
 
+class Runs(Strict):
+    """A query of the app's own PostgreSQL that tells how long its runs took.
+
+    A row for each run that ended: what it is called, when it ended, the seconds, and a label.
+    """
+
+    service: Label
+    database: Name
+    user: Name
+    meter: MeterName
+    sql: Text
+
+
 class Berth(Strict):
     """Everything in a catalog file that Compose has no word for."""
 
@@ -190,6 +203,7 @@ class Berth(Strict):
     settings: dict[SettingName, Text] = Field(default_factory=dict)
     backup: Backup = Backup()
     metrics: Metrics | None = None
+    runs: tuple[Runs, ...] = ()
     meters: dict[MeterName, Meter] = Field(default_factory=dict)
     usage_paths: tuple[PlainPath, ...] = ()
     smoke: tuple[UrlPath, ...] = ()

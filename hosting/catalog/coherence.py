@@ -12,7 +12,7 @@ from hosting.catalog.berth_schema import Berth, template_names
 from hosting.catalog.compose_schema import NetworkFile, SecretFile, ServiceFile, VolumeFile
 from hosting.catalog.interpolation import BERTH_VARIABLES, Variable, variables
 from hosting.catalog.journal import SUFFIX
-from hosting.catalog.meters import BUILT_IN, LLM, LLM_METERS
+from hosting.catalog.meters import BUILT_IN, LLM, LLM_METERS, Meter
 
 Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
@@ -211,13 +211,26 @@ def _meters(app: Parts) -> Iterator[Fault]:
         elif same is not None and same.aggregation != meter.aggregation:
             reason = f"is Berth's own and a {same.aggregation}; give yours another name"
             yield ("x-berth", "meters", name), reason
-    known = {name: each for name, each in BUILT_IN.items() if name not in LLM_METERS} | own
-    for index, counter in enumerate(app.berth.metrics.counters if app.berth.metrics else ()):
-        place = ("x-berth", "metrics", "counters", index, "meter")
-        if counter.meter not in known:
-            yield place, _unknown("meter", counter.meter, known)
-        elif known[counter.meter].aggregation != "sum":
-            yield place, f"{counter.meter} must be a sum to be counted up"
+    yield from _counted(app, {**BUILT_IN, **own})
+
+
+def _counted(app: Parts, meters: Mapping[str, Meter]) -> Iterator[Fault]:
+    """What is read of the app counts for meters that add up."""
+    known = {name: each for name, each in meters.items() if name not in LLM_METERS}
+    counters = app.berth.metrics.counters if app.berth.metrics else ()
+    counted = [
+        *((("metrics", "counters", index), each.meter) for index, each in enumerate(counters)),
+        *((("runs", index), each.meter) for index, each in enumerate(app.berth.runs)),
+    ]
+    for place, meter in counted:
+        if meter not in known:
+            yield ("x-berth", *place, "meter"), _unknown("meter", meter, known)
+        elif known[meter].aggregation != "sum":
+            yield ("x-berth", *place, "meter"), f"{meter} must be a sum to be counted up"
+    for index, runs in enumerate(app.berth.runs):
+        if runs.service not in app.services:
+            reason = _unknown("service", runs.service, app.services)
+            yield ("x-berth", "runs", index, "service"), reason
 
 
 def _backup(app: Parts) -> Iterator[Fault]:

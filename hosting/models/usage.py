@@ -210,7 +210,10 @@ class UsageSum(models.Model):
 
 
 class UsageCounter(models.Model):
-    """Where one counter of an app's Prometheus endpoint stood when it last changed."""
+    """Where one counter of an app's Prometheus endpoint stood when it last changed.
+
+    Up to when an app's database was asked for its runs stands here too, and how many it told.
+    """
 
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="usage_counters")
     series = models.CharField(max_length=200, help_text="With its labels, as the catalog names it.")

@@ -12,8 +12,8 @@ import pytest
 from django.test import Client as Browser
 
 from hosting.engines.base import Engine
-from hosting.flows.measuring import scraping
-from hosting.models import Instance, Operation, Plan
+from hosting.flows.measuring import run_times, scraping
+from hosting.models import Instance, Operation, Plan, UsageEvent
 from hosting.services import instances
 from tenants.services.actors import Actor
 from tests.conftest import OWNER
@@ -86,6 +86,10 @@ def test_it_serves_works_remembers_and_goes(
         assert data(browser.get(f"/rest/workflows/{made}"))["active"]
         assert browser.get("/webhook/sums").json() == {"sum": 42}
     wait_until(lambda: executions(instance) == 1, seconds=20, what="the execution is counted")
+    assert run_times.read_all() == 2  # the one before it was stopped as well
+    assert run_times.read_all() == 0
+    took = UsageEvent.objects.filter(instance=instance, meter="execution_seconds")
+    assert [(each.label, 0 < each.amount < 30) for each in took] == [("success", True)] * 2
     logs = {"here": caplog.text}
     places = secret_search.everything(instance, staff=staff, member=member, logs=logs)
     assert secret_search.leaks(instance, places) == {}

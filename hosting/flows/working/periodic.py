@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from hosting import hooks
-from hosting.flows.measuring import sampling, scraping
+from hosting.flows.measuring import run_times, sampling, scraping
 from hosting.flows.running import edge
 from hosting.flows.saving import copies, merging, off_site, shipping, upkeep
 from hosting.flows.telling import delivering
@@ -157,6 +157,10 @@ def _read_counters() -> None:
     scraping.read_all()
 
 
+def _read_run_times() -> None:
+    run_times.read_all()
+
+
 def _count_usage() -> None:
     now = timezone.now()
     usage_sums.sum_up(now=now)
@@ -194,6 +198,7 @@ CHORES: dict[str, tuple[timedelta, Callable[[], None]]] = {
     "keep-up-partitions": (timedelta(hours=1), _keep_up_partitions),
     "count-usage": (COUNT_USAGE, _count_usage),  # also where nobody else asks for it
     "write-metrics": (instance_metrics.EVERY, _write_metrics),  # the same
+    "read-run-times": (run_times.EVERY, _read_run_times),
     "request-backups": (timedelta(minutes=1), _request_backups),
     "watch-backups": (timedelta(minutes=5), upkeep.watch),
     "watch-journals": (WATCH_JOURNALS, _watch_journals),  # also where nobody fetches them
