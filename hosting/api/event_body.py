@@ -15,8 +15,16 @@ from hosting.services.measuring.usage_events import Unread
 AT_MOST = 1000
 LARGEST_BYTES = 2 * 1024 * 1024
 
+
+class _Identified(msgspec.Struct):
+    """What an event is called; whatever else is in it is passed over."""
+
+    id: Any = None
+
+
 _ALL = msgspec.json.Decoder(list[Event])
 _ONE = msgspec.json.Decoder(Event)
+_ID = msgspec.json.Decoder(_Identified)
 _RAW = msgspec.json.Decoder(list[msgspec.Raw])
 _PLACE = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
 _WORDS = {
@@ -24,6 +32,8 @@ _WORDS = {
     "float": "a number",
     "int": "a whole number",
     "bool": "true or false",
+    "null": "null",
+    "object": "an object",
     "array": "a list",
     "datetime": "a time such as 2026-03-01T12:00:00Z",
 }
@@ -70,10 +80,9 @@ def _one(raw: msgspec.Raw) -> Event | Unread:
 
 def _id_of(raw: msgspec.Raw) -> str | None:
     try:
-        found = msgspec.json.decode(raw)
+        return _text(_ID.decode(raw).id)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return _named(found)
 
 
 def _leniently(body: bytes) -> Sequence[Event | Unread]:
@@ -102,10 +111,11 @@ def _counted(events: Sequence[Any]) -> Sequence[Any]:
 
 def _named(found: Any) -> str | None:
     """The id of an event that can't be read, as far as it can be repeated."""
-    name = found.get("id") if isinstance(found, dict) else None
-    if not isinstance(name, str):
-        return None
-    return name[:200].encode(errors="replace").decode()
+    return _text(found.get("id")) if isinstance(found, dict) else None
+
+
+def _text(name: object) -> str | None:
+    return name[:200].encode(errors="replace").decode() if isinstance(name, str) else None
 
 
 def _reason(error: Exception) -> str:
@@ -121,6 +131,8 @@ def _reason(error: Exception) -> str:
         return f"{place} needs an offset, such as the Z in 2026-03-01T12:00:00Z"
     if text.startswith("Invalid RFC3339"):
         return f"{place} must be {_WORDS['datetime']}"
+    if text == "Number out of range":
+        return f"{place} is a number out of range"
     length = re.fullmatch(r"Expected `str` of length (>=|<=) (\d+)", text)
     if length:
         bound = "at least" if length[1] == ">=" else "at most"

@@ -6,6 +6,7 @@ import json
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -43,6 +44,7 @@ def unauthorized(detail: str) -> Problem:
     return Problem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, path: str = "") -> HttpResponse:
     """An address of the API at which there is nothing."""
     return respond(request, Problem(HTTPStatus.NOT_FOUND, "There is nothing at this address."))

@@ -119,7 +119,7 @@ def _body(request: HttpRequest) -> bytes:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be one of {known}.")
     most = event_body.LARGEST_BYTES
     length = request.headers.get("Content-Length", "")
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit()):
         raise Problem(HTTPStatus.LENGTH_REQUIRED, "Say the body's length in Content-Length.")
     if int(length) > most:
         detail = f"A request may have {most} bytes, and this one has {length}."

@@ -16,6 +16,7 @@ from hosting.catalog.meters import LLM, LLM_METERS, Meter
 
 SKEW = timedelta(minutes=5)  # clocks differ: so far ahead is taken for now
 LARGEST = 10**12
+MOST_TOKENS = 10**9  # of one call: sums of a day stay within 64 bits, however many there are
 OWN_SOURCE = "berth:counters"  # what Berth itself read; no app may call itself so
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -137,8 +138,8 @@ def _tokens(event: Event) -> Usage | Refusal:
         return Refusal("malformed", "data needs model, input and output, and may have cached")
     cached = data.cached or 0
     for name, value in (("input", data.input), ("output", data.output), ("cached", cached)):
-        if not 0 <= value <= LARGEST:
-            return Refusal("amount", f"data.{name} must be from 0 to {LARGEST}")
+        if not 0 <= value <= MOST_TOKENS:
+            return Refusal("amount", f"data.{name} must be from 0 to {MOST_TOKENS}")
     if cached > data.input:
         return Refusal("amount", "data.cached is a part of data.input, and can't be more")
     if _UNPRINTABLE.search(data.model) or data.model.strip() != data.model:

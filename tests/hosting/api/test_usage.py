@@ -83,6 +83,12 @@ def test_what_is_refused_is_listed_and_the_rest_kept(report: Report, event: Even
     ]
 
 
+def test_null_is_no_event_and_a_list_of_thousand_says_so_of_each(report: Report) -> None:
+    told = report(*[None] * 1000)
+    assert [each["index"] for each in told["refused"]] == list(range(1000))
+    assert {each["reason"] for each in told["refused"]} == {"an event must be an object, not null"}
+
+
 def in_days(days: float) -> str:
     return (timezone.now() + timedelta(days=days)).isoformat()
 
@@ -100,6 +106,9 @@ def in_days(days: float) -> str:
         ({"time": "yesterday"}, "malformed", "time must be a time such as"),
         ({"time": 12}, "malformed", "time must be a time such as"),
         ({"time": "2026-02-30T12:00:00Z"}, "malformed", "time must be a time such as"),
+        ({"time": "9999-12-31T23:59:59-23:59"}, "future", "time lies in the future"),
+        ({"time": "2026-06-30T23:59:60Z"}, "malformed", "time must be a time such as"),
+        ({"time": "2026-03-01T12:00:00+24:00"}, "malformed", "time must be a time such as"),
         ({"data": {"amount": -1}}, "amount", "data.amount must be a number from 0"),
         ({"data": {"amount": 10**13}}, "amount", "data.amount must be a number from 0"),
         ({"data": {"amount": 10**400}}, "malformed", "data.amount"),
@@ -118,6 +127,11 @@ def in_days(days: float) -> str:
         ({"type": "llm_input"}, "unknown_meter", "there is no meter llm_input"),
         ({"type": "llm", "data": {"amount": 1}}, "malformed", "data needs model"),
         (
+            {"type": "llm", "data": {"model": "\ud800", "input": 1, "output": 1}},
+            "malformed",
+            "data.model holds no control characters",
+        ),
+        (
             {"type": "llm", "data": {"model": "m", "input": 1, "output": 1, "cached": 2}},
             "amount",
             "data.cached is a part of data.input",
@@ -125,7 +139,12 @@ def in_days(days: float) -> str:
         (
             {"type": "llm", "data": {"model": "m", "input": -1, "output": 1}},
             "amount",
-            "data.input must be from 0",
+            "data.input must be from 0 to 1000000000",
+        ),
+        (
+            {"type": "llm", "data": {"model": "m", "input": 1, "output": 10**9 + 1}},
+            "amount",
+            "data.output must be from 0 to 1000000000",
         ),
         (
             {"type": "llm", "data": {"model": "m", "input": 10**30, "output": 1}},
@@ -151,9 +170,13 @@ def test_numbers_that_are_none_are_refused_for_themselves(
 ) -> None:
     bodies = ("1e999", "-1e999", "NaN", "-Infinity", "1" * 400)
     for number in bodies:
-        good, bad = (str(event(each)).replace("'", '"') for each in ("good", number))
+        good, bad = (str(event(each)).replace("'", '"') for each in ("good", number[:9]))
         told = post(f"[{good}, {bad.replace('3}', number + '}')}]").json()
-        assert [each["index"] for each in told["refused"]] == [1], number
+        (refused,) = told["refused"]
+        assert (refused["index"], refused["id"]) == (1, number[:9]), number
+        assert refused["reason"].startswith(
+            ("data.amount is a number", "data.amount must be a num")
+        )
     assert UsageEvent.objects.count() == 1
 
 
@@ -199,6 +222,14 @@ def test_a_body_that_cannot_be_read_is_a_problem_as_a_whole(
 def test_the_body_has_to_be_json_as_it_is(post: Callable[..., Any], event: Event) -> None:
     assert post(event(1), content_type="text/plain").status_code == 415
     assert post(event(1), **{"Content-Encoding": "gzip"}).status_code == 415
+    assert UsageEvent.objects.count() == 0
+
+
+def test_the_length_of_the_body_has_to_be_known(post: Callable[..., Any], event: Event) -> None:
+    for length in ("", "-1", "٣", "²", "many"):
+        response = post(event(1), CONTENT_LENGTH=length)
+        assert (response.status_code, response.json()["status"]) == (411, 411)
+    assert post(event(1), CONTENT_LENGTH="9" * 30).status_code == 413
     assert UsageEvent.objects.count() == 0
 
 
@@ -274,6 +305,11 @@ def test_the_description_is_complete_and_open(client: Browser) -> None:
 
 
 def test_what_is_not_there_is_a_problem_too(client: Browser) -> None:
-    response = client.get("/api/v1/usage/nothing")
-    assert response.status_code == 404
-    assert response["Content-Type"] == "application/problem+json"
+    browser = Browser(enforce_csrf_checks=True)
+    for ask, path in (
+        (client.get, "/api/v1/usage/nothing"),
+        (browser.post, "/api/v1/usage/events/"),
+    ):
+        response = ask(path)
+        assert response.status_code == 404
+        assert response["Content-Type"] == "application/problem+json"
