@@ -26,7 +26,7 @@ def of_client(
     """By subscription, without VAT; None before a whole day of its period has gone by.
 
     The price of the plan is a whole period's. Usage of the days that are left is the average since
-    the period, or the plan within it, began; a largest value stays what it is.
+    the period, or the plan within it, began; what is no sum stays what it is.
     """
     if not running:
         return {}
@@ -56,7 +56,8 @@ def _goes_on(
 
 def _projected(amount: Decimal, meter: Meter | None, *, gone: timedelta, days: int) -> Decimal:
     """In whole units, as nearly everything is that is charged."""
-    if gone < DAY or gone >= days * DAY or (meter and meter.aggregation == "max"):
+    is_level = meter is not None and meter.aggregation not in usage_stretches.ADD_UP
+    if gone < DAY or gone >= days * DAY or is_level:
         return amount
     share = Decimal(days * DAY // timedelta(seconds=1)) / Decimal(gone // timedelta(seconds=1))
     return max(amount, Decimal(round(amount * share)))

@@ -53,12 +53,14 @@ class Charge:
     """What a meter's usage costs. ``base`` is how many units a price is for, a package's size too.
 
     ``included`` of a whole period's usage are not charged; the tiers count what is above them.
+    Of a level the part of a period has its exact share, in usage and in what is included.
     """
 
     model: Model
     tiers: tuple[Tier, ...]
     base: Decimal = Decimal(1)
     included: Decimal = NOTHING
+    is_level: bool = False
 
     def __post_init__(self) -> None:
         """Tiers rise and the last has no end; only graduated and volume have more than one."""

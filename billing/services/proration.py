@@ -24,7 +24,10 @@ def portion(amount: Decimal, *, days: int, of: int, exponent: int) -> Decimal:
     return divided(amount, Decimal(days), Decimal(of), exponent)
 
 
-def included(quantity: Decimal, *, days: int, of: int) -> Decimal:
-    """How much usage so many days include: whole units where the period includes whole units."""
-    whole = quantity == quantity.to_integral_value()
+def included(quantity: Decimal, *, days: int, of: int, is_level: bool = False) -> Decimal:
+    """How much usage so many days include: whole units where the period includes whole units.
+
+    Of a level it is to six decimals always, as the level itself counts by its share of the days.
+    """
+    whole = quantity == quantity.to_integral_value() and not is_level
     return portion(quantity, days=days, of=of, exponent=0 if whole else 6)

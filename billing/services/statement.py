@@ -154,9 +154,12 @@ def basis_of(part: Stretch, meter: str, used: Decimal, *, whole: Days) -> Mappin
     return {
         "meter": meter,
         "used": used,
-        "included": proration.included(charge.included, days=part.count, of=whole.count),
+        "included": proration.included(
+            charge.included, days=part.count, of=whole.count, is_level=charge.is_level
+        ),
         "charge": charge,
         "spans": [[span.first, span.end] for span in part.spans],
+        "of": whole.count,
     }
 
 

@@ -54,6 +54,7 @@ from hosting.models.usage import (
     UsageEvent,
     UsageKey,
     UsageMark,
+    UsageSubject,
     UsageSum,
     UsageToken,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "UsageKey",
     "UsageLimit",
     "UsageMark",
+    "UsageSubject",
     "UsageSum",
     "UsageToken",
     "VolumeSample",

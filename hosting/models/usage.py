@@ -203,10 +203,36 @@ class UsageSum(models.Model):
                 condition=models.Q(span="day"),
                 name="usage_sum_by_day",
             ),
+            # A level that is told late holds into later days: those are found by it.
+            models.Index(
+                fields=("instance", "computed_at"),
+                condition=models.Q(span="day", latest__isnull=False),
+                name="usage_level_by_computing",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.meter} of {self.instance_id} in {self.starts_at or self.on}"
+
+
+class UsageSubject(models.Model):
+    """That a day of the client's had events of a meter with that key: what unique counts count.
+
+    Kept for as long as the sums are, as what is unique on each of two days may be so on both.
+    """
+
+    pk = models.CompositePrimaryKey("instance_id", "meter", "on", "key")
+    instance = models.ForeignKey(
+        Instance, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    meter = models.CharField(max_length=40)
+    on = models.DateField()
+    key = models.CharField(max_length=200)
+
+    objects: ClassVar[models.Manager[UsageSubject]] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.meter} on {self.on}"
 
 
 class UsageCounter(models.Model):

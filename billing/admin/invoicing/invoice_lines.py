@@ -190,7 +190,7 @@ def _days(unit: str) -> tuple[Column, ...]:
 def _events(unit: str) -> tuple[Column, ...]:
     return (
         Column("When", lambda row: f"{row[0]['at']:%Y-%m-%d %H:%M:%S} UTC"),
-        Column("Label", lambda row: row[0]["label"] or "–"),
+        Column("Label", lambda row: row[0]["label"] or row[0]["key"] or "–"),
         Column("Reported by", lambda row: row[0]["source"]),
         Column("Event", lambda row: row[0]["event_id"]),
         Column(unit.capitalize(), lambda row: row[1], NUMBER),

@@ -1,4 +1,7 @@
-"""The events that a line of usage is of, as many as are still kept, and what they come to."""
+"""The events that a line of usage is of, as many as are still kept, and what they come to.
+
+The last level before the days is one of them: it holds into them.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import DecimalField, Max, Q, QuerySet, Sum
+from django.db.models import Count, DecimalField, Max, Q, QuerySet, Sum
 from django.db.models.functions import Cast
 
 from billing.models import InvoiceLine
 from billing.services import periods
+from billing.services.invoicing import explained_levels
 from billing.services.invoicing.explaining import Spans, spans_of, subscription_of
-from hosting.catalog.meters import LLM, LLM_METERS, Meter
+from hosting.catalog.meters import BUILT_IN, LLM, LLM_METERS, Meter
 from hosting.models import UsageEvent
+from hosting.selectors.measuring import usage_stretches
+from hosting.selectors.measuring.usage_stretches import Stretch
 
 Events = QuerySet[UsageEvent, dict[str, Any]]
 
@@ -35,14 +41,13 @@ def counted(event: Mapping[str, Any], meter: str) -> Decimal:
     return Decimal(event[meter.removeprefix("llm_")] or 0)
 
 
-def total(line: InvoiceLine, spans: Spans, meter: Meter | None, *, now: datetime) -> Decimal | None:
-    """What the events of those days come to; None where some of them are too old to be kept.
-
-    Of a meter that is neither a sum nor a count nor a largest value it is None as well.
-    """
-    if not _are_kept(line, spans, now):
+def total(
+    line: InvoiceLine, stretch: Stretch, meter: Meter | None, *, now: datetime
+) -> Decimal | None:
+    """What the events of those days come to; None where some of them are too old to be kept."""
+    if not _are_kept(line, stretch.spans, now):
         return None
-    found = _within(line, spans)
+    found = _within(line, stretch.spans)
     column = {"llm_input": "input", "llm_output": "output", "llm_cached": "cached"}
     amount = Cast(column.get(line.meter, "amount"), DecimalField(max_digits=30, decimal_places=6))
     match "count" if line.meter == "llm_requests" else meter.aggregation if meter else "sum":
@@ -51,8 +56,14 @@ def total(line: InvoiceLine, spans: Spans, meter: Meter | None, *, now: datetime
         case "count":
             return Decimal(found.count())
         case "max":
-            return Decimal(found.aggregate(most=Max(amount, default=Decimal(0)))["most"])
-    return None
+            most = found.aggregate(most=Max(amount, default=Decimal(0)))["most"]
+            return usage_stretches.shared(Decimal(most), stretch)
+        case "unique":
+            many = found.aggregate(many=Count("key", distinct=True))["many"]
+            return usage_stretches.shared(Decimal(many), stretch)
+        case kind:
+            levels = found.annotate(level=amount).values_list("at", "level")
+            return explained_levels.total(kind, list(levels), stretch, zone=_zone(line))
 
 
 def kept_from(*, now: datetime) -> datetime:
@@ -62,18 +73,32 @@ def kept_from(*, now: datetime) -> datetime:
 
 def _within(line: InvoiceLine, spans: Spans) -> Events:
     subscription = subscription_of(line)
-    zone = ZoneInfo(subscription.client.timezone)
+    zone = _zone(line)
     inside = Q()
-    for first, end in spans:
-        inside |= Q(at__gte=periods.midnight(first, zone), at__lt=periods.midnight(end, zone))
     kind = LLM if line.meter in LLM_METERS else line.meter
-    rows = UsageEvent.objects.filter(inside, instance=subscription.instance_id, meter=kind)
-    names = ("at", "label", "amount", "input", "output", "cached", "source", "event_id")
+    rows = UsageEvent.objects.filter(instance=subscription.instance_id, meter=kind)
+    for first, end in spans:
+        since = periods.midnight(first, zone)
+        inside |= Q(at__gte=since, at__lt=periods.midnight(end, zone))
+        if line.meter not in BUILT_IN:
+            inside |= _held_at(rows, since)
+    rows = rows.filter(inside)
+    names = ("at", "label", "amount", "key", "input", "output", "cached", "source", "event_id")
     found: Events = rows.order_by("at", "digest").values(*names)
     return found
 
 
+def _held_at(rows: QuerySet[UsageEvent], since: datetime) -> Q:
+    """The level that held then, if it is one and there was any."""
+    before = rows.filter(is_level=True, at__lt=since).order_by("-at", "-digest")
+    last = before.values_list("at", "digest").first()
+    return Q() if last is None else Q(at=last[0], digest=last[1])
+
+
+def _zone(line: InvoiceLine) -> ZoneInfo:
+    return ZoneInfo(subscription_of(line).client.timezone)
+
+
 def _are_kept(line: InvoiceLine, spans: Spans, now: datetime) -> bool:
-    zone = ZoneInfo(subscription_of(line).client.timezone)
     first = min(first for first, _ in spans)
-    return periods.midnight(first, zone) >= kept_from(now=now)
+    return periods.midnight(first, _zone(line)) >= kept_from(now=now)

@@ -17,6 +17,7 @@ from billing.services.invoicing.explaining import DaySum, Explained, Part
 from billing.services.pricing import Rated
 from hosting.catalog.meters import Meter
 from hosting.selectors.measuring import usage_stretches
+from hosting.selectors.measuring.usage_stretches import Stretch
 
 PER_PAGE = 50
 MOST_PAGES = 100_000
@@ -31,6 +32,7 @@ class PartTold:
     charge: str
     tiers: Sequence[TierRow]
     used: str
+    how: str  # it comes of the events
     included: str
     charged: str
     computed: Sequence[str]
@@ -67,12 +69,12 @@ def told(line: InvoiceLine, *, now: datetime) -> Told:
     """Open it, and compute it once more. ``Refused`` where it is no line of usage."""
     found = explaining.explain(line)
     currency = line.invoice.currency
-    meter = _meter(line)
+    meter = meter_of(line)
     unit = meter.unit if meter else line.meter
     more = sum((part.used_now - part.used for part in found.parts), Decimal(0))
     return Told(
         unit=unit,
-        parts=[_part(each, line, unit) for each in found.parts],
+        parts=[_part(each, line, unit, meter) for each in found.parts],
         before=[(each, currencies.said(each.net, currency)) for each in found.before],
         billed=_billed(line, currency),
         again=_again(found, currency),
@@ -93,19 +95,38 @@ def events(line: InvoiceLine, *, page: str) -> Page:
     return Page(number, shown, has_next=len(rows) > PER_PAGE)
 
 
-def _part(part: Part, line: InvoiceLine, unit: str) -> PartTold:
+def _part(part: Part, line: InvoiceLine, unit: str, meter: Meter | None) -> PartTold:
     currency = line.invoice.currency
     interval = line.subscription.interval if line.subscription else "period"
     sentence = charge_words.sentence(part.charge, unit=unit, currency=currency, interval=interval)
     return PartTold(
-        days=", ".join(f"{first} to {end - _DAY}" for first, end in part.spans),
+        days=", ".join(f"{first} to {end - _DAY}" for first, end in part.stretch.spans),
         charge=sentence,
         tiers=charge_words.tiers(part.charge, currency=currency),
         used=plain(part.used),
+        how=_HOW[meter.aggregation if meter else "sum"] + _share(part.stretch, meter),
         included=plain(part.included),
         charged=plain(max(part.used - part.included, Decimal(0))),
         computed=[_computed(each, currency) for each in part.again],
     )
+
+
+_HOW = {
+    "sum": "all together",
+    "count": "how often",
+    "max": "the most",
+    "unique": "how many different ones",
+    "latest": "the last",
+    "time_weighted": "the average of the days",
+}
+
+
+def _share(stretch: Stretch, meter: Meter | None) -> str:
+    """What is no sum counts by the share of the period that the days are."""
+    of = stretch.of or stretch.days
+    if meter is None or meter.aggregation in usage_stretches.ADD_UP or of == stretch.days:
+        return ""
+    return f", by {stretch.days} of {of} days"
 
 
 def _wrong(found: Explained) -> Iterator[str]:
@@ -115,7 +136,7 @@ def _wrong(found: Explained) -> Iterator[str]:
 
 def _wrong_events(found: Explained, meter: Meter | None, now: datetime) -> Iterator[str]:
     for part in found.parts:
-        by_events = explained_events.total(found.line, part.spans, meter, now=now)
+        by_events = explained_events.total(found.line, part.stretch, meter, now=now)
         if by_events is not None and by_events != part.used_now:
             yield (
                 f"The events come to {plain(by_events)}, and the sums by day that are made of them"
@@ -149,7 +170,8 @@ def _computed(rated: Rated, currency: str) -> str:
     return f"{plain(rated.quantity)} × {price}{per} = {amount}"
 
 
-def _meter(line: InvoiceLine) -> Meter | None:
+def meter_of(line: InvoiceLine) -> Meter | None:
+    """How its usage counts; None where the app declares that no more."""
     instance = explaining.subscription_of(line).instance_id
     return usage_stretches.titles({instance})[instance].get(line.meter)
 
@@ -160,5 +182,11 @@ def _of_day(day: DaySum, meter: Meter | None) -> Decimal:
             return Decimal(day.count)
         case "max":
             return day.maximum
+        case "unique":
+            return Decimal(day.distinct or 0)
+        case "latest":
+            return day.latest or Decimal(0)
+        case "time_weighted":
+            return day.mean or Decimal(0)
         case _:
             return day.total

@@ -20,6 +20,7 @@ from billing.models import Invoice, InvoiceLine, Subscription
 from billing.services import pricing
 from hosting.models import UsageSum
 from hosting.selectors.measuring import usage_stretches
+from hosting.selectors.measuring.usage_stretches import Stretch
 from tenants.errors import Refused
 
 Spans = Sequence[tuple[date, date]]
@@ -29,13 +30,16 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class DaySum:
-    """What was used on a day, of one label."""
+    """What was used on a day, of one label; which number counts is for the meter to say."""
 
     on: date
     label: str
     total: Decimal
     count: int
     maximum: Decimal
+    distinct: int | None
+    latest: Decimal | None
+    mean: Decimal | None
     computed_at: datetime
 
 
@@ -47,7 +51,7 @@ class Part:
     came in since, which the next invoice has.
     """
 
-    spans: Spans
+    stretch: Stretch
     used: Decimal
     included: Decimal
     used_now: Decimal
@@ -130,15 +134,15 @@ def explain(line: InvoiceLine) -> Explained:
     subscription = subscription_of(line)
     noted = line.basis.get("parts", ()) if line.kind == line.Kind.ADJUSTMENT else (line.basis,)
     stretches = [
-        usage_stretches.Stretch(subscription.instance_id, _spans(each["spans"])) for each in noted
+        Stretch(subscription.instance_id, _spans(each["spans"]), each.get("of")) for each in noted
     ]
     now = usage_stretches.totals(stretches, meters=[line.meter])
     exponent = currencies.exponent(line.invoice.currency)
     return Explained(
         line=line,
         parts=[
-            _part(each, totals.get(line.meter, Decimal(0)), exponent)
-            for each, totals in zip(noted, now, strict=True)
+            _part(each, stretch, totals.get(line.meter, Decimal(0)), exponent)
+            for each, stretch, totals in zip(noted, stretches, now, strict=True)
         ],
         before=list(_before(line)) if line.kind == line.Kind.ADJUSTMENT else (),
         days=list(_days(subscription.instance_id, line)),
@@ -160,11 +164,11 @@ def spans_of(line: InvoiceLine) -> Spans:
     return sorted(found) or [(line.first_day, line.last_day + _DAY)]
 
 
-def _part(noted: Mapping[str, Any], used_now: Decimal, exponent: int) -> Part:
+def _part(noted: Mapping[str, Any], stretch: Stretch, used_now: Decimal, exponent: int) -> Part:
     charge = pricing.charge_of(noted["charge"])
     used, included = Decimal(noted["used"]), Decimal(noted["included"])
     return Part(
-        spans=_spans(noted["spans"]),
+        stretch=stretch,
         used=used,
         included=included,
         used_now=used_now,
@@ -201,6 +205,6 @@ def _days(instance: uuid.UUID, line: InvoiceLine) -> Iterator[DaySum]:
     for first, end in spans_of(line):
         inside |= Q(on__gte=first, on__lt=end)
     rows = UsageSum.objects.filter(inside, instance=instance, span="day", meter=line.meter)
-    names = ("on", "label", "total", "count", "maximum", "computed_at")
-    for row in rows.order_by("on", "label").values_list(*names):
+    names = ("on", "label", "total", "count", "maximum", "distinct", "latest", "mean")
+    for row in rows.order_by("on", "label").values_list(*names, "computed_at"):
         yield DaySum(*row)

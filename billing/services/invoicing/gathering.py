@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -14,8 +14,10 @@ from billing.models import BillingPeriod, Price, Seller, Span, Subscription
 from billing.services import periods, pricing, statement
 from billing.services.periods import Days, Interval
 from billing.services.statement import Item, Spell, Stretch, Terms
+from hosting.catalog.meters import Meter
 from hosting.models import Plan
 from hosting.selectors.measuring import usage_stretches
+from hosting.selectors.measuring.usage_stretches import ADD_UP
 from tenants.errors import Refused
 
 
@@ -57,9 +59,13 @@ def items(wanted: Sequence[Wanted], *, seller: Seller, ahead: Ahead | None = Non
     ``ahead`` is given what each stretch used, and says what is to be rated: for an outlook.
     """
     read = _Reader(wanted, seller)
-    parts = _without_unchargeable(wanted, [read.parts(each) for each in wanted])
+    parts = [read.parts(each) for each in wanted]
+    meters = _meters(wanted, parts)
+    parts = [
+        _with_levels(part, meters.get(each.subscription.instance_id, {}))
+        for each, part in zip(wanted, parts, strict=True)
+    ]
     usages = iter(_usage(wanted, parts))
-    titles = _titles(wanted, parts)
     found: list[Answer] = []
     for each, part in zip(wanted, parts, strict=True):
         if isinstance(part, Refused):
@@ -69,7 +75,9 @@ def items(wanted: Sequence[Wanted], *, seller: Seller, ahead: Ahead | None = Non
         if ahead is not None:
             pairs = zip(part.stretches, used, strict=True)
             used = [ahead(each, stretch, so_far) for stretch, so_far in pairs]
-        found.append(list(_items(each, part, used, titles.get(each.subscription.instance_id, {}))))
+        known = meters.get(each.subscription.instance_id, {})
+        titles = {name: meter.title for name, meter in known.items()}
+        found.append(_items(each, part, used, titles))
     return found
 
 
@@ -157,23 +165,6 @@ def terms_of(price: Price) -> Terms:
     )
 
 
-def _without_unchargeable(
-    wanted: Sequence[Wanted], parts: Sequence[_Parts | Refused]
-) -> Sequence[_Parts | Refused]:
-    """Whose price charges a meter that its app holds as a level waits, and nobody else."""
-    charged: dict[uuid.UUID, set[str]] = defaultdict(set)
-    for each, part in zip(wanted, parts, strict=True):
-        for stretch in () if isinstance(part, Refused) else part.stretches:
-            charged[each.subscription.instance_id] |= stretch.terms.charges.keys()
-    problems = usage_stretches.unchargeable(charged)
-    return [
-        Refused(problems[each.subscription.instance_id])
-        if each.subscription.instance_id in problems
-        else part
-        for each, part in zip(wanted, parts, strict=True)
-    ]
-
-
 def _usage(
     wanted: Sequence[Wanted], parts: Sequence[_Parts | Refused]
 ) -> Sequence[Mapping[str, Any]]:
@@ -181,21 +172,35 @@ def _usage(
     for each, part in zip(wanted, parts, strict=True):
         for stretch in () if isinstance(part, Refused) else part.stretches:
             spans = [(days.first, days.end) for days in stretch.spans]
-            asked.append(usage_stretches.Stretch(each.subscription.instance_id, spans))
+            instance, of = each.subscription.instance_id, each.whole.count
+            asked.append(usage_stretches.Stretch(instance, spans, of))
             meters |= stretch.terms.charges.keys()
     return usage_stretches.totals(asked, meters=meters)
 
 
-def _titles(
+def _meters(
     wanted: Sequence[Wanted], parts: Sequence[_Parts | Refused]
-) -> Mapping[uuid.UUID, Mapping[str, str]]:
-    """What each instance's meters are called; no query where nothing is charged by a meter."""
+) -> Mapping[uuid.UUID, Mapping[str, Meter]]:
+    """How each instance's meters count; no query where nothing is charged by a meter."""
     instances = {
         each.subscription.instance_id
         for each, part in zip(wanted, parts, strict=True)
         if isinstance(part, _Parts) and any(s.terms.charges for s in part.stretches)
     }
-    if not instances:
-        return {}
-    known = usage_stretches.titles(instances)
-    return {pk: {name: m.title for name, m in meters.items()} for pk, meters in known.items()}
+    return usage_stretches.titles(instances) if instances else {}
+
+
+def _with_levels(part: _Parts | Refused, meters: Mapping[str, Meter]) -> _Parts | Refused:
+    """The same, whose charges of what is no sum say so: that is for the app to say."""
+    levels = {name for name, each in meters.items() if each.aggregation not in ADD_UP}
+    if isinstance(part, Refused) or not levels:
+        return part
+    return replace(part, stretches=[_of_levels(each, levels) for each in part.stretches])
+
+
+def _of_levels(stretch: Stretch, levels: Collection[str]) -> Stretch:
+    charges = {
+        name: replace(charge, is_level=name in levels)
+        for name, charge in stretch.terms.charges.items()
+    }
+    return replace(stretch, terms=replace(stretch.terms, charges=charges))

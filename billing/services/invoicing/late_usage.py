@@ -90,16 +90,17 @@ def _candidates(clients: Collection[uuid.UUID], now: datetime) -> Sequence[Billi
 
 
 def candidates(*, now: datetime) -> QuerySet[BillingPeriod]:
-    """Billed periods whose usage was summed up anew since."""
+    """Billed periods whose usage was summed up anew since, or a level that holds into them."""
     newer = UsageSum.objects.filter(
         instance=OuterRef("subscription__instance"),
         span="day",
-        on__gte=OuterRef("first_day"),
-        on__lt=OuterRef("end_day"),
         computed_at__gte=OuterRef("rated_at") - OVERLAP,
     )
+    own = newer.filter(on__gte=OuterRef("first_day"), on__lt=OuterRef("end_day"))
+    held = newer.filter(on__lt=OuterRef("first_day"), latest__isnull=False)
     settled = Q(invoice=None) | Q(invoice__state=Invoice.State.ISSUED)
-    return BillingPeriod.objects.filter(Exists(newer), settled, ends_at__gte=now - LOOKS_BACK)
+    newly = Exists(own) | Exists(held)
+    return BillingPeriod.objects.filter(newly, settled, ends_at__gte=now - LOOKS_BACK)
 
 
 def _billed(candidates: Sequence[BillingPeriod]) -> Billed:

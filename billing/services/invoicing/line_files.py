@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from billing.models import InvoiceLine
@@ -14,10 +15,12 @@ from hosting.charts.table import harmless
 DAYS, EVENTS = "days", "events"
 KINDS = (DAYS, EVENTS)
 AT_ONCE = 2000
-_DAYS = ("day", "label", "total", "count", "maximum", "computed_at")
+_DAYS = (
+    *("day", "label", "total", "count", "maximum", "distinct", "latest", "mean", "computed_at"),
+)
 _EVENTS = (
     *("at", "label", "counted", "amount", "input_tokens", "output_tokens", "cached_tokens"),
-    *("source", "id"),
+    *("source", "id", "subject"),
 )
 
 
@@ -36,8 +39,9 @@ def written(line: InvoiceLine, what: str) -> Iterator[str]:
 
 def _days(line: InvoiceLine) -> Iterator[tuple[object, ...]]:
     for each in explaining.explain(line).days:
-        numbers = (f"{each.total.normalize():f}", each.count, f"{each.maximum.normalize():f}")
-        yield (each.on, harmless(each.label), *numbers, each.computed_at.isoformat())
+        numbers = (_plain(each.total), each.count, _plain(each.maximum))
+        levels = (each.distinct, _plain(each.latest), _plain(each.mean))
+        yield (each.on, harmless(each.label), *numbers, *levels, each.computed_at.isoformat())
 
 
 def _events(line: InvoiceLine) -> Iterator[tuple[object, ...]]:
@@ -45,9 +49,13 @@ def _events(line: InvoiceLine) -> Iterator[tuple[object, ...]]:
     for each in explained_events.of_line(line).iterator(chunk_size=AT_ONCE):
         counted = f"{explained_events.counted(each, line.meter).normalize():f}"
         tokens = (each["input"], each["output"], each["cached"])
-        told = (harmless(each["source"]), harmless(each["event_id"]))
+        told = [harmless(each[name]) for name in ("source", "event_id", "key")]
         at = each["at"].astimezone(zone).isoformat()
         yield (at, harmless(each["label"]), counted, each["amount"], *tokens, *told)
+
+
+def _plain(number: Decimal | None) -> str:
+    return "" if number is None else f"{number.normalize():f}"
 
 
 def _row(values: tuple[object, ...]) -> str:

@@ -141,10 +141,20 @@ FROM (
 WHERE sum.span = %(unit)s AND sum.instance_id = found.instance_id AND sum."on" = found."on"
   AND sum.meter = found.meter
 """
+_CLEAR_SUBJECTS = f"""
+DELETE FROM hosting_usagesubject AS subject USING {_SPANS}
+WHERE subject.instance_id = span.instance_id AND subject."on" = span."on"
+"""
+_FILL_SUBJECTS = f"""
+INSERT INTO hosting_usagesubject (instance_id, meter, "on", key)
+SELECT DISTINCT span.instance_id, meter, span."on", key
+FROM {_SPANS} JOIN hosting_usageevent AS event
+  ON event.instance_id = span.instance_id AND at >= begin AND at < until AND key <> ''
+"""
 _MEAN = _MEANS.format(spans=_SPANS, which='sum.span = %(unit)s AND sum."on" = span."on"')
 
 DAYS_AND_MONTHS = {
-    "day": (_CLEAR, _FILL_DAYS, _DISTINCT, _MEAN),
+    "day": (_CLEAR, _FILL_DAYS, _CLEAR_SUBJECTS, _FILL_SUBJECTS, _DISTINCT, _MEAN),
     "month": (_CLEAR, _FILL_MONTHS, _DISTINCT, _MEAN),
 }
 """What each takes, one after the other."""

@@ -61,6 +61,16 @@ def test_a_part_includes_its_share(quantity: str, days: int, included: str) -> N
     assert str(proration.included(Decimal(quantity), days=days, of=30)) == included
 
 
+@pytest.mark.parametrize(
+    ("quantity", "days", "included"), [("1", 10, "0.333333"), ("1000", 10, "333.333333")]
+)
+def test_of_a_level_a_part_includes_its_exact_share(
+    quantity: str, days: int, included: str
+) -> None:
+    found = proration.included(Decimal(quantity), days=days, of=30, is_level=True)
+    assert str(found) == included
+
+
 @pytest.mark.parametrize(("days", "of"), [(31, 30), (-1, 30), (0, 0)])
 def test_a_part_is_inside_its_period(days: int, of: int) -> None:
     with pytest.raises(ValueError, match="not a part"):

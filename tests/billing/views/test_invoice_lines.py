@@ -160,7 +160,7 @@ def test_events_come_in_pages(
 
 def test_both_come_as_csv(invoice: Invoice, browser: Browser) -> None:
     days = stream(browser, f"{LINE}days.csv").decode().split("\r\n")
-    assert days[0] == "day,label,total,count,maximum,computed_at"
+    assert days[0] == "day,label,total,count,maximum,distinct,latest,mean,computed_at"
     assert days[1].startswith("2026-01-10,success,1200,1,1200,")
     events = stream(browser, LINE.replace("/2/", "/4/") + "events.csv").decode()
     row = events.split("\r\n")[1]

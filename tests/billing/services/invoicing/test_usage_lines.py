@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.models import Invoice, InvoiceLine, Subscription
+from billing.models import Invoice, InvoiceLine
 from billing.services.invoicing import explained_events, explaining, runs
 from hosting.models import Instance, Plan, Server
 from hosting.services.measuring import usage_events, usage_sums
@@ -292,29 +292,6 @@ def test_what_is_taken_back_after_the_last_invoice_makes_none(
     report(1, "2026-01-06", told="2026-02-10")
     bill("2026-02-11")
     assert Invoice.objects.count() == 1
-
-
-def test_a_meter_that_holds_a_level_keeps_its_client_waiting_and_nobody_else(
-    book: Instance,
-    order: Callable[..., Instance],
-    other_client: Client,
-    make_plan: Callable[[str], Plan],
-) -> None:
-    plan = make_plan("levels")
-    money.set_price(plan, "30.00", charges=[{"meter": "queue", "tiers": [[None, "1"]]}])
-    money.set_details(other_client)
-    other = money.run_since(order("other", client=other_client), "2026-01-01")
-    definition = dict(other.definition)
-    definition["berth"] = {
-        **definition.get("berth", {}),
-        "meters": {"queue": {"title": "Queue", "unit": "jobs", "aggregation": "latest"}},
-    }
-    Instance.objects.filter(pk=other.pk).update(plan=plan, definition=definition)
-    bill("2026-02-01")
-    assert newest().client == book.client
-    assert Invoice.objects.count() == 1
-    problem = Subscription.objects.get(instance=other).problem
-    assert problem == "The meter queue is “latest” of its values, which can't be charged."
 
 
 def test_a_line_of_late_usage_opens_too(book: Instance, report: Report) -> None:
