@@ -11,3 +11,11 @@ class Faulty(Exception):
     def __init__(self, number: str, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
         super().__init__(f"{number}: {' '.join(self.faults)}")
+
+
+class Unfit(Exception):
+    """A finished file that the program it is for would not take: a sentence for each fault."""
+
+    def __init__(self, form: str, faults: Sequence[str]) -> None:
+        super().__init__(f"The file does not fit the format of {form}: {' '.join(faults)}")
+        self.faults = tuple(faults)

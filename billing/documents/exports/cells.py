@@ -19,10 +19,12 @@ _DANGEROUS = "=+-@\t\r\n＝＋－＠"
 def neutral(text: str) -> str:
     """The text, with an apostrophe before it where a spreadsheet would take it for a formula.
 
-    Without control characters, which no file of ours can hold.
+    Spaces before it hide none: some programs drop them as they read a file. Control characters go:
+    no file of ours can hold them.
     """
     tame = "".join(sign for sign in text if sign in "\t\r\n" or not _is_control(sign))
-    return f"'{tame}" if tame.startswith(tuple(_DANGEROUS)) else tame
+    begins = tame if tame[:1] in _DANGEROUS else tame.lstrip()
+    return f"'{tame}" if begins.startswith(tuple(_DANGEROUS)) else tame
 
 
 def _is_control(sign: str) -> bool:

@@ -8,9 +8,33 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from billing.documents.exports import tables
 from billing.documents.exports.cells import Row, as_text
+from billing.documents.exports.forms import CURRENCY, DAY, NUMBER, Form
 from billing.documents.invoice import Document
 
 BOM = b"\xef\xbb\xbf"
+DOCUMENTS = Form(
+    name="CSV",
+    columns=tables.DOCUMENTS,
+    document="Number",
+    needed=("Number", "Kind", "Issued on", "Client", "Currency", "Net", "VAT", "Total", "Due"),
+    patterns={
+        **dict.fromkeys(("Issued on", "Due on", "Delivered on", "Period from", "Period to"), DAY),
+        **dict.fromkeys(("Net", "VAT", "Total", "Prepaid", "Due"), NUMBER),
+        "Currency": CURRENCY,
+    },
+)
+LINES = Form(
+    name="CSV",
+    columns=tables.LINES,
+    document="Number",
+    needed=("Number", "Line", "Name", "Quantity", "Price", "Currency", "Net"),
+    patterns={
+        **dict.fromkeys(("From", "To"), DAY),
+        **dict.fromkeys(("Quantity", "Price", "Price is for", "Net", "VAT rate"), NUMBER),
+        "Currency": CURRENCY,
+    },
+    same=("Currency",),
+)
 
 
 def of_documents(documents: Iterable[Document]) -> Iterator[bytes]:

@@ -149,7 +149,7 @@ def _account(document: Document, account: str) -> str:
 def _tax_key(document: Document, key: str) -> str:
     if key and not _TAX_KEY.match(key):
         raise Faulty(document.number, [f"“{key}” is no tax key (BU-Schlüssel): up to four digits."])
-    return key
+    return key.zfill(4) if key else ""  # as it is published: four digits
 
 
 def _number(document: Document) -> str:

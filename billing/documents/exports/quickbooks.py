@@ -8,6 +8,7 @@ amounts are imported.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,7 @@ from datetime import date
 from billing.documents.errors import Faulty
 from billing.documents.exports import csv_file, parts
 from billing.documents.exports.cells import Row
+from billing.documents.exports.forms import BRITISH_DAY, CURRENCY, Form, refuse_unfit
 from billing.documents.exports.lines import FlatLine, flat
 from billing.documents.invoice import Document, Kind, Vat
 
@@ -39,6 +41,33 @@ COLUMNS = (
     "Service Date",
 )
 
+_POSITIVE = re.compile(r"\d+(\.\d{1,4})?")
+# What is needed: the same article. A number has 21 signs at the most, by the description of an
+# importer, https://support.zed-systems.com/kb/a197/import-invoices-into-quickbooks-online.aspx
+FORM = Form(
+    name="QuickBooks Online",
+    columns=COLUMNS,
+    document="*InvoiceNo",
+    needed=(
+        *(column for column in COLUMNS if column.startswith("*")),
+        "Item(Product/Service)",
+    ),
+    patterns={
+        "*InvoiceNo": re.compile(r"[^=+\-@\s].{0,20}"),
+        "*InvoiceDate": BRITISH_DAY,
+        "*DueDate": BRITISH_DAY,
+        "Service Date": BRITISH_DAY,
+        "ItemQuantity": _POSITIVE,
+        "ItemRate": _POSITIVE,
+        "*ItemAmount": _POSITIVE,
+        "ItemTaxAmount": _POSITIVE,
+        "Currency": CURRENCY,
+    },
+    same=("*Customer", "*InvoiceDate", "*DueDate", "Terms", "Memo", "Currency"),
+    documents_at_most=MOST_DOCUMENTS,
+    rows_at_most=MOST_ROWS,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
@@ -49,15 +78,15 @@ class Books:
 
 
 def files(documents: Iterable[Document], books: Books) -> Iterator[bytes]:
-    """As many files as QuickBooks needs.
+    """As many files as QuickBooks needs, each read again before it leaves.
 
-    Raises ``Faulty`` for what QuickBooks would not import: a credit note, an amount below zero, a
-    VAT without a tax code.
+    Raises ``Unfit`` where a file does not fit, and ``Faulty`` for what QuickBooks would not import:
+    a credit note, an amount below zero, a VAT without a tax code.
     """
     parted = parts.of(documents, documents_at_most=MOST_DOCUMENTS, rows_at_most=MOST_ROWS)
     for part in parted:
         rows = (row for document in part for row in _rows(document, books))
-        yield b"".join(csv_file.written(COLUMNS, rows))
+        yield refuse_unfit(b"".join(csv_file.written(COLUMNS, rows)), FORM)
 
 
 def _rows(document: Document, books: Books) -> Iterator[Row]:

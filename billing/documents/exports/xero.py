@@ -9,6 +9,7 @@ note there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ from datetime import date
 from billing.documents.errors import Faulty
 from billing.documents.exports import csv_file, parts
 from billing.documents.exports.cells import Row
+from billing.documents.exports.forms import BRITISH_DAY, CURRENCY, Form, refuse_unfit
 from billing.documents.exports.lines import FlatLine, flat
 from billing.documents.invoice import Document, Kind, Vat
 
@@ -51,6 +53,28 @@ COLUMNS = (
     "BrandingTheme",
 )
 
+# Which cells are needed, and how days and numbers are written: the same article, and the guide of
+# one of Xero's partners, https://online.flippingbook.com/view/399081/31/
+FORM = Form(
+    name="Xero",
+    columns=COLUMNS,
+    document="*InvoiceNumber",
+    needed=(
+        *(column for column in COLUMNS if column.startswith("*")),
+        "Currency",  # without it Xero takes its own
+    ),
+    patterns={
+        "*InvoiceDate": BRITISH_DAY,
+        "*DueDate": BRITISH_DAY,
+        "*Quantity": re.compile(r"-?\d+(\.\d{1,4})?"),
+        "*UnitAmount": re.compile(r"-?\d+(\.\d{1,4})?"),
+        "Currency": CURRENCY,
+    },
+    same=("*ContactName", "Reference", "*InvoiceDate", "*DueDate", "Currency"),
+    documents_at_most=MOST_DOCUMENTS,
+    rows_at_most=MOST_ROWS,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
@@ -61,11 +85,14 @@ class Books:
 
 
 def files(documents: Iterable[Document], books: Books) -> Iterator[bytes]:
-    """As many files as Xero needs. Raises ``Faulty`` where a VAT has no tax rate there."""
+    """As many files as Xero needs, each read again before it leaves.
+
+    Raises ``Faulty`` where a VAT has no tax rate there, ``Unfit`` where a file does not fit.
+    """
     parted = parts.of(documents, documents_at_most=MOST_DOCUMENTS, rows_at_most=MOST_ROWS)
     for part in parted:
         rows = (row for document in part for row in _rows(document, books))
-        yield b"".join(csv_file.written(COLUMNS, rows))
+        yield refuse_unfit(b"".join(csv_file.written(COLUMNS, rows)), FORM)
 
 
 def _rows(document: Document, books: Books) -> Iterator[Row]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +11,23 @@ from datetime import date
 from itertools import groupby
 from typing import BinaryIO
 
-from billing.documents.errors import Faulty
-from billing.documents.exports import archives, csv_file, datev, quickbooks, xero, xlsx
+from billing.documents.errors import Faulty, Unfit
+from billing.documents.exports import (
+    archives,
+    csv_file,
+    datev,
+    datev_rules,
+    forms,
+    quickbooks,
+    xero,
+    xlsx,
+    xlsx_rules,
+)
 from billing.documents.invoice import Document
 from billing.models import Invoice, InvoiceExport, InvoiceFile
 from billing.services.delivering import bookkeeping, invoice_values
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 500  # invoices that are read together
 FAULTS = 20  # that are said
@@ -63,12 +77,25 @@ class Selection:
 
 
 def write(kind: str, selection: Selection, out: BinaryIO) -> Made:
-    """Write the file. Raises ``Impossible`` or ``tenants.errors.Refused``, with what to do."""
+    """Write the file, and read it again as the program would that it is for.
+
+    Raises ``Impossible`` or ``tenants.errors.Refused``, with what to do.
+    """
+    try:
+        return _write(kind, selection, out)
+    except Unfit as unfit:
+        logger.exception("an export does not fit its format")
+        raise Impossible(f"{unfit} Nothing was saved.") from unfit
+
+
+def _write(kind: str, selection: Selection, out: BinaryIO) -> Made:
     match kind:
         case _KIND.CSV:
-            return _lines(out, csv_file.of_documents(selection.documents()), "invoices.csv")
+            rows = csv_file.of_documents(selection.documents())
+            return _lines(out, rows, csv_file.DOCUMENTS, "invoices.csv")
         case _KIND.LINES:
-            return _lines(out, csv_file.of_lines(selection.documents()), "invoice-lines.csv")
+            rows = csv_file.of_lines(selection.documents())
+            return _lines(out, rows, csv_file.LINES, "invoice-lines.csv")
         case _KIND.XLSX:
             return _workbook(out, selection)
         case _KIND.PDF | _KIND.E_INVOICES:
@@ -88,15 +115,16 @@ def refuse_not_set_up(kind: str) -> None:
             bookkeeping.quickbooks()
 
 
-def _lines(out: BinaryIO, rows: Iterable[bytes], name: str) -> Made:
+def _lines(out: BinaryIO, rows: Iterable[bytes], form: forms.Form, name: str) -> Made:
     for row in rows:
         out.write(row)
+    forms.check(out, form)
     return Made(name, _CSV)
 
 
 def _workbook(out: BinaryIO, selection: Selection) -> Made:
     try:
-        out.write(xlsx.of_documents(selection.documents()))
+        out.write(xlsx_rules.refuse_unfit(xlsx.of_documents(selection.documents())))
     except xlsx.TooManyRows as error:
         raise Impossible(str(error)) from error
     return Made("invoices.xlsx", _SHEET)
@@ -138,7 +166,11 @@ def _contents(files: Sequence[uuid.UUID], seen: Seen) -> Iterator[tuple[str, byt
     """One after the other, so that never more than one is in memory."""
     for number, pk in enumerate(files, start=1):
         file = InvoiceFile.objects.select_related("invoice").get(pk=pk)
-        yield file.name, bytes(file.content or b"")
+        content = bytes(file.content or b"")
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            logger.error("%s is not what it was when it was made", file.name)
+            raise Impossible(f"{file.name} is not what it was when it was made; look into that.")
+        yield file.name, content
         seen(number)
 
 
@@ -189,7 +221,7 @@ def _datev_writer() -> _Writer:
             of_year = replace(books, year_begins_on=year)
             rows = datev.write(batch, of_year, first_day=first, last_day=last)
             name = f"EXTF_Buchungsstapel_{first:%Y%m%d}_{last:%Y%m%d}.csv"
-            yield name, b"".join(rows)
+            yield name, datev_rules.refuse_unfit(b"".join(rows))
 
     return batches
 

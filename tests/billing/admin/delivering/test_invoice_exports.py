@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Callable
@@ -79,14 +80,19 @@ def test_the_same_selection_makes_the_same_workbook(
     assert save(finance, "export_workbook", *reversed(invoices)) == made
 
 
+def keep(invoice: Invoice, kind: str, content: bytes) -> None:
+    digest = hashlib.sha256(content).hexdigest()
+    InvoiceFile.objects.create(
+        invoice=invoice, kind=kind, content=content, sha256=digest, made_at=NOW
+    )
+
+
 def test_files_are_saved_in_a_zip_as_they_left(finance: Browser, invoices: list[Invoice]) -> None:
     first, second = invoices
     for invoice in invoices:
-        made = {"invoice": invoice, "made_at": NOW, "sha256": "ab" * 32}
-        InvoiceFile.objects.create(kind="pdf", content=f"%PDF {invoice.number}".encode(), **made)
-        InvoiceFile.objects.create(kind="factur_x", content=b"<cii/>", **made)
-    peppol = {"invoice": first, "made_at": NOW, "sha256": "ab" * 32}
-    InvoiceFile.objects.create(kind="peppol", content=b"<ubl/>", **peppol)
+        keep(invoice, "pdf", f"%PDF {invoice.number}".encode())
+        keep(invoice, "factur_x", b"<cii/>")
+    keep(first, "peppol", b"<ubl/>")
 
     with zipfile.ZipFile(io.BytesIO(save(finance, "export_pdfs", *invoices))) as pdfs:
         assert pdfs.namelist() == [f"{first.number}.pdf", f"{second.number}.pdf"]

@@ -17,9 +17,18 @@ def test_what_would_be_a_formula_becomes_a_text(first: str) -> None:
     assert cells.neutral(f"{first}cmd|' /C calc'!A0") == f"'{first}cmd|' /C calc'!A0"
 
 
+@pytest.mark.parametrize("before", [" ", "   ", "\N{NO-BREAK SPACE}", " \t ", "\v", "\N{EM SPACE}"])
+def test_spaces_before_it_hide_no_formula(before: str) -> None:
+    assert cells.neutral(f"{before}=1+1").startswith("'")
+    assert cells.neutral(f"{before}Acme").endswith("Acme")
+    assert "'" not in cells.neutral("  Acme")
+
+
 @given(st.text("=+-@\t\r\n\x00\x85 a1"))
 def test_no_text_begins_as_a_formula_does(text: str) -> None:
     assert not cells.neutral(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cells.neutral(text).lstrip().startswith(("=", "+", "-", "@"))
+    assert cells.neutral(cells.neutral(text)) == cells.neutral(text)
 
 
 def test_a_control_character_hides_no_formula() -> None:

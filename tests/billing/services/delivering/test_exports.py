@@ -89,6 +89,17 @@ def content(export: InvoiceExport) -> bytes:
     return b"".join(exports.fetch(export=export, actor=ACTOR))
 
 
+def printed(invoice: Invoice, kind: str, sha256: str = "") -> InvoiceFile:
+    content = f"%PDF {invoice.number}".encode()
+    return InvoiceFile.objects.create(
+        invoice=invoice,
+        kind=kind,
+        content=content,
+        sha256=sha256 or hashlib.sha256(content).hexdigest(),
+        made_at=NOW,
+    )
+
+
 @pytest.mark.usefixtures("invoices", "books")
 @pytest.mark.parametrize("kind", ["csv", "lines", "xlsx", "datev", "xero", "quickbooks"])
 def test_the_same_selection_has_the_same_bytes(kind: str) -> None:
@@ -119,18 +130,43 @@ def test_files_are_packed_as_they_left(invoices: list[Invoice]) -> None:
     assert failed.state == "failed"
     assert failed.problem == ("There is no such file of INV-000001, INV-000002, INV-000003 yet.")
     for invoice in invoices:
-        InvoiceFile.objects.create(
-            invoice=invoice,
-            kind="pdf",
-            content=f"%PDF {invoice.number}".encode(),
-            sha256="ab" * 32,
-            made_at=NOW,
-        )
+        printed(invoice, "pdf")
     first, again = made("pdf"), made("pdf")
     assert first.sha256 == again.sha256
     with zipfile.ZipFile(io.BytesIO(content(first))) as packed:
         assert packed.namelist() == [f"{invoice.number}.pdf" for invoice in invoices]
         assert packed.read("INV-000002.pdf") == b"%PDF INV-000002"
+
+
+def test_a_file_that_is_not_what_it_was_leaves_in_no_archive(invoices: list[Invoice]) -> None:
+    for invoice in invoices:
+        printed(invoice, "pdf", "" if invoice.number != "INV-000002" else "ab" * 32)
+    failed = made("pdf")
+    assert (failed.state, failed.parts.count()) == ("failed", 0)
+    assert failed.problem == ("INV-000002.pdf is not what it was when it was made; look into that.")
+
+
+@pytest.mark.usefixtures("invoices", "books")
+@pytest.mark.parametrize(
+    ("kind", "where", "name"),
+    [
+        ("csv", "billing.documents.exports.csv_file.BOM", "CSV"),
+        ("datev", "billing.documents.exports.datev.COLUMNS", "DATEV"),
+        ("xlsx", "billing.documents.exports.tables.document_row", "Excel"),
+        ("xero", "billing.documents.exports.xero._day", "Xero"),
+        ("quickbooks", "billing.documents.exports.quickbooks._day", "QuickBooks Online"),
+    ],
+)
+def test_a_file_that_does_not_fit_its_format_is_not_saved(
+    kind: str, where: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written wrongly: each is read again before it leaves."""
+    broken = {"csv": b"\xff\xff", "datev": ("Umsatz",), "xlsx": lambda _: ("x",) * 30}
+    monkeypatch.setattr(where, broken.get(kind, lambda day: day.isoformat()))
+    failed = made(kind)
+    assert (failed.state, failed.parts.count()) == ("failed", 0)
+    assert failed.problem.startswith(f"The file does not fit the format of {name}: ")
+    assert failed.problem.endswith("Nothing was saved.")
 
 
 @pytest.mark.usefixtures("books")
