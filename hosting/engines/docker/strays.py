@@ -17,8 +17,10 @@ from hosting.engines.observed import ObjectKind
 from hosting.engines.refusals import not_owned
 
 GRACE_SECONDS = 10
-UPDATE_ATTEMPTS = 5
+UPDATE_ATTEMPTS = 10
 UPDATE_PAUSE_SECONDS = 0.2
+# What runc and containerd say of a process that ended while the engine still took it for running.
+_JUST_ENDED = ("cannot update a stopped container", "cannot update a deleted process")
 _FIXED_NETWORKS = frozenset({"host", "none"})  # no container can be taken out of these
 
 
@@ -50,7 +52,8 @@ def _switch_off_restarts(client: Client, container: str) -> None:
             return
         except APIError as error:
             last = attempt == UPDATE_ATTEMPTS - 1
-            if last or "cannot update a stopped container" not in str(error.explanation):
+            said = str(error.explanation)
+            if last or not any(each in said for each in _JUST_ENDED):
                 raise
         time.sleep(UPDATE_PAUSE_SECONDS)
 

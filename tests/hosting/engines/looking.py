@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from hosting.engines.base import Engine
@@ -35,3 +36,11 @@ def seen(engine: Engine, stack: Stack, service: str) -> ObservedService:
     found = engine.observe(stack.instance).service(service)
     assert found is not None
     return found
+
+
+def until_logged(engine: Engine, stack: Stack, service: str, text: str) -> None:
+    """Wait for the service's log to be the text: what is stopped too early says nothing."""
+    end = time.monotonic() + 20
+    while (logged := engine.logs(stack.instance, service)) != text:
+        assert time.monotonic() < end, logged
+        time.sleep(0.05)

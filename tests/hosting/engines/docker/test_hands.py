@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -212,12 +213,16 @@ def test_a_container_that_was_never_started_is_not_restarted(
 
 
 def alien(docker: DockerBackdoor, owner: str, *options: str) -> str:
-    """A running container with our labels and a made-up instance; its id."""
+    """A running container with our labels and a made-up instance that has spoken; its id."""
     name = f"{owner}-alien"
     labels = [f"--label={LABEL_OWNER}={owner}", "--label=berth.instance=i-made-up"]
     said = ("sh", "-c", "echo I was here; echo kept > /kept/file; exec sleep 3600")
     how = ("--detach", "--init", "--user=0", f"--name={name}")
     cli("run", *how, *labels, *options, IMAGE, *said)
+    end = time.monotonic() + 20
+    while not docker.api.logs(name):
+        assert time.monotonic() < end
+        time.sleep(0.05)
     return str(docker.api.inspect_container(name)["Id"])
 
 
