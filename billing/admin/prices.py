@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
+from billing.admin.preview import money
 from billing.models import Coupon, Discount, Price
-from billing.services import discounts, prices
+from billing.models.discount import Kind
+from billing.services import charge_words, discounts, prices, pricing
 from tenants.admin.base import ServiceAdmin
 from tenants.display import number
 from tenants.services.actors import Actor
@@ -20,6 +25,7 @@ FIELDS = (
     *("plan", "currency", "interval", "valid_from", "amount"),
     *("setup_fee", "trial_days", "charges"),
 )
+SHOWN = ("valid_from", "setup", "trial_days", "usage")
 COUPON = ("code", "kind", "value", "currency", "periods", "valid_until")
 
 
@@ -44,6 +50,10 @@ class PriceAdmin(OnceAdmin):
     )
     fields = FIELDS
 
+    def get_fields(self, request: HttpRequest, obj: Price | None = None) -> tuple[str, ...]:
+        """What is said of one to be made, and what there is of one that was."""
+        return ("plan", "price", "interval", *SHOWN) if obj else FIELDS
+
     def create(self, *, form: forms.ModelForm[Price], actor: Actor) -> Price:
         """Through the service."""
         values: dict[str, Any] = {name: form.cleaned_data[name] for name in FIELDS}
@@ -55,12 +65,22 @@ class PriceAdmin(OnceAdmin):
     @admin.display(description="Price", ordering="amount")
     def price(self, price: Price) -> str:
         """With its currency."""
-        return f"{number(price.amount)} {price.currency}"
+        return money(price.amount, price.currency)
 
     @admin.display(description="Setup", ordering="setup_fee")
     def setup(self, price: Price) -> str:
         """With its currency, where there is one."""
-        return f"{number(price.setup_fee)} {price.currency}" if price.setup_fee else "–"
+        return money(price.setup_fee, price.currency) if price.setup_fee else "–"
+
+    @admin.display(description="Usage")
+    def usage(self, price: Price) -> SafeString | str:
+        """What each meter costs, as its clients read it."""
+        rows = [
+            (words,)
+            for each in price.charges
+            for words in _in_words(pricing.charge_of(each), str(each["meter"]), price)
+        ]
+        return format_html_join("", "<p>{}</p>", rows) if rows else "It costs nothing."
 
     @admin.display(description="Usage charged")
     def meters(self, price: Price) -> str:
@@ -72,15 +92,33 @@ class PriceAdmin(OnceAdmin):
 class CouponAdmin(OnceAdmin):
     """Codes for discounts."""
 
-    list_display = ("code", "kind", "value", "currency", "periods", "valid_until")
+    list_display = ("code", "takes_off", "runs", "valid_until")
     list_filter = (("kind", ChoicesDropdownFilter),)
     search_fields = ("code",)
     fields = COUPON
+
+    def get_fields(self, request: HttpRequest, obj: Coupon | None = None) -> tuple[str, ...]:
+        """What is said of one to be made, and what there is of one that was."""
+        return self.list_display if obj else COUPON
 
     def create(self, *, form: forms.ModelForm[Coupon], actor: Actor) -> Coupon:
         """Through the service."""
         values: dict[str, Any] = {name: form.cleaned_data[name] for name in COUPON}
         return discounts.create_coupon(actor=actor, fields=cast("discounts.CouponFields", values))
+
+    @admin.display(description="Takes off", ordering="value")
+    def takes_off(self, coupon: Coupon) -> str:
+        """A part, or an amount with its currency."""
+        if coupon.kind == Kind.PERCENT:
+            return number(coupon.value, "%")
+        return money(coupon.value, coupon.currency)
+
+    @admin.display(description="For", ordering="periods")
+    def runs(self, coupon: Coupon) -> str:
+        """How many periods."""
+        if coupon.periods is None:
+            return "All periods"
+        return f"{coupon.periods} period{'' if coupon.periods == 1 else 's'}"
 
 
 @admin.register(Discount)
@@ -105,3 +143,12 @@ class DiscountAdmin(OnceAdmin):
             actor=actor,
             on=timezone.now().date(),
         )
+
+
+def _in_words(charge: pricing.Charge, meter: str, price: Price) -> Iterator[str]:
+    said = charge_words.sentence(
+        charge, unit=meter, currency=price.currency, interval=price.interval
+    )
+    tiers = charge_words.tiers(charge, currency=price.currency)
+    yield f"{meter}: {said}"
+    yield from (f"{tier.units}: {tier.price}" for tier in tiers)

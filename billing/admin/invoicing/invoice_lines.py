@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -71,7 +72,7 @@ class LineInline(TabularInline[InvoiceLine, Invoice]):
     @admin.display(description="Of")
     def about(self, line: InvoiceLine) -> str:
         """Of which instance, in which days, and how it came about."""
-        days = f"{line.first_day:%Y-%m-%d} to {line.last_day:%Y-%m-%d}"
+        days = f"{date_format(line.first_day)} to {date_format(line.last_day)}"
         instance = line.subscription.instance.name if line.subscription else ""
         return ", ".join(part for part in (instance, days, line.description) if part)
 

@@ -160,8 +160,8 @@ def _invoices(on: date) -> list[Column]:
 
     return [
         Column("Number", lambda each: link(each.number, "billing_invoice_change", each.invoice_id)),
-        Column("Issued", lambda each: each.issued_on.isoformat()),
-        Column("Due", lambda each: each.due_on.isoformat()),
+        Column("Issued", lambda each: each.issued_on),
+        Column("Due", lambda each: each.due_on),
         Column("Overdue", lambda each: late(each.due_on), NUMBER),
         Column("Open", lambda each: money(each.amount, each.currency), NUMBER),
     ]

@@ -209,7 +209,7 @@ def _part_columns(zone: tzinfo) -> tuple[Column, ...]:
         Column("Number", lambda row: link(row.number, "billing_invoice_change", row.invoice_id)),
         Column("Kind", lambda row: row.kind.replace("_", " ").capitalize()),
         Column("Client", lambda row: row.client),
-        Column("Issued", lambda row: f"{row.issued_at.astimezone(zone):%Y-%m-%d}"),
+        Column("Issued", lambda row: row.issued_at.astimezone(zone).date()),
         Column("Net", lambda row: money(row.net, row.currency), NUMBER),
     )
 

@@ -162,6 +162,29 @@ def test_an_invoice_is_found_by_its_number(
     assert ("INV-000001</a>" in page.content.decode()) == found
 
 
+def test_prices_and_coupons_read_as_people_say_them(finance: Browser, small: Plan) -> None:
+    charge = {"meter": "executions", "model": "graduated", "included": 100, "per": 10}
+    charge["tiers"] = [[1000, "0.20"], [None, "0.0125"]]
+    price = money.set_price(small, "29", setup_fee=Decimal("5"), charges=[charge])
+    page = finance.get(reverse("admin:billing_price_changelist")).content.decode()
+    assert "29.00 EUR" in page
+    assert "5.00 EUR" in page
+    page = finance.get(reverse("admin:billing_price_change", args=[price.pk])).content.decode()
+    assert "executions: 100 executions a month are included. Each of the executions above" in page
+    assert "1 to 1,000: EUR 0.20 per 10" in page
+    assert "from 1,001 on: EUR 0.0125 per 10" in page
+    coupons = reverse("admin:billing_coupon_changelist")
+    assert "Nothing here yet" in finance.get(coupons).content.decode()
+    half = {"code": "HALF", "kind": "percent", "value": "50", "currency": "", "periods": "1"}
+    five = {**half, "code": "FIVE", "kind": "amount", "value": "5", "currency": "EUR"}
+    assert not add(finance, "coupon", **half, valid_until="")
+    assert not add(finance, "coupon", **{**five, "periods": ""}, valid_until="")
+    page = finance.get(coupons).content.decode()
+    for words in ("50 %", "1 period<", "5.00 EUR", "All periods"):
+        assert words in page
+    assert "Nothing fits" in finance.get(coupons, {"q": "none"}).content.decode()
+
+
 def test_its_page_says_what_came_of_it_and_what_to_do_next(
     finance: Browser, invoice: Invoice
 ) -> None:
