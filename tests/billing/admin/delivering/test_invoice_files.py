@@ -92,3 +92,29 @@ def test_nobody_but_finance_reads_them(invoice: Invoice) -> None:
     keep(invoice)
 
     assert staff("support").get(file_url(invoice, "pdf")).status_code == 403
+
+
+def test_what_failed_is_tried_again_after_a_question(invoice: Invoice) -> None:
+    again = reverse("admin:billing_invoice_files_again", args=[invoice.pk])
+    finance = staff("finance")
+    assert again not in page(finance, invoice)
+    keep(invoice)
+    assert f'href="{again}"' in page(finance, invoice)
+    assert "Peppol UBL: Peppol has no address of it." in finance.get(again).content.decode()
+    assert invoice.files.count() == 2
+
+    answer = finance.post(again, follow=True)
+
+    assert (
+        f"What failed of {invoice.number} is made within some minutes." in answer.content.decode()
+    )
+    assert [file.kind for file in invoice.files.all()] == ["pdf"]
+    assert "Nothing of it failed" in finance.post(again, follow=True).content.decode()
+
+
+def test_nobody_but_finance_has_it_tried_again(invoice: Invoice) -> None:
+    keep(invoice)
+    again = reverse("admin:billing_invoice_files_again", args=[invoice.pk])
+
+    assert staff("support").post(again).status_code == 403
+    assert invoice.files.count() == 2

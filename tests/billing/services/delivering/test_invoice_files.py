@@ -9,13 +9,16 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from billing.documents import page
-from billing.models import Invoice, InvoiceFile
-from billing.services.delivering import invoice_files
+from billing.documents.errors import Faulty
+from billing.documents.invoice import Document
+from billing.models import Invoice, InvoiceFile, InvoiceMail
+from billing.services.delivering import invoice_files, invoice_mails
 from billing.services.invoicing import runs
 from hosting.models import Instance, Plan, Server
-from tenants.models import Client
+from tenants.errors import Refused
+from tenants.models import AuditEvent, Client
 from tests.billing import money
-from tests.billing.money import at
+from tests.billing.money import ACTOR, at
 
 pytestmark = pytest.mark.django_db
 NOW = at("2026-02-01 12:00")
@@ -104,6 +107,37 @@ def test_an_invoice_that_breaks_the_printer_keeps_nobody_else_waiting(
     with pytest.raises(RuntimeError, match="no ink"):
         invoice_files.make_missing(now=NOW)
     assert InvoiceFile.objects.count() == 0
+
+
+def test_what_failed_is_tried_again_and_then_mailed_and_the_rest_stays(
+    issue: Callable[..., Invoice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = issue()
+
+    def torn(document: Document, **_: object) -> str:
+        raise Faulty(document.number, ["The paper is torn."])
+
+    with monkeypatch.context() as broken:
+        broken.setattr(page, "html", torn)
+        assert invoice_files.make_missing(now=NOW) == 1
+    kept = {file.kind: file.pk for file in invoice.files.filter(problem="")}
+    assert set(kept) == {"factur_x", "peppol"}
+    assert invoice.files.get(kind="pdf").problem == "The paper is torn."
+    assert InvoiceMail.objects.get().problem == invoice_mails.NO_PDF
+    assert invoice_files.make_missing(now=NOW) == 0
+
+    invoice_files.try_again(invoice=invoice, actor=ACTOR, now=NOW)
+    event = AuditEvent.objects.get(action="invoice.files_asked_for")
+    assert event.after == {"invoice": invoice.number, "files": "pdf"}
+    assert invoice_files.make_missing(now=NOW) == 1
+    assert invoice_files.make_missing(now=NOW) == 0
+    files = {file.kind: file for file in invoice.files.all()}
+    assert bytes(files["pdf"].content or b"").startswith(b"%PDF")
+    assert {kind: file.pk for kind, file in files.items() if kind != "pdf"} == kept
+    mail = InvoiceMail.objects.get()
+    assert (mail.problem, mail.send_at) == ("", NOW)
+    with pytest.raises(Refused, match="Nothing of it failed"):
+        invoice_files.try_again(invoice=invoice, actor=ACTOR, now=NOW)
 
 
 def test_the_database_refuses_to_change_a_file(issue: Callable[..., Invoice]) -> None:
