@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -41,11 +40,13 @@ def holds(instance: Instance) -> Sequence[UsageHold]:
     return list(instance.usage_holds.filter(lifted_at=None).order_by("since"))
 
 
-def blocked_since(instance_id: uuid.UUID) -> Mapping[str, datetime]:
-    """The types of events that are refused, and since when. One query."""
-    active = UsageHold.objects.filter(instance=instance_id, lifted_at=None)
+def blocked(instance: Instance) -> Mapping[str, tuple[datetime, datetime]]:
+    """The types of events that are refused: since when, and until the month is over. One query."""
+    active = UsageHold.objects.filter(instance=instance.pk, lifted_at=None)
     return {
-        meter: hold.since for hold in active.order_by("-since") for meter in BLOCKED[hold.limit]
+        meter: (hold.since, usage.end_of(hold.month, instance.client))
+        for hold in active.order_by("-since")
+        for meter in BLOCKED[hold.limit]
     }
 
 

@@ -75,14 +75,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What has to be known of the instance. ``blocked_since`` names meters that are used up."""
+    """What has to be known of the instance.
+
+    ``blocked`` names types of events that are used up: since when, and until when at the latest.
+    """
 
     instance_id: uuid.UUID
     existed_at: datetime
     oldest: timedelta
     now: datetime
     meters: Mapping[str, Meter]
-    blocked_since: Mapping[str, datetime] = field(default_factory=dict)
+    blocked: Mapping[str, tuple[datetime, datetime]] = field(default_factory=dict)
 
     @property
     def earliest(self) -> datetime:
@@ -101,9 +104,9 @@ def check(event: Event, rules: Rules) -> Usage | Refusal:
     if refusal is not None:
         return refusal
     found = _tokens(event) if event.type == LLM else _amount(event, rules.meters.get(event.type))
-    if isinstance(found, Usage) and found.meter in rules.blocked_since:
-        since = rules.blocked_since[found.meter]
-        if event.time >= since:
+    if isinstance(found, Usage) and found.meter in rules.blocked:
+        since, until = rules.blocked[found.meter]
+        if since <= event.time < until:
             reason = f"the limit of {found.meter} is used up since {since:%Y-%m-%dT%H:%M:%SZ}"
             return Refusal("limit_reached", reason)
     return found

@@ -94,7 +94,8 @@ def accept(*, token: UsageToken, events: Sequence[Event | Unread], now: datetime
         else:
             usages.append(found)
     accepted = write(instance_id=token.instance_id, usages=usages, now=now)
-    return Answer(accepted, len(usages) - accepted, refused, sorted(rules.blocked_since))
+    blocked = sorted(name for name, (_, until) in rules.blocked.items() if now < until)
+    return Answer(accepted, len(usages) - accepted, refused, blocked)
 
 
 def write(*, instance_id: uuid.UUID, usages: Sequence[Usage], now: datetime) -> int:
@@ -151,5 +152,5 @@ def _rules(token: UsageToken, now: datetime) -> Rules:
         oldest=settings.BERTH_USAGE_OLDEST,
         now=now,
         meters=usage_meters.of_instance(token.instance_id),
-        blocked_since=usage_limits.blocked_since(token.instance_id),
+        blocked=usage_limits.blocked(token.instance),
     )

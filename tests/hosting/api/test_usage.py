@@ -11,6 +11,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hosting.models import Instance, UsageEvent, UsageHold, UsageKey, UsageMark, UsageToken
+from hosting.selectors.measuring import usage
 from hosting.services.measuring import usage_tokens
 from tenants.services.actors import Actor
 
@@ -279,7 +280,7 @@ def test_what_is_used_up_is_refused_from_then_on(
         instance=book,
         limit="tokens",
         kind="block",
-        month=now.date().replace(day=1),
+        month=usage.month_of(book.client, now),
         allowed=10,
         unit="tokens",
         since=now - timedelta(hours=1),
@@ -292,6 +293,23 @@ def test_what_is_used_up_is_refused_from_then_on(
     (refused,) = told["refused"]
     assert (refused["index"], refused["code"]) == (1, "limit_reached")
     assert "the limit of llm is used up since" in refused["reason"]
+
+
+def test_with_the_new_month_it_is_taken_before_anybody_lifted_the_hold(
+    book: Instance, report: Report, event: Event
+) -> None:
+    now = timezone.now()
+    last_of_month_before = usage.month_of(book.client, now) - timedelta(days=1)
+    UsageHold.objects.create(
+        instance=book,
+        limit="executions",
+        kind="block",
+        month=last_of_month_before.replace(day=1),
+        allowed=10,
+        unit="executions",
+        since=now - timedelta(days=40),
+    )
+    assert report(event(1)) == {"accepted": 1, "duplicates": 0, "refused": [], "blocked": []}
 
 
 def test_the_description_is_complete_and_open(client: Browser) -> None:

@@ -146,7 +146,7 @@ def test_tokens_given_and_answered_count_together(use: Use) -> None:
 def test_new_usage_is_refused_and_what_was_before_is_not(book: Instance, use: Use) -> None:
     at_limit(Plan.AtLimit.BLOCK)
     use(100)
-    assert reading.blocked_since(book.pk) == {"executions": NOW}
+    assert reading.blocked(book) == {"executions": (NOW, APRIL)}
     (hold,) = reading.holds(book)
     sentence = reading.sentence(hold)
     assert "New usage that it reports is refused: the 100 executions that its plan" in sentence
