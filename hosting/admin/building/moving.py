@@ -3,13 +3,57 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar, TypeVar
 
+from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from hosting.admin.building.tables import beside, link
 from hosting.models import Backup, Move
+from tenants.admin.base import ReadOnlyPageAdmin
+from tenants.admin.filters import DayFilter
 from tenants.display import moment, span
+
+M = TypeVar("M", bound=Move)
+
+
+class MoveAdmin(ReadOnlyPageAdmin[M]):
+    """Moves to look at: of which instance, how long it was away, how long there is a way back."""
+
+    list_filter = (
+        ("operation__state", ChoicesDropdownFilter),
+        ("operation__instance__client", AutocompleteSelectFilter),
+        ("operation__requested_at", DayFilter),
+    )
+    search_fields: ClassVar[tuple[str, ...]] = (
+        "operation__instance__name",
+        "operation__instance__client__name",
+        "operation__instance__client__slug",
+        "id",
+    )
+    ordering = ("-operation__requested_at",)
+
+    @admin.display(description="Asked for", ordering="operation__requested_at")
+    def asked(self, move: M) -> str:
+        """How long ago."""
+        return moment(move.operation.requested_at)
+
+    @admin.display(description="Instance", ordering="operation__instance__name")
+    def instance_link(self, move: M) -> SafeString:
+        """The instance with its client."""
+        return instance(move, allowed=True)
+
+    @admin.display(description="Away", ordering="seconds")
+    def away(self, move: M) -> SafeString:
+        """How long the instance was stopped for it."""
+        return format_html('<span class="b-num">{}</span>', away(move))
+
+    @admin.display(description="Way back until", ordering="kept_until")
+    def way_back(self, move: M) -> str:
+        """How long what was before is kept."""
+        return moment(move.kept_until)
 
 
 def instance(move: Move, *, allowed: bool) -> SafeString:

@@ -10,12 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from hosting.admin.building import acting, moving, rows, trying
-from hosting.admin.building.tables import Table, with_note
+from hosting.admin.building.tables import Table
 from hosting.admin.instance_verbs import BACKUP
 from hosting.admin.saving import places
 from hosting.display import trial_state
@@ -24,8 +21,7 @@ from hosting.selectors import reasons, trials
 from hosting.selectors.saving import backups
 from hosting.selectors.saving import restore_tests as reading
 from hosting.services.saving import restore_tests
-from tenants.admin.base import ReadOnlyPageAdmin, actor
-from tenants.admin.filters import DayFilter
+from tenants.admin.base import actor
 from tenants.display import identifier, moment, span
 
 RECENT = 8  # on another's page
@@ -33,24 +29,11 @@ VIEW = "hosting.view_restoretest"
 
 
 @admin.register(RestoreTest)
-class RestoreTestAdmin(ReadOnlyPageAdmin[RestoreTest]):
+class RestoreTestAdmin(trying.TrialAdmin[RestoreTest]):
     """To look at: Berth makes them by itself, and a backup's page has one made now."""
 
     list_display = ("began", "instance_link", "state", "of", "took", "ended")
-    list_filter = (
-        trying.ResultFilter,
-        ("backup__instance__client", AutocompleteSelectFilter),
-        ("created_at", DayFilter),
-    )
-    search_fields = (
-        "backup__instance__name",
-        "backup__instance__client__name",
-        "backup__instance__client__slug",
-        "scratch__name",
-        "id",
-    )
     search_help_text = "Instance, client or identifier"
-    ordering = ("-created_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RestoreTest]:
         """With what the list shows, in a fixed number of queries."""
@@ -59,36 +42,6 @@ class RestoreTestAdmin(ReadOnlyPageAdmin[RestoreTest]):
     def page(self, obj: RestoreTest, request: HttpRequest) -> dict[str, Any]:
         """What it did."""
         return _page(obj, request)
-
-    @admin.display(description="Asked for", ordering="created_at")
-    def began(self, test: RestoreTest) -> str:
-        """How long ago."""
-        return moment(test.created_at)
-
-    @admin.display(description="Instance", ordering="backup__instance__name")
-    def instance_link(self, test: RestoreTest) -> SafeString:
-        """The instance that was saved, with its client."""
-        return trying.instance(test, allowed=True)
-
-    @admin.display(description="State", ordering="passed")
-    def state(self, test: RestoreTest) -> SafeString:
-        """What came of it, and why."""
-        return with_note(trial_state(test), reasons.taken_apart(test.reason).sentence)
-
-    @admin.display(description="Backup of", ordering="backup__taken_at")
-    def of(self, test: RestoreTest) -> str:
-        """The moment of its backup."""
-        return moment(test.backup.taken_at)
-
-    @admin.display(description="Took", ordering="seconds")
-    def took(self, test: RestoreTest) -> SafeString:
-        """The measured RTO."""
-        return format_html('<span class="b-num">{}</span>', span(test.took) or "–")
-
-    @admin.display(description="Ended", ordering="ended_at")
-    def ended(self, test: RestoreTest) -> str:
-        """How long ago its result was known."""
-        return moment(test.ended_at, missing="Not yet")
 
 
 def test_now(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:

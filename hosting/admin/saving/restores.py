@@ -14,7 +14,6 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from hosting.admin.building import moving, rows
 from hosting.admin.building.asking import Question, ask
@@ -27,8 +26,7 @@ from hosting.selectors import moves, reasons
 from hosting.selectors.saving import backups
 from hosting.selectors.saving import restores as reading
 from hosting.services.saving import restores
-from tenants.admin.base import ReadOnlyPageAdmin, actor, show_refused
-from tenants.admin.filters import DayFilter
+from tenants.admin.base import actor, show_refused
 from tenants.display import identifier, moment
 from tenants.errors import Refused
 
@@ -36,23 +34,11 @@ RECENT = 8  # on another's page
 
 
 @admin.register(Restore)
-class RestoreAdmin(ReadOnlyPageAdmin[Restore]):
+class RestoreAdmin(moving.MoveAdmin[Restore]):
     """To look at: a backup is restored from its page, and the instance's leads back."""
 
     list_display = ("asked", "instance_link", "state", "goes_to", "data", "away", "way_back")
-    list_filter = (
-        ("operation__state", ChoicesDropdownFilter),
-        ("operation__instance__client", AutocompleteSelectFilter),
-        ("operation__requested_at", DayFilter),
-    )
-    search_fields = (
-        "operation__instance__name",
-        "operation__instance__client__name",
-        "operation__instance__client__slug",
-        "id",
-    )
     search_help_text = "Instance, client or identifier"
-    ordering = ("-operation__requested_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Restore]:
         """With what the list shows, in a fixed number of queries."""
@@ -61,16 +47,6 @@ class RestoreAdmin(ReadOnlyPageAdmin[Restore]):
     def page(self, obj: Restore, request: HttpRequest) -> dict[str, Any]:
         """What it did."""
         return _page(obj, request)
-
-    @admin.display(description="Asked for", ordering="operation__requested_at")
-    def asked(self, restore: Restore) -> str:
-        """How long ago."""
-        return moment(restore.operation.requested_at)
-
-    @admin.display(description="Instance", ordering="operation__instance__name")
-    def instance_link(self, restore: Restore) -> SafeString:
-        """The instance with its client."""
-        return moving.instance(restore, allowed=True)
 
     @admin.display(description="State", ordering="operation__state")
     def state(self, restore: Restore) -> SafeString:
@@ -86,16 +62,6 @@ class RestoreAdmin(ReadOnlyPageAdmin[Restore]):
     def data(self, restore: Restore) -> SafeString:
         """From which generation to which."""
         return moving.generations(restore)
-
-    @admin.display(description="Away", ordering="seconds")
-    def away(self, restore: Restore) -> SafeString:
-        """How long the instance was stopped for it."""
-        return format_html('<span class="b-num">{}</span>', moving.away(restore))
-
-    @admin.display(description="Way back until", ordering="kept_until")
-    def way_back(self, restore: Restore) -> str:
-        """How long the data of before is kept."""
-        return moment(restore.kept_until)
 
 
 def of_instance(instance: Instance, request: HttpRequest) -> Table | None:

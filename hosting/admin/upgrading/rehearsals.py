@@ -7,41 +7,22 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from hosting.admin.building import moving, rows, trying
-from hosting.admin.building.tables import with_note
 from hosting.display import trial_state
 from hosting.models import Rehearsal
 from hosting.selectors import reasons, trials
 from hosting.selectors.upgrading import rehearsals as reading
-from tenants.admin.base import ReadOnlyPageAdmin
-from tenants.admin.filters import DayFilter
 from tenants.display import identifier, moment, span
 
 
 @admin.register(Rehearsal)
-class RehearsalAdmin(ReadOnlyPageAdmin[Rehearsal]):
+class RehearsalAdmin(trying.TrialAdmin[Rehearsal]):
     """To look at: a client asks for one before an upgrade, and a rollout for each instance."""
 
     list_display = ("began", "instance_link", "state", "to_version", "of", "took", "ended")
-    list_filter = (
-        trying.ResultFilter,
-        ("backup__instance__client", AutocompleteSelectFilter),
-        ("created_at", DayFilter),
-    )
-    search_fields = (
-        "backup__instance__name",
-        "backup__instance__client__name",
-        "backup__instance__client__slug",
-        "scratch__name",
-        "to_version",
-        "id",
-    )
+    search_fields = (*trying.TrialAdmin.search_fields, "to_version")
     search_help_text = "Instance, client, version or identifier"
-    ordering = ("-created_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rehearsal]:
         """With what the list shows, in a fixed number of queries."""
@@ -50,37 +31,6 @@ class RehearsalAdmin(ReadOnlyPageAdmin[Rehearsal]):
     def page(self, obj: Rehearsal, request: HttpRequest) -> dict[str, Any]:
         """What it did."""
         return _page(obj, request)
-
-    @admin.display(description="Asked for", ordering="created_at")
-    def began(self, rehearsal: Rehearsal) -> str:
-        """How long ago."""
-        return moment(rehearsal.created_at)
-
-    @admin.display(description="Instance", ordering="backup__instance__name")
-    def instance_link(self, rehearsal: Rehearsal) -> SafeString:
-        """The instance that is to be changed, with its client."""
-        return trying.instance(rehearsal, allowed=True)
-
-    @admin.display(description="State", ordering="passed")
-    def state(self, rehearsal: Rehearsal) -> SafeString:
-        """What came of it, and why."""
-        why = reasons.taken_apart(rehearsal.reason).sentence
-        return with_note(trial_state(rehearsal), why)
-
-    @admin.display(description="Backup of", ordering="backup__taken_at")
-    def of(self, rehearsal: Rehearsal) -> str:
-        """The moment of its backup."""
-        return moment(rehearsal.backup.taken_at)
-
-    @admin.display(description="Took", ordering="seconds")
-    def took(self, rehearsal: Rehearsal) -> SafeString:
-        """With bringing the data back."""
-        return format_html('<span class="b-num">{}</span>', span(rehearsal.took) or "–")
-
-    @admin.display(description="Ended", ordering="ended_at")
-    def ended(self, rehearsal: Rehearsal) -> str:
-        """How long ago its result was known."""
-        return moment(rehearsal.ended_at, missing="Not yet")
 
 
 def _page(rehearsal: Rehearsal, request: HttpRequest) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
@@ -16,9 +15,8 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from hosting.admin.building import acting, rows
-from hosting.admin.building.live import LiveAdmin
-from hosting.admin.building.tables import Column, Table, beside, link, with_note
+from hosting.admin.building import acting, in_waves, rows
+from hosting.admin.building.tables import Column, link, with_note
 from hosting.admin.instance_filters import AppFilter
 from hosting.admin.upgrading import rollout_form
 from hosting.display import rollout_item_state, rollout_state
@@ -27,22 +25,20 @@ from hosting.selectors import reasons
 from hosting.selectors.upgrading import rollouts as reading
 from hosting.services.upgrading import rollouts
 from tenants.admin.base import actor
-from tenants.display import badge, moment, span
+from tenants.display import span
 
 CHANGE = "hosting.change_rollout"
 _Item = RolloutItem.State
 
 
 @admin.register(Rollout)
-class RolloutAdmin(LiveAdmin[Rollout]):
+class RolloutAdmin(in_waves.WavesAdmin[Rollout]):
     """A version of an app for all of its instances."""
 
-    has_history = True
     list_display = ("what", "status", "progress", "failures", "author", "asked", "took")
     list_filter = (("state", ChoicesDropdownFilter), AppFilter)
     search_fields = ("app", "version", "requested_by_label", "reason", "id")
     search_help_text = "App, version, who asked, reason or identifier"
-    ordering = ("-requested_at",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Beginning one is adding one."""
@@ -96,31 +92,6 @@ class RolloutAdmin(LiveAdmin[Rollout]):
         """How it stands, and why it was stopped."""
         return with_note(rollout_state(rollout), rollout.reason)
 
-    @admin.display(description="Ended")
-    def progress(self, rollout: Rollout) -> str:
-        """Instances of all."""
-        return f"{rollout.ended} of {rollout.total}"  # type: ignore[attr-defined]  # annotated
-
-    @admin.display(description="Failed")
-    def failures(self, rollout: Rollout) -> int:
-        """How many."""
-        return int(rollout.failed)  # type: ignore[attr-defined]  # annotated above
-
-    @admin.display(description="Asked for by", ordering="requested_by_label")
-    def author(self, rollout: Rollout) -> str:
-        """Who, by name as it was."""
-        return rollout.requested_by_label
-
-    @admin.display(description="Asked for", ordering="requested_at")
-    def asked(self, rollout: Rollout) -> str:
-        """How long ago."""
-        return moment(rollout.requested_at)
-
-    @admin.display(description="Took")
-    def took(self, rollout: Rollout) -> str:
-        """From its start to its end, or until now."""
-        return _took(rollout)
-
 
 def _change(
     request: HttpRequest, pk: uuid.UUID, verb: Callable[..., None], *, said: str
@@ -133,17 +104,6 @@ def _change(
         said=said,
         page=reverse("admin:hosting_rollout_change", args=[rollout.pk]),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class WaveView:
-    """A wave as the page shows it: open while something happens in it, or went wrong."""
-
-    wave: reading.Wave
-    title: str
-    table: Table
-    badge: SafeString
-    is_open: bool
 
 
 def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
@@ -165,13 +125,9 @@ def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
         "failed": rollout.failed,  # type: ignore[attr-defined]  # annotated above
         "percent": round(100 * ended / total) if total else 0,
         "pause": span(rollout.pause),
-        "took": _took(rollout),
+        "took": in_waves.took(rollout),
         "may_change": is_running and request.user.has_perm(CHANGE),
     }
-
-
-def _took(rollout: Rollout) -> str:
-    return span((rollout.finished_at or timezone.now()) - rollout.requested_at)
 
 
 def _next(rollout: Rollout) -> str:
@@ -183,28 +139,9 @@ def _next(rollout: Rollout) -> str:
     return f"The next wave begins in {span(at - now)}." if is_paused and at else ""
 
 
-def _show(wave: reading.Wave, *, alone: bool) -> WaveView:
-    name = "Canaries" if wave.is_canary else f"Wave {wave.number}"
-    is_open = alone or wave.is_running or bool(wave.counts[_Item.FAILED])
-    return WaveView(wave, name, Table(_COLUMNS, wave.items, empty=""), _wave_badge(wave), is_open)
-
-
-def _wave_badge(wave: reading.Wave) -> SafeString:
-    counts = wave.counts
-    if wave.is_running:
-        return badge("Running", "busy")
-    if wave.is_waiting:
-        return badge("Waiting", "idle")
-    if counts[_Item.FAILED]:
-        return badge(f"{counts[_Item.FAILED]} failed", "bad")
-    if counts[_Item.SKIPPED] == len(wave.items):
-        return badge("Left out", "idle")
-    return badge("Done", "ok")
-
-
-def _instance(item: RolloutItem) -> SafeString:
-    name = link(item.instance.name, "hosting_instance_change", item.instance_id)
-    return beside(name, item.instance.client)
+def _show(wave: reading.Wave, *, alone: bool) -> in_waves.WaveView:
+    title = "Canaries" if wave.is_canary else f"Wave {wave.number}"
+    return in_waves.show(wave, _COLUMNS, number=wave.number, title=title, alone=alone)
 
 
 def _doing(item: RolloutItem) -> SafeString | str:
@@ -234,23 +171,16 @@ def _rehearsal(item: RolloutItem) -> SafeString | str:
     return link(words, "hosting_rehearsal_change", item.rehearsal_id)
 
 
-def _operation(item: RolloutItem) -> SafeString | str:
-    if item.operation is None:
-        return "–"
-    kind = item.operation.get_kind_display()
-    return link(kind, "hosting_operation_change", item.operation_id)
-
-
 def _hours(item: RolloutItem) -> str:
     found = item.instance
     return f"{found.changes_from:%H:%M} to {found.changes_until:%H:%M}, {found.client.timezone}"
 
 
 _COLUMNS = (
-    Column("Instance", _instance),
+    Column("Instance", in_waves.instance),
     Column("State", rollout_item_state),
     Column("Rehearsal", _rehearsal),
-    Column("Change", _operation),
+    Column("Change", in_waves.operation),
     Column("Step or reason", _doing),
     Column("Its hours", _hours),
 )

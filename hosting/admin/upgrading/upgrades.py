@@ -7,9 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from hosting.admin.building import moving, rows
 from hosting.admin.building.tables import Table, with_note
@@ -17,8 +15,6 @@ from hosting.display import move_state
 from hosting.models import Instance, Upgrade
 from hosting.selectors import reasons
 from hosting.selectors.upgrading import upgrades as reading
-from tenants.admin.base import ReadOnlyPageAdmin
-from tenants.admin.filters import DayFilter
 from tenants.display import identifier, moment
 
 RECENT = 8  # on an instance's page
@@ -26,24 +22,12 @@ VIEW = "hosting.view_upgrade"
 
 
 @admin.register(Upgrade)
-class UpgradeAdmin(ReadOnlyPageAdmin[Upgrade]):
+class UpgradeAdmin(moving.MoveAdmin[Upgrade]):
     """To look at: a client asks for one, or a rollout does; the instance's page leads back."""
 
     list_display = ("asked", "instance_link", "state", "change", "away", "way_back")
-    list_filter = (
-        ("operation__state", ChoicesDropdownFilter),
-        ("operation__instance__client", AutocompleteSelectFilter),
-        ("operation__requested_at", DayFilter),
-    )
-    search_fields = (
-        "operation__instance__name",
-        "operation__instance__client__name",
-        "operation__instance__client__slug",
-        "to_version",
-        "id",
-    )
+    search_fields = (*moving.MoveAdmin.search_fields, "to_version")
     search_help_text = "Instance, client, version or identifier"
-    ordering = ("-operation__requested_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upgrade]:
         """With what the list shows, in a fixed number of queries."""
@@ -52,16 +36,6 @@ class UpgradeAdmin(ReadOnlyPageAdmin[Upgrade]):
     def page(self, obj: Upgrade, request: HttpRequest) -> dict[str, Any]:
         """What it did."""
         return _page(obj, request)
-
-    @admin.display(description="Asked for", ordering="operation__requested_at")
-    def asked(self, upgrade: Upgrade) -> str:
-        """How long ago."""
-        return moment(upgrade.operation.requested_at)
-
-    @admin.display(description="Instance", ordering="operation__instance__name")
-    def instance_link(self, upgrade: Upgrade) -> SafeString:
-        """The instance with its client."""
-        return moving.instance(upgrade, allowed=True)
 
     @admin.display(description="State", ordering="operation__state")
     def state(self, upgrade: Upgrade) -> SafeString:
@@ -73,16 +47,6 @@ class UpgradeAdmin(ReadOnlyPageAdmin[Upgrade]):
     def change(self, upgrade: Upgrade) -> str:
         """From what to what."""
         return _change(upgrade)
-
-    @admin.display(description="Away", ordering="seconds")
-    def away(self, upgrade: Upgrade) -> SafeString:
-        """How long the instance was stopped for it."""
-        return format_html('<span class="b-num">{}</span>', moving.away(upgrade))
-
-    @admin.display(description="Way back until", ordering="kept_until")
-    def way_back(self, upgrade: Upgrade) -> str:
-        """How long version and data of before are kept."""
-        return moment(upgrade.kept_until)
 
 
 def of_instance(instance: Instance, request: HttpRequest) -> Table | None:

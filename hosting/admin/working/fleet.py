@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
@@ -16,25 +14,23 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
-from hosting.admin.building import acting, rows
-from hosting.admin.building.live import LiveAdmin
-from hosting.admin.building.tables import Column, Table, beside, link, with_note
+from hosting.admin.building import acting, in_waves, rows
+from hosting.admin.building.tables import Column, with_note
 from hosting.display import fleet_action_state, fleet_item_state
 from hosting.models import FleetAction, FleetActionItem, Operation
 from hosting.selectors.working import fleet as reading
 from hosting.services.working import fleet
 from tenants.admin.base import actor
-from tenants.display import badge, moment, span
+from tenants.display import span
 
 STOP = "hosting.change_fleetaction"
 _Item = FleetActionItem.State
 
 
 @admin.register(FleetAction)
-class FleetActionAdmin(LiveAdmin[FleetAction]):
+class FleetActionAdmin(in_waves.WavesAdmin[FleetAction]):
     """Begun on a server's page; here it is watched, and stopped."""
 
-    has_history = True
     list_display = (
         "what",
         "status",
@@ -52,7 +48,6 @@ class FleetActionAdmin(LiveAdmin[FleetAction]):
     )
     search_fields = ("server__name", "requested_by_label", "reason", "id")
     search_help_text = "Server, who asked, reason or identifier"
-    ordering = ("-requested_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FleetAction]:
         """With how far they are."""
@@ -91,41 +86,6 @@ class FleetActionAdmin(LiveAdmin[FleetAction]):
         """How it stands."""
         return fleet_action_state(action)
 
-    @admin.display(description="Ended")
-    def progress(self, action: FleetAction) -> str:
-        """Instances of all."""
-        return f"{action.ended} of {action.total}"  # type: ignore[attr-defined]  # annotated above
-
-    @admin.display(description="Failed")
-    def failures(self, action: FleetAction) -> int:
-        """How many."""
-        return int(action.failed)  # type: ignore[attr-defined]  # annotated above
-
-    @admin.display(description="Asked for by", ordering="requested_by_label")
-    def author(self, action: FleetAction) -> str:
-        """Who, by name as it was."""
-        return action.requested_by_label
-
-    @admin.display(description="Asked for", ordering="requested_at")
-    def asked(self, action: FleetAction) -> str:
-        """How long ago."""
-        return moment(action.requested_at)
-
-    @admin.display(description="Took")
-    def took(self, action: FleetAction) -> str:
-        """From its start to its end, or until now."""
-        return span((action.finished_at or timezone.now()) - action.requested_at)
-
-
-@dataclass(frozen=True, slots=True)
-class WaveView:
-    """A wave as the page shows it: open while something happens in it, or went wrong."""
-
-    wave: reading.Wave
-    table: Table
-    badge: SafeString
-    is_open: bool
-
 
 def title(action: FleetAction) -> str:
     """What it does, and why where that is not plain."""
@@ -148,37 +108,19 @@ def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
         "badge": fleet_action_state(action),
         "is_running": is_running,
         "renews": is_running or any(wave.is_running for wave in waves),
-        "waves": [_show(wave, waves) for wave in waves],
+        "waves": [_show(wave, alone=len(waves) == 1) for wave in waves],
         "total": total,
         "ended": ended,
         "failed": action.failed,  # type: ignore[attr-defined]  # annotated above
         "percent": round(100 * ended / total) if total else 0,
-        "took": span((action.finished_at or timezone.now()) - action.requested_at),
+        "took": in_waves.took(action),
         "may_stop": is_running and request.user.has_perm(STOP),
     }
 
 
-def _show(wave: reading.Wave, waves: Sequence[reading.Wave]) -> WaveView:
-    is_open = wave.is_running or bool(wave.counts[_Item.FAILED]) or len(waves) == 1
-    return WaveView(wave, Table(_COLUMNS, wave.items, empty=""), _wave_badge(wave), is_open)
-
-
-def _wave_badge(wave: reading.Wave) -> SafeString:
-    counts = wave.counts
-    if wave.is_running:
-        return badge("Running", "busy")
-    if wave.is_waiting:
-        return badge("Waiting", "idle")
-    if counts[_Item.FAILED]:
-        return badge(f"{counts[_Item.FAILED]} failed", "bad")
-    if counts[_Item.SKIPPED] == len(wave.items):
-        return badge("Left out", "idle")
-    return badge("Done", "ok")
-
-
-def _instance(item: FleetActionItem) -> SafeString:
-    name = link(item.instance.name, "hosting_instance_change", item.instance_id)
-    return beside(name, item.instance.client)
+def _show(wave: reading.Wave, *, alone: bool) -> in_waves.WaveView:
+    title = f"Wave {wave.number}"
+    return in_waves.show(wave, _COLUMNS, number=wave.number, title=title, alone=alone)
 
 
 def _doing(item: FleetActionItem) -> SafeString | str:
@@ -189,13 +131,6 @@ def _doing(item: FleetActionItem) -> SafeString | str:
     return with_note("", item.reason) if item.reason else "–"
 
 
-def _operation(item: FleetActionItem) -> SafeString | str:
-    if item.operation is None:
-        return "–"
-    kind = item.operation.get_kind_display()
-    return link(kind, "hosting_operation_change", item.operation.pk)
-
-
 def _took(item: FleetActionItem) -> str:
     operation = item.operation
     if operation is None or operation.started_at is None:
@@ -204,9 +139,9 @@ def _took(item: FleetActionItem) -> str:
 
 
 _COLUMNS = (
-    Column("Instance", _instance),
+    Column("Instance", in_waves.instance),
     Column("State", fleet_item_state),
     Column("Step or reason", _doing),
-    Column("Operation", _operation),
+    Column("Operation", in_waves.operation),
     Column("Took", _took, "b-num"),
 )
