@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from hosting.engines import probe
 from hosting.engines.memory import MemoryEngine
@@ -51,3 +53,12 @@ def stopped(book: Instance, actor: Actor, work_off: WorkOff) -> Instance:
     instances.stop(instance=book, actor=actor)
     assert work_off(book).state == Operation.State.SUCCEEDED
     return book
+
+
+@pytest.fixture
+def away(settings: Settings, tmp_path: Path) -> Path:
+    """The second place."""
+    place = tmp_path / "off-site"
+    place.mkdir()
+    settings.BERTH_BACKUP_COPY = str(place)
+    return place

@@ -44,3 +44,8 @@ def to_the_minute(at: datetime) -> str:
     """As a page says it."""
     local = berlin(at)
     return f"{local.day} {local:%b %Y, %H:%M}"
+
+
+def hours(begin: str, end: str) -> dict[str, str]:
+    """What is posted to have new versions come within these hours."""
+    return {"is_in": "on", "changes_from": begin, "changes_until": end}

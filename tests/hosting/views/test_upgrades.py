@@ -18,7 +18,7 @@ from hosting.services.saving import backups
 from tenants.models import AuditEvent, Client, Role, User
 from tenants.services.actors import Actor
 from tests.hosting.views.history import AS_BEFORE, manifest, operation, proven
-from tests.hosting.views.reading import ALL, AUDIT, GO_BACK, PAGE, PART, count, plain, text
+from tests.hosting.views.reading import ALL, AUDIT, GO_BACK, PAGE, PART, count, hours, plain, text
 
 Login = Callable[[User | None], Browser]
 UPGRADE = f"{PAGE}upgrade"
@@ -240,7 +240,7 @@ def test_lookers_change_nothing(
         browser.get(UPGRADE),
         browser.post(UPGRADE, {**TO_2, "do": "rehearse"}),
         browser.post(UPGRADE, {**TO_2, "do": "upgrade"}),
-        browser.post(NEW_VERSIONS, _hours("02:00", "04:00")),
+        browser.post(NEW_VERSIONS, hours("02:00", "04:00")),
     ):
         assert answer.status_code == 403
         assert "you may not change versions and plans" in answer.content.decode()
@@ -262,7 +262,7 @@ def test_nothing_is_changed_at_an_inactive_client(
     acme.save()
     assert UPGRADE not in browser.get(PAGE).content.decode()
     assert browser.post(UPGRADE, {**TO_2, "do": "upgrade"}).status_code == 403
-    assert browser.post(NEW_VERSIONS, _hours("02:00", "04:00")).status_code == 403
+    assert browser.post(NEW_VERSIONS, hours("02:00", "04:00")).status_code == 403
 
 
 @pytest.mark.parametrize("client", ["acme", "globex"])
@@ -275,7 +275,7 @@ def test_someone_elses_instance_is_not_there(
     assert browser.get(f"{base}/upgrade").status_code == 404
     for do in ("rehearse", "upgrade"):
         assert browser.post(f"{base}/upgrade", {**TO_2, "do": do}).status_code == 404
-    assert browser.post(f"{base}/new-versions", _hours("02:00", "04:00")).status_code == 404
+    assert browser.post(f"{base}/new-versions", hours("02:00", "04:00")).status_code == 404
     assert not Operation.objects.filter(state="queued").exists()
 
 
@@ -284,61 +284,10 @@ def test_it_needs_a_post_with_a_token(old: Instance, alice: User) -> None:
     browser = Browser(enforce_csrf_checks=True)
     browser.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
     assert browser.post(UPGRADE, {**TO_2, "do": "upgrade"}).status_code == 403
-    assert browser.post(NEW_VERSIONS, _hours("02:00", "04:00")).status_code == 403
+    assert browser.post(NEW_VERSIONS, hours("02:00", "04:00")).status_code == 403
     assert browser.get(NEW_VERSIONS).status_code == 405
     assert browser.get(UPGRADE, {**TO_2, "do": "upgrade"}).status_code == 200
     assert not Upgrade.objects.exists()
-
-
-def test_a_client_chooses_its_hours_or_none(book: Instance, browser: Browser) -> None:
-    assert "New versions 01:00 to 05:00" in text(browser)
-    assert 'name="is_in" value="on" checked' in browser.get(UPGRADE).content.decode()
-    answer = browser.post(NEW_VERSIONS, _hours("22:30", "02:00"), follow=True)
-    assert "It is set when new versions come to book." in plain(answer.content.decode())
-    book.refresh_from_db()
-    assert (f"{book.changes_from:%H:%M}", f"{book.changes_until:%H:%M}") == ("22:30", "02:00")
-    assert "chose when new versions come to acme/book" in text(browser, AUDIT)
-    event = AuditEvent.objects.get(action="instance.new_versions_set")
-    assert event.before == {"changes_from": "01:00", "changes_until": "05:00"}
-    assert event.after == {"changes_from": "22:30", "changes_until": "02:00"}
-    browser.post(NEW_VERSIONS, {"changes_from": "22:30", "changes_until": "02:00"})
-    book.refresh_from_db()
-    assert book.ring == "never"
-    assert "New versions only when asked for" in text(browser)
-    browser.post(NEW_VERSIONS, _hours("22:30", "02:00"))
-    book.refresh_from_db()
-    assert book.ring == "normal"
-    browser.post(NEW_VERSIONS, _hours("22:30", "02:00"))
-    assert AuditEvent.objects.filter(action="instance.new_versions_set").count() == 3
-
-
-def test_a_canary_that_takes_part_stays_one(book: Instance, browser: Browser) -> None:
-    Instance.objects.update(ring="canary")
-    browser.post(NEW_VERSIONS, _hours("02:00", "04:00"))
-    book.refresh_from_db()
-    assert book.ring == "canary"
-
-
-@pytest.mark.parametrize(
-    ("hours", "sentence"),
-    [
-        (("25:00", "04:00"), "Type a time, such as 01:00."),
-        (("", "04:00"), "Type a time, such as 01:00."),
-        (("02:00", "soon"), "Type a time, such as 01:00."),
-        (("02:00", "02:00"), "The hours begin and end at the same time."),
-    ],
-)
-def test_hours_that_are_none_are_refused(
-    hours: tuple[str, str], sentence: str, book: Instance, browser: Browser
-) -> None:
-    answer = browser.post(NEW_VERSIONS, _hours(*hours))
-    assert answer.status_code == 422
-    page = answer.content.decode()
-    assert sentence in plain(page)
-    assert f'value="{hours[0]}"' in page, "what was typed stays"
-    book.refresh_from_db()
-    assert f"{book.changes_from:%H:%M}" == "01:00"
-    assert not AuditEvent.objects.filter(action="instance.new_versions_set").exists()
 
 
 @pytest.mark.parametrize("path", [PAGE, UPGRADE])
@@ -379,10 +328,6 @@ def _written() -> tuple[int, ...]:
     return tuple(
         each.objects.count() for each in (Operation, Upgrade, Rehearsal, Instance, AuditEvent)
     )
-
-
-def _hours(begin: str, end: str) -> dict[str, str]:
-    return {"is_in": "on", "changes_from": begin, "changes_until": end}
 
 
 def _rehearsed(instance: Instance, **more: Any) -> Rehearsal:

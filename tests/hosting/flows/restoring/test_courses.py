@@ -38,15 +38,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 @pytest.fixture
-def away(settings: Settings, tmp_path: Path) -> Path:
-    """The second place."""
-    place = tmp_path / "off-site"
-    place.mkdir()
-    settings.BERTH_BACKUP_COPY = str(place)
-    return place
-
-
-@pytest.fixture
 def server(
     small: Plan,
     order: Order,
