@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any, cast
+
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import Count, Q, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -24,7 +28,18 @@ class PaymentAdmin(OnceAdmin):
     list_filter = (("method", ChoicesDropdownFilter), "currency")
     search_fields = ("reference", "invoice__client__name")
     date_hierarchy = "received_on"
+    list_before_template = "admin/billing/payment_totals.html"
     autocomplete_fields = ("invoice",)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With the totals of what the filters leave."""
+        response: Any = super().changelist_view(request, extra_context)
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            shown["totals"] = _totals(shown["cl"].queryset)
+        return cast("HttpResponse", response)
 
     def get_fields(self, request: HttpRequest, obj: Payment | None = None) -> tuple[str, ...]:
         """What is said of one to be recorded, and what is known of one that was."""
@@ -53,6 +68,25 @@ class PaymentAdmin(OnceAdmin):
     def money(self, payment: Payment) -> str:
         """With its currency."""
         return money(payment.amount, payment.currency)
+
+
+def _totals(payments: QuerySet[Payment]) -> list[dict[str, str]]:
+    """By currency: how many, what came in of money, and what was paid from credit. One query."""
+    by_credit = Q(method=Payment.Method.CREDIT)
+    rows = payments.order_by().values("currency")
+    sums = rows.annotate(
+        many=Count("pk"),
+        came=Sum("amount", filter=~by_credit, default=Decimal(0)),
+        used=Sum("amount", filter=by_credit, default=Decimal(0)),
+    )
+    return [
+        {
+            "many": f"{row['many']:,}",
+            "came": money(row["came"], row["currency"]),
+            "used": money(row["used"], row["currency"]) if row["used"] else "",
+        }
+        for row in sums.order_by("currency")
+    ]
 
 
 @admin.register(CreditEntry)

@@ -208,6 +208,25 @@ def test_its_page_says_what_came_of_it_and_what_to_do_next(
     assert "Credit it" not in text
 
 
+def test_payments_have_totals_of_money_and_of_credit(finance: Browser, invoice: Invoice) -> None:
+    add(finance, "payment", invoice=invoice.pk, amount="15.70", currency="EUR", **RECEIVED)
+    Payment.objects.create(
+        invoice=invoice,
+        method="credit",
+        amount=Decimal(5),
+        currency="EUR",
+        received_on=at("2026-02-02").date(),
+        recorded_at=at("2026-02-02"),
+    )
+    address = reverse("admin:billing_payment_changelist")
+    page = finance.get(address).content.decode()
+    assert "15.70 EUR</b> came in" in page
+    assert "5.00 EUR</b> from clients' credit" in page
+    page = finance.get(address, {"method__exact": "manual"}).content.decode()
+    assert "1 in this list" in page
+    assert "from clients' credit" not in page
+
+
 def test_the_totals_say_what_is_open(finance: Browser, invoice: Invoice) -> None:
     add(finance, "payment", invoice=invoice.pk, amount="5.70", currency="EUR", **RECEIVED)
     page = finance.get(reverse("admin:billing_invoice_changelist")).content.decode()

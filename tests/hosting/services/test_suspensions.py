@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from hosting.models import Instance, Operation, Server
 from hosting.services import instances, servers, suspensions
-from hosting.services.saving import backups
+from hosting.services.saving import backups, nights
 from hosting.services.working import fleet, operations
 from tenants.errors import Refused
 from tenants.models import AuditEvent
@@ -65,6 +67,36 @@ def test_nothing_brings_it_up_meanwhile(
             operations.request(instance=book, kind=kind, actor=Actor.system("anybody"))
     assert set(operations.allowed_kinds(_now(book))) == {Kind.BACKUP, Kind.DELETE}
     backups.request(instance=book, actor=actor)
+
+
+def test_its_reason_can_become_another(book: Instance, actor: Actor) -> None:
+    suspensions.suspend(instance=book, reason=WHY, actor=actor)
+    since = _now(book).suspended_at
+    suspensions.say_other_reason(instance=book, was=WHY, reason="And this one.", actor=actor)
+    suspensions.say_other_reason(instance=book, was=WHY, reason="Not mine.", actor=actor)
+    assert (_now(book).suspended_for, _now(book).suspended_at) == ("And this one.", since)
+    told = AuditEvent.objects.filter(action="instance.suspended").order_by("sequence").last()
+    assert told is not None
+    assert (told.before, told.after) == ({"reason": WHY}, {"reason": "And this one."})
+
+
+def test_it_is_given_back_for_its_own_reason_only(book: Instance, actor: Actor) -> None:
+    suspensions.suspend(instance=book, reason=WHY, actor=actor)
+    suspensions.resume(instance=book, actor=actor, only_for="Another reason.")
+    assert _now(book).suspended_for == WHY
+    suspensions.resume(instance=book, actor=actor, only_for=WHY)
+    assert _now(book).suspended_at is None
+
+
+def test_it_is_saved_every_night_as_before(
+    book: Instance, actor: Actor, work_off: Callable[[Instance], Operation]
+) -> None:
+    suspensions.suspend(instance=book, reason=WHY, actor=actor)
+    work_off(book)
+    tomorrow = timezone.now() + timedelta(days=1)
+    assert list(nights.due(now=tomorrow)) == [book]
+    backups.request(instance=_now(book), actor=actor)
+    assert Operation.objects.filter(instance=book, kind=Kind.BACKUP).count() == 1
 
 
 def test_twice_is_once(book: Instance, actor: Actor) -> None:
