@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
+from billing import currencies
 from billing.bank import camt, table
 from billing.bank.entries import Entry, Unreadable
 from billing.bank.table import Layout
@@ -69,8 +70,11 @@ def _read(content: bytes, layout: Layout | None) -> Sequence[Entry]:
 
 def _refuse_unfit(entries: Sequence[Entry]) -> None:
     for entry in entries:
-        if max(abs(entry.amount), entry.charges) >= 10**15 or entry.amount.as_tuple().exponent < -3:  # type: ignore[operator]
-            raise Refused(f"“{entry.amount}” of {entry.booked_on} is no amount.", field="file")
+        exponent = currencies.exponent(entry.currency)
+        has_more = currencies.rounded(entry.amount, exponent) != entry.amount
+        if max(abs(entry.amount), entry.charges) >= 10**15 or has_more:
+            said = f"“{entry.amount}” of {entry.booked_on} is no amount in {entry.currency}"
+            raise Refused(f"{said}, which has {exponent} decimals.", field="file")
         if "\x00" in f"{entry.name}{entry.text}":
             raise Refused("The file has characters that no text has.", field="file")
 

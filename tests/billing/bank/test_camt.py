@@ -61,6 +61,56 @@ def test_what_the_bank_takes_back_is_a_return(inner: str, outer: str) -> None:
     assert (found.amount, found.is_return, found.iban) == (Decimal("-35.70"), True, PAYER)
 
 
+def test_a_file_may_hold_statements_of_several_days_and_accounts() -> None:
+    other = "DE89370400440532013000"
+    first, second = file(entry("1.00", reference="1")), file(entry("2.00"), account=other)
+    start, end = second.index(b"<Stmt>"), second.index(b"</Stmt>") + len(b"</Stmt>")
+    both = first.replace(b"</Stmt>", b"</Stmt>" + second[start:end])
+    found = camt.read(both)
+    assert [(each.account, each.amount) for each in found] == [
+        (ACCOUNT, Decimal("1.00")),
+        (other, Decimal("2.00")),
+    ]
+
+
+def test_a_payment_in_another_currency_is_what_the_account_got_for_it() -> None:
+    """TxDtls tells what was sent, the entry what was booked."""
+    sent = '<AmtDtls><TxAmt><Amt Ccy="USD">40.00</Amt></TxAmt></AmtDtls>'
+    (found,) = camt.read(file(entry("35.70", transfer(more=sent))))
+    assert (found.amount, found.currency) == (Decimal("35.70"), "EUR")
+    parts = (transfer("INV-000001", more=sent), transfer("INV-000002", more=sent))
+    (whole,) = camt.read(file(entry("71.40", *parts)))
+    assert (whole.amount, whole.currency) == (Decimal("71.40"), "EUR")
+    assert whole.text == "INV-000001\nINV-000002"
+
+
+@pytest.mark.parametrize("written", ["NOTPROVIDED", "NONREF", "notprovided"])
+def test_a_reference_that_stands_for_none_is_none(written: str) -> None:
+    (found,) = camt.read(file(entry("1.00", transfer(end_to_end=written), reference=written)))
+    assert (found.end_to_end, found.bank_reference) == ("", "")
+
+
+def test_a_payment_without_any_reference_is_read() -> None:
+    details = transfer("INV-000001").replace("<EndToEndId>NOTPROVIDED</EndToEndId>", "")
+    (found,) = camt.read(file(entry("35.70", details, reference="")))
+    assert (found.end_to_end, found.bank_reference, found.text) == ("", "", "INV-000001")
+
+
+def test_the_reversal_of_what_went_out_comes_in_as_a_return() -> None:
+    reversal = "<RvslInd>true</RvslInd>"
+    (found,) = camt.read(file(entry("9.00", transfer("rent"), way="CRDT", more=reversal)))
+    assert (found.amount, found.is_return) == (Decimal("9.00"), True)
+
+
+def test_charges_in_records_are_added_up_and_others_currencies_are_not() -> None:
+    fees = (
+        '<Chrgs><Rcrd><Amt Ccy="EUR">1.50</Amt></Rcrd><Rcrd><Amt Ccy="EUR">0.25</Amt></Rcrd>'
+        '<Rcrd><Amt Ccy="USD">9.00</Amt></Rcrd></Chrgs>'
+    )
+    (found,) = camt.read(file(entry("33.95", transfer(more=fees))))
+    assert found.charges == Decimal("1.75")
+
+
 def test_what_is_only_announced_is_left_out() -> None:
     assert not camt.read(file(entry("1.00", status="PDNG")))
 

@@ -81,6 +81,13 @@ def test_a_table_is_imported_with_its_layout() -> None:
         ("Datum;Betrag\n10.02.2026;1,00\nä".encode("cp1252"), LAYOUT, "encoding", "not in UTF-8"),
         (b"Datum;Betrag\n10.02.2026;1,00\n10.02.2026;x\n", LAYOUT, "has_comma", "Row 3"),
         (
+            b"Datum;Betrag\n10.02.2026;1.234\n",  # of a bank that writes thousands so
+            replace(LAYOUT, has_comma=False),
+            "file",
+            "“1.234” of 2026-02-10 is no amount in EUR, which has 2 decimals",
+        ),
+        (camt(entry("35.701")), None, "file", "is no amount in EUR"),
+        (
             b"Datum;Betrag\n10.02.2026;1,00\n",
             replace(LAYOUT, currency="€"),
             "currency",
