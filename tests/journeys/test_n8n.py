@@ -10,10 +10,12 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client as Browser
+from django.utils import timezone
 
 from hosting.engines.base import Engine
 from hosting.flows.measuring import run_times, scraping
-from hosting.models import Instance, Operation, Plan, UsageEvent
+from hosting.flows.working import periodic
+from hosting.models import Chore, Instance, Operation, Plan, UsageEvent
 from hosting.services import instances
 from tenants.services.actors import Actor
 from tests.conftest import OWNER
@@ -90,6 +92,7 @@ def test_it_serves_works_remembers_and_goes(
     assert run_times.read_all() == 0
     took = UsageEvent.objects.filter(instance=instance, meter="execution_seconds")
     assert [(each.label, 0 < each.amount < 30) for each in took] == [("success", True)] * 2
+    assert_refuses_what_is_used_up(edge, instance)
     logs = {"here": caplog.text}
     places = secret_search.everything(instance, staff=staff, member=member, logs=logs)
     assert secret_search.leaks(instance, places) == {}
@@ -99,6 +102,19 @@ def test_it_serves_works_remembers_and_goes(
     instances.delete(instance=instance, confirmation="n8n", actor=actor)
     assert work_off(instance).state == Operation.State.SUCCEEDED
     assert_all_gone(edge, docker_engine, instance, "n8n.acme.localhost")
+
+
+def assert_refuses_what_is_used_up(edge: Edge, instance: Instance) -> None:
+    """Its webhooks, and nothing else, while its plan includes no more than it has used."""
+    for included, status in ((1, 429), (100, 200)):
+        Plan.objects.filter(pk=instance.plan_id).update(
+            included_executions=included, at_limit=Plan.AtLimit.BLOCK
+        )
+        periodic.count_usage()
+        Chore.objects.update(due_at=timezone.now())
+        with web(edge.port, instance) as browser:
+            assert browser.get("/webhook/sums").status_code == status
+            assert_usable(browser)
 
 
 def executions(instance: Instance) -> float:
