@@ -25,6 +25,13 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "purpose", "remittance information", "verwendungszweck"),
     "reference": ("bank reference", "transaction id", "umsatz-id"),
 }
+# A column that says which way the money went, where amounts have no sign; and what it says.
+SIGNS = {
+    *("soll/haben", "soll / haben", "s/h", "sh", "soll/haben-kennzeichen"),
+    *("debit/credit", "credit/debit", "dr/cr", "credit debit indicator"),
+}
+_IN = {"h", "haben", "c", "cr", "credit", "crdt"}
+_OUT = {"s", "soll", "d", "dr", "debit", "dbit"}
 NEEDED = ("booked_on", "amount")
 ENCODINGS = ("utf-8", "cp1252")
 DELIMITERS = (";", ",", "\t")
@@ -99,6 +106,7 @@ def _places(heading: Sequence[str], layout: Layout) -> Mapping[str, int]:
                 f"No column is called “{layout.columns[what]}”; there are {_listed(heading)}.",
                 field=what,
             )
+    places |= _sign_place(names)
     for what in NEEDED:
         if what not in places:
             raise Unreadable(
@@ -107,6 +115,14 @@ def _places(heading: Sequence[str], layout: Layout) -> Mapping[str, int]:
                 field=what,
             )
     return places
+
+
+def _sign_place(names: Sequence[str]) -> Mapping[str, int]:
+    """Where it stands which way the money went, if there is a column for that."""
+    signs = [n for n, name in enumerate(names) if name in SIGNS]
+    if len(signs) > 1:
+        raise Unreadable("Two columns say which way the money went.")
+    return {"sign": signs[0]} if signs else {}
 
 
 def _listed(heading: Sequence[str]) -> str:
@@ -126,7 +142,7 @@ def _entries(
         yield Entry(
             account=layout.account,
             booked_on=_day(values["booked_on"], layout, at),
-            amount=_amount(values["amount"], layout, at),
+            amount=_signed(_amount(values["amount"], layout, at), values.get("sign"), at),
             currency=_currency(values.get("currency", ""), layout, at),
             name=values.get("name", "")[:140],
             iban="".join(values.get("iban", "").split()).upper()[:34],
@@ -150,6 +166,17 @@ def _amount(text: str, layout: Layout, row: int) -> Decimal:
         raise Unreadable(f"Row {row}: “{text[:40]}” is no amount like {like}.", field="has_comma")
     plain = text.replace(".", "").replace(",", ".") if layout.has_comma else text.replace(",", "")
     return Decimal(plain)
+
+
+def _signed(amount: Decimal, sign: str | None, row: int) -> Decimal:
+    """With the sign of a column of its own, where there is one; it must not have two."""
+    if sign is None:
+        return amount
+    if sign.casefold() not in _IN | _OUT:
+        raise Unreadable(f"Row {row}: “{sign[:40]}” is neither debit nor credit (S or H).")
+    if amount < 0 and sign.casefold() in _IN:
+        raise Unreadable(f"Row {row}: an amount below 0 that came in can't be.")
+    return abs(amount) if sign.casefold() in _IN else -abs(amount)
 
 
 def _currency(text: str, layout: Layout, row: int) -> str:

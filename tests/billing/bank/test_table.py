@@ -46,6 +46,22 @@ def test_columns_can_be_named() -> None:
     assert (found.amount, found.currency, found.text) == (Decimal("-1234.5"), "USD", "INV-000001")
 
 
+@pytest.mark.parametrize(
+    ("heading", "sign", "amount"),
+    [
+        ("Soll/Haben", "S", "-12.50"),
+        ("S/H", "h", "12.50"),
+        ("Debit/Credit", "DBIT", "-12.50"),
+        ("Credit/Debit", "Credit", "12.50"),
+    ],
+)
+def test_a_column_of_its_own_says_which_way_the_money_went(
+    heading: str, sign: str, amount: str
+) -> None:
+    content = f"Datum;Umsatz;{heading}\n10.02.2026;12,50;{sign}\n".encode()
+    assert table.read(content, GERMAN)[0].amount == Decimal(amount)
+
+
 def test_rows_that_are_alike_stay_two_and_are_known_again() -> None:
     first, second = table.read((HEAD + ROW + ROW).encode(), GERMAN)
     assert first.key != second.key
@@ -68,6 +84,10 @@ def test_rows_that_are_alike_stay_two_and_are_known_again() -> None:
         ((HEAD + ROW.replace("EUR", "€")).encode(), GERMAN, "currency", "“€” is no currency"),
         (b"Betrag;Betrag;Datum\n", GERMAN, "amount", "Two columns are called “Betrag”"),
         ((HEAD + ROW[:-3] + ';"x').encode(), GERMAN, "file", "no table"),
+        (b"Datum;Umsatz;S/H\n10.02.2026;1,00;X\n", GERMAN, "file", "Row 2: “X” is neither"),
+        (b"Datum;Umsatz;S/H\n10.02.2026;1,00;\n", GERMAN, "file", "Row 2: “” is neither"),
+        (b"Datum;Umsatz;S/H\n10.02.2026;-1,00;H\n", GERMAN, "file", "Row 2: an amount below 0"),
+        (b"Datum;Umsatz;S/H;SH\n10.02.2026;1,00;S;S\n", GERMAN, "file", "Two columns say"),
         ((HEAD + ROW.replace("1.235,70", "=1+1")).encode(), GERMAN, "has_comma", "no amount"),
     ],
 )
