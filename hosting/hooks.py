@@ -61,6 +61,31 @@ class PlanChangeReading(Protocol):
     def __call__(self, *, instance: Instance, plan: Plan, now: datetime) -> Sequence[str]: ...
 
 
+class PlanPriceReading(Protocol):
+    """Says in a few words what plans cost whoever orders them, in a number of queries that does
+    not grow.
+    """
+
+    def __call__(self, *, plans: Sequence[Plan], now: datetime) -> Mapping[uuid.UUID, str]: ...
+
+
+_plan_price_readings: list[PlanPriceReading] = []
+
+
+def register_plan_prices(read: PlanPriceReading) -> None:
+    """Show these where staff choose a plan before a client is chosen."""
+    if read not in _plan_price_readings:
+        _plan_price_readings.append(read)
+
+
+def plan_prices(*, plans: Sequence[Plan], now: datetime) -> Mapping[uuid.UUID, str]:
+    """What everyone who registered has to say, by plan."""
+    words: dict[uuid.UUID, str] = {}
+    for read in _plan_price_readings:
+        words.update(read(plans=plans, now=now))
+    return words
+
+
 _plan_readings: list[tuple[PlanReading, PlanChangeReading]] = []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -31,3 +31,15 @@ def valid_on(plans: Collection[uuid.UUID], terms: Terms, *, on: date) -> Mapping
         plan__in=plans, currency=terms.currency, interval=terms.interval, valid_from__lte=on
     )
     return {price.plan_id: price for price in prices.order_by("valid_from")}
+
+
+def all_valid_on(plans: Collection[uuid.UUID], *, on: date) -> Mapping[uuid.UUID, Sequence[Price]]:
+    """The prices of each plan that something has which begins on that day, of every currency and
+    interval, in order. One query.
+    """
+    prices = Price.objects.filter(plan__in=plans, valid_from__lte=on).order_by("valid_from")
+    newest = {(each.plan_id, each.currency, each.interval): each for each in prices}
+    found: dict[uuid.UUID, list[Price]] = {}
+    for key in sorted(newest, key=lambda each: each[1:]):
+        found.setdefault(key[0], []).append(newest[key])
+    return found

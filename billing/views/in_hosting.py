@@ -34,6 +34,7 @@ def register() -> None:
     )
     hooks.register_way_out(to_pay)
     hooks.register_plan_notes(plan_notes.of_plans, plan_notes.of_change)
+    hooks.register_plan_prices(plan_notes.prices_of)
     hooks.register_fleet_rankings(dearest, permission="billing.view_modelcost")
 
 

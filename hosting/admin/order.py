@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from hosting import hooks
 from hosting.catalog.builder import availability
 from hosting.models import Instance, Plan
 from hosting.selectors import catalog
@@ -38,6 +41,9 @@ class OrderForm(ModelForm[Instance]):
         self.fields["sent_as"].initial = uuid.uuid4().hex
         _narrow(self.fields["client"], Client.objects.filter(is_active=True))
         _narrow(self.fields["plan"], Plan.objects.filter(is_active=True))
+        # In which currency and how often is for the client, who is chosen here too.
+        plans = list(Plan.objects.filter(is_active=True))
+        price_plans(self.fields["plan"], hooks.plan_prices(plans=plans, now=timezone.now()))
         self.fields[
             "name"
         ].help_text = "Part of the instance's address: lower-case letters, digits and hyphens."
@@ -53,6 +59,16 @@ def _apps() -> tuple[list[tuple[str, str]], list[str]]:
         else:
             choices.append((slug, f"{app.title} {app.newest_version}"))
     return choices, missing
+
+
+def price_plans(field: forms.Field, words: Mapping[uuid.UUID, str]) -> None:
+    """Say with each plan that can be chosen what it costs."""
+    if isinstance(field, forms.ModelChoiceField):
+        field.label_from_instance = lambda obj: _with_words(obj, words.get(obj.pk, ""))  # type: ignore[method-assign]
+
+
+def _with_words(plan: Any, words: str) -> str:
+    return f"{plan}: {words}" if words else str(plan)
 
 
 def _narrow(field: forms.Field, rows: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -11,10 +12,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
+from hosting import hooks
 from hosting.admin.building.asking import Question, ask
 from hosting.admin.instance_verbs import RESTORE
+from hosting.admin.order import price_plans
 from hosting.admin.saving.places import PlaceForm
 from hosting.models import Backup, Instance, Plan, Server
 from hosting.selectors import capacity
@@ -24,6 +28,7 @@ from hosting.services.saving import clones
 from tenants.admin.base import actor
 from tenants.display import moment
 from tenants.errors import Refused
+from tenants.models import Client
 
 ORDER = "hosting.add_instance"
 _SELECT = forms.Select(attrs={"class": "b-input"})
@@ -58,6 +63,7 @@ class CloneForm(PlaceForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        price_plans(self.fields["plan"], _prices(kwargs["backup"].instance.client))
         choice = self.fields["server"]
         if isinstance(choice, forms.ChoiceField):
             choice.choices = [("", "The one with the most memory free"), *_servers()]
@@ -93,6 +99,13 @@ def clone(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return _ask(request, backup, form)
     messages.success(request, f"{made.name} was ordered for {made.client}.")
     return _follow(request, made)
+
+
+def _prices(client: Client) -> Mapping[uuid.UUID, str]:
+    """What each plan costs that client."""
+    plans = list(Plan.objects.filter(is_active=True))
+    notes = hooks.plan_notes(client=client, plans=plans, now=timezone.now())
+    return {plan: note.words for plan, note in notes.items()}
 
 
 def _servers() -> list[tuple[str, str]]:
