@@ -5,6 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,30 @@ def test_halves_of_a_period_cost_what_it_costs_as_a_whole(cuts: set[int]) -> Non
     edges = [BEFORE, *cut(sorted(cuts)), AFTER]
     spells = [Spell("small", first, end) for first, end in pairwise(edges)]
     assert recurring(spells) == [("Small", 1, Decimal("30.00"))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "charged"),
+    [
+        ([], [("Small", 1, "30.00")]),
+        ([0], [("Large", 1, "90.00")]),  # on the first day: the new plan's whole price
+        ([1], [("Small", 1, "1.00"), ("Large", 29, "87.00")]),
+        ([29], [("Small", 29, "29.00"), ("Large", 1, "3.00")]),  # on the last day
+        ([30], [("Small", 1, "30.00")]),  # on the first day of the next period
+        ([10, 20], [("Small", 20, "20.00"), ("Large", 10, "30.00")]),  # there and back
+        ([0, 29], [("Large", 29, "87.00"), ("Small", 1, "1.00")]),
+        ([5, 6, 7, 8, 9], [("Small", 7, "7.00"), ("Large", 23, "69.00")]),
+    ],
+)
+def test_changes_of_plan_are_prorated_both_ways(
+    changes: list[int], charged: list[tuple[str, int, str]]
+) -> None:
+    edges = [BEFORE, *cut(changes), AFTER]
+    spells = [
+        Spell(("small", "large")[number % 2], first, end)
+        for number, (first, end) in enumerate(pairwise(edges))
+    ]
+    assert recurring(spells) == [(name, count, Decimal(net)) for name, count, net in charged]
 
 
 @given(
