@@ -20,12 +20,15 @@ from billing.services import prices, profiles
 from billing.services.invoicing import runs
 from billing.services.metering import budgets, rates
 from billing.services.paying import dunning
-from hosting.models import Plan
+from billing.services.reporting import server_costs
+from billing.services.reporting.server_costs import CostFields
+from hosting.models import Plan, Server
 from tenants.models import Client
 from tenants.services.actors import Actor
 
 Say = Callable[[str], None]
 AUTHOR = Actor.system("generate_fleet")
+SERVERS_COST = ("1490", "2190", "3490")  # a month, in turn: those on some servers don't pay off
 IN_DEBT = 20  # one client in so many pays nothing of the last two months
 DEBT = timedelta(days=62)
 _LATE = timedelta(hours=1)
@@ -75,6 +78,7 @@ def _set_rules(plan: Plan, since: date, now: datetime) -> None:
         "iban": "DE02120300000000202051",
         "bills_from": since,
         "grace_hours": 0,
+        "bears_model_costs": True,
     }
     profiles.set_seller(actor=AUTHOR, fields=seller)
     tiers = [[10_000, "0.20"], [None, "0.10"]]
@@ -93,7 +97,16 @@ def _set_rules(plan: Plan, since: date, now: datetime) -> None:
         },
         now=datetime.combine(since, datetime.min.time(), UTC) - timedelta(days=1),
     )
+    for number, server in enumerate(_servers(plan)):
+        amount = Decimal(SERVERS_COST[number % len(SERVERS_COST)])
+        cost: CostFields = {"server": server, "valid_from": since, "amount": amount}
+        server_costs.set_cost(actor=AUTHOR, fields=cost)
     dunning.set_policy(reminders=[3, 10, 17], suspend_after=None, notice_after=None, actor=AUTHOR)
+
+
+def _servers(plan: Plan) -> Iterator[Server]:
+    """Those with instances on the plan."""
+    yield from Server.objects.filter(instances__plan=plan).distinct().order_by("name")
 
 
 def _months(since: date, now: datetime) -> Iterator[datetime]:

@@ -22,6 +22,9 @@ class Command(BaseCommand):
         usual = Size()
         parser.add_argument("--clients", type=int, default=usual.clients)
         parser.add_argument("--instances", type=int, default=usual.instances, help="of each client")
+        parser.add_argument(
+            "--largest", type=int, default=usual.largest, help="instances of the largest client"
+        )
         parser.add_argument("--days", type=int, default=usual.days, help="of rollups by day")
         parser.add_argument(
             "--quarters", type=int, default=usual.quarters, help="days of rollups by quarter"
@@ -34,7 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        names = ("clients", "instances", "days", "quarters", "hours")
+        names = ("clients", "instances", "largest", "days", "quarters", "hours")
         if any(options[each] < 1 for each in names):
             raise CommandError("Each of the numbers has to be at least 1.")
         try:

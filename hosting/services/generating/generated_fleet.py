@@ -5,6 +5,8 @@ Its servers are cordoned and their engines hold nothing: no worker may run besid
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 
 from hosting import hooks
 from hosting.models import Hostname, Instance, Plan, Server, Subnet
@@ -38,16 +41,26 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Size:
     """How much: ``days`` of rollups by day, ``quarters`` days of those by quarter of an hour, and
-    ``hours`` of single readings.
+    ``hours`` of single readings. The first client has the ``largest`` number of the instances, as
+    long as each of the others keeps one.
 
     A year of quarters of 5,000 instances is 175 million rows; days are kept for years, too.
     """
 
     clients: int = 1000
-    instances: int = 5  # of each
+    instances: int = 5  # of each, on average
+    largest: int = 100
     days: int = 365
     quarters: int = 31
     hours: int = 1
+
+    def owners(self) -> Iterator[int]:
+        """The place of each instance's client."""
+        every, others = self.clients * self.instances, self.clients - 1
+        mine = min(max(self.largest, self.instances), every - others)
+        yield from itertools.repeat(0, mine if others else every)
+        left = every - mine
+        yield from (1 + n * others // left for n in range(left if others else 0))
 
 
 def refuse_real(*, is_told: bool) -> None:
@@ -61,7 +74,7 @@ def refuse_real(*, is_told: bool) -> None:
 
 def generate(*, size: Size, now: datetime, say: Say) -> None:
     """Make all of it. ``say`` is told what is made at the moment."""
-    say(f"{size.clients} clients with {size.instances} instances each")
+    say(f"{size.clients} clients with {size.clients * size.instances} instances")
     _make_instances(size, now)
     _make_partitions(size, now)
     for what, statement in past.STATEMENTS.items():
@@ -149,6 +162,8 @@ def _make_instances(size: Size, now: datetime) -> None:
     instances = Instance.objects.bulk_create(
         list(_instances(clients, servers, plan, size, now)), batch_size=500
     )
+    ordered_at = F("first_running_at") - timedelta(minutes=1)
+    Instance.objects.filter(server__in=servers).update(created_at=ordered_at)
     Hostname.objects.bulk_create(
         [
             Hostname(name=f"{each.name}.{each.client.slug}.generated.example", instance=each)
@@ -186,10 +201,12 @@ def _instances(
 ) -> Iterator[Instance]:
     app = catalog.apps()[APP]
     definition = app.model_dump(mode="json")
-    for n in range(size.clients * size.instances):
+    has = Counter[int]()
+    for n, owner in enumerate(size.owners()):
+        has[owner] += 1
         yield Instance(
-            client=clients[n // size.instances],
-            name=f"flows-{n % size.instances}",
+            client=clients[owner],
+            name=f"flows-{has[owner] - 1}",
             app=APP,
             version=app.versions[0],
             definition=definition,

@@ -51,7 +51,9 @@ _BACKUPS = """
 INSERT INTO hosting_backup (id, instance_id, operation_id, trigger, manifest, stored, secrets,
     taken_at, size_bytes, stored_bytes, verified_at, is_pinned, created_at)
 SELECT gen_random_uuid(), operation.instance_id, operation.id, 'nightly',
-    jsonb_build_object('app', instance.app, 'version', instance.version), '[]', '',
+    jsonb_build_object('format', 1, 'app', instance.app, 'version', instance.version,
+        'definition', instance.definition, 'images', instance.image_pins, 'at_rest', false,
+        'checks', '[]'::jsonb, 'parts', '[]'::jsonb), '[]', '',
     operation.started_at, 80000000, 1500000,
     CASE WHEN operation.state = 'succeeded' THEN operation.finished_at END, false,
     operation.requested_at

@@ -27,13 +27,14 @@ from hosting.views.usage_charts import CHARTS
 from tenants.models import Client, User
 from tenants.selectors import audit_chain
 
-SMALL = {"clients": 2, "instances": 3, "days": 20, "quarters": 1, "hours": 1}
+SMALL = {"clients": 2, "instances": 3, "largest": 4, "days": 20, "quarters": 1, "hours": 1}
 
 
 @pytest.mark.django_db
 def test_it_makes_what_it_was_asked_for_and_every_page_of_it_opens() -> None:
     call_command("generate_fleet", **SMALL, verbosity=0)
     theirs = Instance.objects.filter(purpose="client")
+    assert Client.objects.get(slug="client-0000").instances.filter(purpose="client").count() == 4
     assert (Client.objects.count(), theirs.count()) == (2, 6)
     assert ResourceDay.objects.count() == HealthDay.objects.count() == 6 * 21
     assert ResourceQuarter.objects.count() == HealthSlot.objects.count() == 6 * 96
