@@ -24,10 +24,8 @@ LONGEST = 30 * 24 * 60  # minutes between two waves
 
 def _choices() -> list[tuple[str, str]]:
     """The apps with the number of instances that would be reached, those with most first."""
-    found = [
-        (app, version, len(reading.reached(app, version)))
-        for app, version in reading.offered().items()
-    ]
+    counts = reading.counts_reached()
+    found = [(app, version, counts[app]) for app, version in reading.offered().items()]
     found.sort(key=lambda each: (-each[2], each[0]))
     return [
         (f"{app} {version}", f"{app} {version}: {count} instance{'' if count == 1 else 's'}")
@@ -40,7 +38,6 @@ class RolloutForm(forms.Form):
 
     target = forms.ChoiceField(
         label="App and version",
-        choices=_choices,
         widget=forms.Select(attrs={"class": "b-input"}),
         help_text="The newest version of each app in the catalog, and how many instances get it.",
         error_messages={"invalid_choice": "Choose one of these apps."},
@@ -78,6 +75,7 @@ class RolloutForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["target"].choices = _choices()  # type: ignore[attr-defined]  # it is a choice
         for name in ("wave_size", "pause", "most_failures"):
             self.fields[name].widget.attrs["class"] = "b-input b-input-number"
         for field in self.fields.values():

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Case, Count, Prefetch, Q, QuerySet, When
 
 from hosting.models import AT_WORK, Instance, OperationStep, Rollout, RolloutItem
 from hosting.selectors import catalog
@@ -27,18 +27,55 @@ def offered() -> dict[str, str]:
 def reached(app: str, version: str) -> list[Instance]:
     """The instances that it would change, canaries first; not those that have opted out."""
     found = (
-        Instance.objects.filter(
-            app=app,
-            purpose=Instance.Purpose.CLIENT,
-            state__in=_CHANGEABLE,
-            delete_requested_at=None,
-            client__is_active=True,
-        )
-        .exclude(ring=Instance.Ring.NEVER)
+        _changeable()
+        .filter(app=app)
         .select_related("client", "plan")
         .order_by("ring", "created_at")  # "canary" comes before "normal"
     )
     return [each for each in found if version in upgrades.versions_for(each)]
+
+
+def counts_reached() -> dict[str, int]:
+    """By app, how many ``reached`` has for what is offered, without reading each of them.
+
+    A query, and another where some have versions that the catalog does not know any more.
+    """
+    counts = dict.fromkeys(catalog.apps(), 0)
+    unknown = Q()
+    rows = _changeable().order_by().values("app", "version").annotate(is_as_offered=_as_offered())
+    for row in rows.annotate(many=Count("pk")):
+        app = catalog.apps().get(row["app"])
+        if app is not None and row["version"] in app.versions:
+            counts[row["app"]] += 0 if row["is_as_offered"] else row["many"]
+        elif app is not None:
+            unknown |= Q(app=row["app"], version=row["version"])
+    if unknown:
+        kinds = _changeable().filter(unknown).order_by().values_list("app", "version", "definition")
+        for app_slug, version, definition, many in kinds.annotate(many=Count("pk")):
+            one = Instance(app=app_slug, version=version, definition=definition)
+            if offered()[app_slug] in upgrades.versions_for(one):
+                counts[app_slug] += many
+    return counts
+
+
+def _as_offered() -> Case:
+    """Whether an instance has the newest version of its app, as the catalog has that now."""
+    newest = [
+        When(
+            app=slug, version=app.newest_version, definition=app.model_dump(mode="json"), then=True
+        )
+        for slug, app in catalog.apps().items()
+    ]
+    return Case(*newest, default=False)
+
+
+def _changeable() -> QuerySet[Instance]:
+    return Instance.objects.filter(
+        purpose=Instance.Purpose.CLIENT,
+        state__in=_CHANGEABLE,
+        delete_requested_at=None,
+        client__is_active=True,
+    ).exclude(ring=Instance.Ring.NEVER)
 
 
 def is_in_window(instance: Instance, *, now: datetime) -> bool:
