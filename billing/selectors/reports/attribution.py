@@ -17,17 +17,20 @@ from billing import currencies
 # A row for each line: what of it each document in ``chosen`` charges, or gives back as less than
 # nothing. ``chosen`` has id, kind, corrects_id, currency. A line without a price, such as a
 # discount, belongs to the plan of its subscription's largest line on the same invoice.
-SHARES = """
+_PLAN = """coalesce(price.plan_id, CASE WHEN price.id IS NULL THEN (
+    SELECT its.plan_id FROM billing_invoiceline largest
+    JOIN billing_price its ON its.id = largest.price_id
+    WHERE largest.invoice_id = line.invoice_id
+        AND largest.subscription_id IS NOT DISTINCT FROM line.subscription_id
+    ORDER BY largest.net DESC, largest.position LIMIT 1
+) END) AS plan_id"""
+SHARES = f"""
 origins AS (
-    SELECT DISTINCT coalesce(corrects_id, id) AS id FROM chosen
+    SELECT DISTINCT corrects_id AS id FROM chosen WHERE kind = 'credit_note'
 ),
 lines AS (
-    SELECT line.invoice_id, line.position, line.subscription_id, line.category, line.rate, line.net,
-        line.first_day, line.last_day,
-        coalesce(price.plan_id, first_value(price.plan_id) OVER (
-            PARTITION BY line.invoice_id, line.subscription_id
-            ORDER BY price.plan_id IS NULL, line.net DESC, line.position
-        )) AS plan_id,
+    SELECT line.invoice_id, line.subscription_id, line.category, line.rate, line.net,
+        line.first_day, line.last_day, {_PLAN},
         sum(line.net) OVER running AS upto,
         sum(line.net) OVER (PARTITION BY line.invoice_id, line.category, line.rate) AS whole,
         row_number() OVER running AS number
@@ -47,9 +50,10 @@ given_back AS (
     GROUP BY chosen.id, note.category, note.rate, chosen.corrects_id, chosen.currency
 ),
 shares AS (
-    SELECT chosen.id AS document_id, lines.subscription_id, lines.plan_id, lines.first_day,
-        lines.last_day, lines.net
-    FROM chosen JOIN lines ON lines.invoice_id = chosen.id
+    SELECT chosen.id AS document_id, line.subscription_id, {_PLAN}, line.first_day,
+        line.last_day, line.net
+    FROM chosen JOIN billing_invoiceline line ON line.invoice_id = chosen.id
+    LEFT JOIN billing_price price ON price.id = line.price_id
     WHERE chosen.kind = 'invoice'
     UNION ALL
     SELECT back.document_id, lines.subscription_id, lines.plan_id, lines.first_day,
@@ -60,7 +64,7 @@ shares AS (
     FROM given_back back JOIN lines ON lines.invoice_id = back.corrects_id
         AND lines.category = back.category AND lines.rate = back.rate
 )
-"""
+"""  # noqa: S608 - nothing in it comes from outside
 
 
 def read(sql: str, **values: Any) -> Sequence[tuple[Any, ...]]:

@@ -85,11 +85,11 @@ def _values(months: Months) -> dict[str, object]:
 
 def _shares(by: By) -> str:
     """Lines where a plan is asked for; documents themselves say whose they are."""
-    return attribution.SHARES if by == "plan" else _WHOLE
+    return f"{attribution.SHARES}, {_OF_PLANS}" if by == "plan" else _WHOLE
 
 
 _CHOSEN = """
-chosen AS (
+chosen AS NOT MATERIALIZED (
     SELECT id, kind, corrects_id, client_id, currency, issued_at, net, series, sequence,
         date_trunc('month', issued_at AT TIME ZONE %(zone)s)::date AS month
     FROM billing_invoice
@@ -100,8 +100,12 @@ _WHOLE = """
 shares AS (
     SELECT id AS document_id, CASE kind WHEN 'invoice' THEN net ELSE -net END AS net FROM chosen
 )"""
+_OF_PLANS = """
+parts AS (
+    SELECT document_id, plan_id, sum(net) AS net FROM shares GROUP BY document_id, plan_id
+)"""
 _SUMS = """
-    count(DISTINCT chosen.id),
+    count(*),
     coalesce(sum(shares.net) FILTER (WHERE chosen.kind = 'invoice'), 0),
     coalesce(-sum(shares.net) FILTER (WHERE chosen.kind = 'credit_note'), 0)
 """
@@ -119,7 +123,7 @@ GROUP BY chosen.month, client.id, client.name, chosen.currency ORDER BY 1, 4, 3,
 """,  # noqa: S608
     "plan": f"""
 SELECT chosen.month, plan.id, coalesce(plan.name, ''), chosen.currency, {_SUMS}
-FROM chosen JOIN shares ON shares.document_id = chosen.id
+FROM chosen JOIN parts AS shares ON shares.document_id = chosen.id
 LEFT JOIN hosting_plan plan ON plan.id = shares.plan_id
 GROUP BY chosen.month, plan.id, plan.name, chosen.currency ORDER BY 1, 4, 3, 2
 """,  # noqa: S608

@@ -101,7 +101,7 @@ class _Sums:
 
 
 def of_month(month: date, *, zone: ZoneInfo) -> Report:
-    """Revenue of the days of that month, less the share of servers' costs. Eight queries.
+    """Revenue of the days of that month, less the share of servers' costs. Eight queries at most.
 
     Language models count where the seller bears what they cost.
     """
@@ -110,7 +110,8 @@ def of_month(month: date, *, zone: ZoneInfo) -> Report:
     revenue = service_revenue.by_instance(days.first, days.end)
     models = _model_costs(days)
     servers = _Servers(months, days)
-    sums = _Sums(_names({pk for pk, _ in (*revenue, *models)} | servers.instances))
+    others = {pk for pk, _ in (*revenue, *models)} - servers.names.keys()
+    sums = _Sums({**servers.names, **_names(others)})
     for (instance, currency), amount in revenue.items():
         sums.of(instance, currency).revenue += amount
     for (instance, currency), amount in models.items():
@@ -124,6 +125,8 @@ def of_month(month: date, *, zone: ZoneInfo) -> Report:
 
 
 def _names(instances: set[uuid.UUID]) -> Mapping[uuid.UUID, tuple[uuid.UUID, str, str]]:
+    if not instances:
+        return {}
     rows = Instance.objects.filter(pk__in=instances)
     return {
         pk: (client, client_name, name)
@@ -158,9 +161,9 @@ class _Servers:
             each.pk: (each.cpus, Decimal(each.memory_mb), Decimal(each.disk_gb))
             for each in Plan.objects.all()
         }
+        self.names: dict[uuid.UUID, tuple[uuid.UUID, str, str]] = {}
         self.reserved = self._reserved()
         self.costs = self._costs()
-        self.instances = {each.key for rows in self.reserved.values() for each in rows}
 
     def shared(self) -> Iterator[tuple[Server, str, sharing.Shared]]:
         """Each server that cost anything, by currency."""
@@ -213,8 +216,12 @@ class _Servers:
         )
         plans = self._plans_of()
         found: dict[uuid.UUID, list[Reserved]] = defaultdict(list)
-        columns = ("pk", "server", "plan", "created_at", "deleted_at")
-        for pk, server, plan, created_at, deleted_at in rows.order_by("pk").values_list(*columns):
+        names = ("client", "client__name", "name")
+        columns = ("pk", "server", "plan", "created_at", "deleted_at", *names)
+        for pk, server, plan, created_at, deleted_at, *named in rows.order_by("pk").values_list(
+            *columns
+        ):
+            self.names[pk] = (named[0], named[1], named[2])
             for days, of in self._pieces(created_at, deleted_at, plans.get(pk) or [(None, plan)]):
                 found[server].append(Reserved(pk, days, self.plans[of]))
         return found
@@ -237,9 +244,12 @@ class _Servers:
         plans: Sequence[tuple[date | None, uuid.UUID]],
     ) -> Iterator[tuple[Days, uuid.UUID]]:
         """The instance's days in the month, plan by plan; the first plan from its order on."""
-        zone = self.months.zone
-        created = periods.day_at(created_at, zone)
+        zone, begins_at = self.months.zone, self.months.begins_at
+        created = periods.day_at(created_at, zone) if created_at > begins_at else self.days.first
         deleted = periods.day_at(deleted_at, zone) if deleted_at else self.days.end
+        if len(plans) == 1 and (created, deleted) == (self.days.first, self.days.end):
+            yield self.days, plans[0][1]  # nearly all
+            return
         begins = [created, *(first for first, _ in plans[1:] if first is not None)]
         for begin, end, (_, plan) in zip(begins, [*begins[1:], deleted], plans, strict=True):
             first, until = max(begin, self.days.first), min(end, deleted, self.days.end)
