@@ -32,7 +32,9 @@ def of_client(
         return {}
     zone = ZoneInfo(client.timezone)
     meters = usage_stretches.titles({each.subscription.instance_id for each in running})
-    at_end = previews.of_client(client, ahead=_goes_on(meters, zone, now))
+    at_end = previews.of_subscriptions(
+        [each.subscription for each in running], ahead=_goes_on(meters, zone, now)
+    )
     return {
         each.subscription.pk: each.net if _is_known(each, zone, now) else None
         for each in at_end

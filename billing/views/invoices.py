@@ -32,6 +32,8 @@ _PAID = Status("Paid", "running", "done")
 _VOID = Status("Credited in full", "stopped", "cancelled")
 _CREDIT = Status("Credit note", "stopped", "done")
 
+RUNNING = 25  # of the periods that run: the page of prices has all
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -88,8 +90,9 @@ def index(request: ClientRequest) -> HttpResponse:
             Running(
                 each, each.days.end - timedelta(days=1), currencies.said(each.net, each.currency)
             )
-            for each in previews.of_client(request.client)
+            for each in previews.of_client(request.client, at_most=RUNNING)
         ],
+        "many_running": previews.running(request.client).count(),
     }
     return render_page(request, "billing/invoices.html", context)
 

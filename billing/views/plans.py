@@ -124,12 +124,15 @@ def _amount(typed: str) -> Decimal:
 def _show(
     request: ClientRequest, *, typed: str | None = None, wrong: str = "", status: int = 200
 ) -> HttpResponse:
-    running = previews.of_client(request.client)
+    instances = Paginator(previews.running(request.client), PER_PAGE)
+    some = instances.get_page(request.GET.get("instances"))
+    running = previews.of_subscriptions(some)
     ledger = Paginator(reading.credit_entries(request.client), PER_PAGE)
     entries = ledger.get_page(request.GET.get("page"))
     context = {
         "section": "invoices",
         "shown": list(_shown(request, running)),
+        "instances": some,
         "credit": [
             currencies.said(amount, currency) for currency, amount in reading.credit(request.client)
         ],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 
 from billing import currencies
 from billing.models import BillingProfile, Seller, Subscription
@@ -73,16 +73,27 @@ def next_run(*, at_most: int = AT_MOST) -> Preview:
     return Preview(first_at, rows, due.count(), totals)
 
 
-def of_client(
-    client: Client, *, ahead: gathering.Ahead | None = None, at_most: int = AT_MOST
+def running(client: Client) -> QuerySet[Subscription]:
+    """The client's subscriptions of which a period runs, by instance; none where none is billed."""
+    if not Seller.objects.exists() or not BillingProfile.objects.filter(client=client).exists():
+        return Subscription.objects.none()
+    rows = Subscription.objects.filter(client=client, next_billing_at__isnull=False)
+    return rows.select_related("client", "instance__client").order_by("instance__name", "pk")
+
+
+def of_client(client: Client, *, at_most: int = AT_MOST) -> Sequence[Expected]:
+    """What the client's periods that run now have come to so far."""
+    return of_subscriptions(running(client)[:at_most])
+
+
+def of_subscriptions(
+    chosen: Iterable[Subscription], *, ahead: gathering.Ahead | None = None
 ) -> Sequence[Expected]:
-    """What the client's periods that run now have come to so far, or will with usage ``ahead``."""
+    """What their periods that run now have come to so far, or will with usage ``ahead``."""
     seller = Seller.objects.first()
-    if seller is None or not BillingProfile.objects.filter(client=client).exists():
+    if seller is None:
         return ()
-    running = Subscription.objects.filter(client=client, next_billing_at__isnull=False)
-    chosen = running.select_related("client", "instance__client").order_by("instance__name")
-    return _expected(list(chosen[:at_most]), seller, ahead)
+    return _expected(list(chosen), seller, ahead)
 
 
 def _expected(

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from billing.models import CreditEntry
 from billing.services import charge_words, outlooks, pricing, subscriptions
+from billing.views import invoices, plans
 from hosting.catalog.meters import Meter
 from hosting.models import Instance, Plan
 from tenants.models import Client, Role, User
@@ -113,6 +114,27 @@ def test_queries_do_not_grow(
     subscriptions.follow(now=at("2026-01-11 11:00"))
     assert "more2" in text(browser, PAGE)
     assert count(browser, PAGE) == one <= 46
+
+
+def test_many_instances_come_page_by_page(
+    priced: Instance,
+    order: Callable[..., Instance],
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plans, "PER_PAGE", 2)
+    monkeypatch.setattr(invoices, "RUNNING", 2)
+    for number in range(2):
+        money.run_since(order(name=f"more{number}"), "2026-01-01")
+    subscriptions.follow(now=at("2026-01-11 11:00"))
+    first, last = text(browser, PAGE), text(browser, f"{PAGE}?instances=2")
+    assert "book" in first
+    assert "more0" in first
+    assert "more1" not in first
+    assert "More instances" in first
+    assert "more1" in last
+    assert "Instances before" in last
+    assert "The first 2 of 3; see all" in text(browser, "/c/acme/invoices/")
 
 
 @pytest.mark.parametrize(
