@@ -15,6 +15,7 @@ from hosting.admin.building.tables import link
 from hosting.admin.instance_verbs import possible
 from hosting.admin.saving import beginning_anew, places, restore_tests, restores
 from hosting.admin.upgrading import new_versions, upgrades
+from hosting.admin.watching import available
 from hosting.display import instance_state
 from hosting.models import Instance, Journal
 from hosting.selectors import overview, reasons
@@ -64,6 +65,8 @@ def _troubles(instance: Instance, request: HttpRequest) -> dict[str, Any]:
     }
     if request.user.has_perm("hosting.view_incident"):
         found["incidents"] = list(incidents.of_instance(instance))
+        if not instance.is_scratch:
+            found["available"] = available.of_instance(instance, now=timezone.now())
     if request.user.has_perm("hosting.view_drift"):
         newest = drifts.newest(instance)
         found["drifts"] = rows.drifts(request, newest, empty="It was always as it should be.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
@@ -11,7 +13,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from hosting.models import Incident
-from hosting.selectors.watching import incident_timelines
+from hosting.selectors.watching import availability, incident_timelines
+from hosting.selectors.watching.availability import Availability
 from hosting.selectors.watching.incident_timelines import Entry
 from hosting.views import instances
 from hosting.views.health import show
@@ -40,11 +43,24 @@ class Line:
     status: Status
 
 
+@dataclass(frozen=True, slots=True)
+class Month:
+    """How available it was in a month, in words; ``credit`` is empty where none is due."""
+
+    first: date
+    is_over: bool
+    availability: str
+    down: timedelta
+    maintenance: timedelta
+    credit: str
+
+
 @require_safe
 @client_view(Permission.VIEW_INSTANCES)
 def index(request: ClientRequest, name: str) -> HttpResponse:
-    """All of them, newest first."""
+    """All of them, newest first, and what they came to month by month."""
     instance = instances.get(request, name)
+    today = timezone.localdate(timezone=ZoneInfo(request.client.timezone))
     pages = Paginator(incident_timelines.of_instance(instance), A_PAGE)
     page = pages.get_page(request.GET.get("page"))
     context = {
@@ -52,6 +68,7 @@ def index(request: ClientRequest, name: str) -> HttpResponse:
         "instance": instance,
         "page": page,
         "incidents": [show(each, timezone.now()) for each in page],
+        "months": [_month(each, today) for each in availability.months_of(instance, today=today)],
     }
     return render_page(request, "hosting/incidents.html", context)
 
@@ -78,3 +95,16 @@ def page(request: ClientRequest, name: str, incident_id: uuid.UUID) -> HttpRespo
     }
     state = (*shown.what_shows(), entries)
     return render_live(request, "hosting/incident.html", context, state=state)
+
+
+def _month(found: Availability, today: date) -> Month:
+    percent, stretch = found.availability, found.stretch
+    credit = found.credit_percent
+    return Month(
+        first=found.month,
+        is_over=found.month < today.replace(day=1),
+        availability="" if percent is None else f"{percent:.3f} %",
+        down=timedelta(seconds=stretch.down_seconds),
+        maintenance=timedelta(seconds=stretch.excused_seconds),
+        credit=f"{credit.normalize():f} % of its price" if credit else "",
+    )

@@ -64,6 +64,18 @@ def of_month(instance: Instance, *, month: date) -> Availability:
     return _availability(instance, first, health.over(instance, since=first, until=after))
 
 
+def months_of(instance: Instance, *, today: date, most: int = 12) -> list[Availability]:
+    """The instance's last months of which anything is known, the one that goes on first. A query.
+
+    ``today`` is a day of the client's zone.
+    """
+    first = today.replace(day=1)
+    for _ in range(most - 1):
+        first = (first - timedelta(days=1)).replace(day=1)
+    points = health.months(instance, since=first, until=today + timedelta(days=1))
+    return [_availability(instance, each.day, each.stretch) for each in reversed(points)]
+
+
 def credits_of(client: Client, *, month: date) -> list[Availability]:
     """For billing: of every instance the client had in that month, deleted ones too, by name.
 

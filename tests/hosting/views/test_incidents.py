@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client as Browser
@@ -158,6 +159,30 @@ def test_the_list_has_all_of_them_page_by_page(
 
 def test_without_incidents_the_list_says_so(book: Instance, browser: Browser) -> None:
     assert "There was none yet." in text(browser, LIST)
+
+
+def test_the_list_says_what_it_comes_to_by_month(book: Instance, browser: Browser) -> None:
+    assert "Availability" not in text(browser, LIST)  # nobody looked yet
+    today = timezone.localdate(timezone=ZoneInfo("Europe/Berlin"))
+    month = today.replace(day=1)
+    for day, down, excused in ((month, 0, 0), (month - timedelta(days=1), 864, 3600)):
+        HealthDay.objects.create(
+            instance=book,
+            day=day,
+            zone="Europe/Berlin",
+            checks=5760,
+            failures=0,
+            known_seconds=86_400,
+            down_seconds=down,
+            excused_seconds=excused,
+            responses=0,
+            ms_sum=0,
+            buckets=[0] * 10,
+        )
+    page = text(browser, LIST)
+    assert f"{month:%B %Y} so far 100.000 % – – –" in page
+    before = month - timedelta(days=1)
+    assert f"{before:%B %Y} 99.000 % 14 min 24 s 1 h 0 min 10 % of its price" in page
 
 
 def test_others_see_nothing_of_it(

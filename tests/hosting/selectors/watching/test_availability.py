@@ -125,3 +125,22 @@ def test_months_with_any_downtime_by_client(instances: list[Instance]) -> None:
     assert found[client] == [date(2026, 2, 1), date(2026, 4, 1)]
     later = availability.months_with_downtime([client], since=date(2026, 3, 31))
     assert later[client] == [date(2026, 4, 1)]
+
+
+@pytest.mark.django_db
+def test_the_last_months_of_an_instance(instances: list[Instance]) -> None:
+    book, shop, _ = instances
+    _day(book, date(2025, 11, 30), down=900)  # before the last twelve
+    _day(book, date(2025, 12, 1), down=0)
+    _day(book, date(2026, 10, 31), down=864)
+    _day(book, date(2026, 11, 1), down=0)
+    _day(shop, date(2026, 10, 1), down=86400)
+    with CaptureQueriesContext(connection) as asked:
+        found = availability.months_of(book, today=date(2026, 11, 29))
+    assert len(asked) == 1
+    assert [(each.month, each.availability, each.credit_percent) for each in found] == [
+        (date(2026, 11, 1), Decimal(100), Decimal(0)),
+        (date(2026, 10, 1), Decimal("99.000"), Decimal(10)),
+        (date(2025, 12, 1), Decimal(100), Decimal(0)),
+    ]
+    assert availability.months_of(book, today=date(2026, 1, 31), most=1) == []
