@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -32,13 +33,17 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if user.has_perm("hosting.view_server"):
         context["servers"] = Table(_SERVER, found.servers, empty="There is no server yet.")
     if user.has_perm("hosting.view_instance"):
-        context["states"] = [
-            {"value": state, "count": count, "badge": _state_badge(state)}
-            for state, count in found.states
-        ]
+        context["states"] = tiles(found.states)
     if user.has_perm("hosting.view_operation"):
         context.update(_operations(found))
     return context
+
+
+def tiles(states: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+    """How many instances are in each state, as both pages about the fleet show it."""
+    return [
+        {"value": state, "count": count, "badge": _state_badge(state)} for state, count in states
+    ]
 
 
 def _nothing() -> dict[str, None]:

@@ -39,9 +39,6 @@ class Overview:
 
 def overview(*, now: datetime) -> Overview:
     """As of that moment; failures of the last day. ``unsaved`` have no proven backup in time."""
-    theirs = Instance.objects.filter(purpose=Instance.Purpose.CLIENT)
-    there = theirs.exclude(state=Instance.State.DELETED)  # by its index
-    counts = dict(there.order_by().values_list("state").annotate(Count("pk")))
     active = operations_with_steps().filter(state__in=ACTIVE_STATES).order_by("requested_at")
     failed = operations_with_steps().filter(
         state=Operation.State.FAILED, finished_at__gt=now - timedelta(days=1)
@@ -49,11 +46,7 @@ def overview(*, now: datetime) -> Overview:
     unsaved = backups.overdue(now=now)
     return Overview(
         servers=list(with_work(with_reserved(Server.objects.order_by("name")))),
-        states=[
-            (state, counts.get(state, 0))
-            for state in Instance.State.values
-            if state != Instance.State.DELETED
-        ],
+        states=by_state(),
         active=list(active[:SHOWN]),
         active_count=active.count(),
         failed=list(failed.order_by("-finished_at")[:SHOWN]),
@@ -65,6 +58,15 @@ def overview(*, now: datetime) -> Overview:
         ),
         unsaved_count=unsaved.count(),
     )
+
+
+def by_state() -> list[tuple[str, int]]:
+    """How many instances of clients are in each state, in the order of states. One query."""
+    theirs = Instance.objects.filter(purpose=Instance.Purpose.CLIENT)
+    there = theirs.exclude(state=Instance.State.DELETED)  # by its index
+    counts = dict(there.order_by().values_list("state").annotate(Count("pk")))
+    states = (each for each in Instance.State.values if each != Instance.State.DELETED)
+    return [(state, counts.get(state, 0)) for state in states]
 
 
 def operations_with_steps() -> QuerySet[Operation]:

@@ -15,10 +15,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hosting import hooks
+from hosting.admin import dashboard
 from hosting.admin.building import rows
 from hosting.admin.building.tables import NUMBER, Column, Table, beside, link
 from hosting.charts import units
 from hosting.hooks import Ranked
+from hosting.selectors import overview
 from hosting.selectors.measuring import fleet_use
 from hosting.selectors.measuring.fleet_use import Forecast, Worst
 from hosting.selectors.measuring.resources import ServerUse
@@ -38,6 +40,7 @@ def view(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": "Fleet",
+        "states": dashboard.tiles(overview.by_state()),
         "servers": Table(_SERVERS, found.servers, empty="There is no server yet."),
         "forecasts": Table(_FORECASTS, found.forecasts, empty=""),
         "worst": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -27,6 +28,7 @@ def test_it_has_servers_forecasts_and_the_ten_of_most(
         instance=instance, at="2126-01-01T00:00Z", cpu_cores=0.25, memory_bytes=256 * 1024**2
     )
     page = staff("operations").get(PAGE).content.decode()
+    assert re.search(r'state=running"><span class="b-tile-number">\d+</span>', page)
     for words in ("When the open servers are full", "Most: Memory", "0.25 cores", "50 %"):
         assert words in page
     assert reverse("admin:hosting_instance_change", args=[instance.pk]) in page
