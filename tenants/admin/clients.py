@@ -77,6 +77,7 @@ class ClientAdmin(PageAdmin[Client], ServiceAdmin[Client]):
     list_filter = (("is_active", BooleanRadioFilter), ("created_at", DayFilter))
     search_fields = ("name", "slug", "members__user__email", "id")
     search_help_text = "Name, short name, a member's address or identifier"
+    ordering = ("name", "slug")  # said here: where rows are counted, the model's own is not used
     inlines = (MemberInline,)
     change_form_outer_after_template = "admin/tenants/client/panels.html"
 
