@@ -14,11 +14,10 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import urlencode
 
 import django
 
@@ -27,31 +26,22 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hosting.config.settings")
 django.setup()
 
 from django.conf import settings  # noqa: E402
-from django.contrib import admin  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.http import HttpRequest, HttpResponse  # noqa: E402
 from django.test import Client as Browser  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
-from django.urls import path, reverse  # noqa: E402
+from django.urls import path  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from billing.models import Invoice  # noqa: E402
+from bench.addresses import clients, staff  # noqa: E402
+from bench.addresses.page import Page, Visitor  # noqa: E402
 from hosting.config import urls  # noqa: E402
 from hosting.config.warm import warm_up  # noqa: E402
 from hosting.models import Instance  # noqa: E402
 from hosting.services.measuring import instance_metrics  # noqa: E402
-from hosting.views.usage_charts import CHARTS, SPANS  # noqa: E402
-from tenants.models import User  # noqa: E402
 
 GOAL_MS = 100
-LONGEST_MS, FEWEST = 2500, 20  # of one page; so that all of them take less than six minutes
-STAFF_VIEWS = (
-    *("index", "hosting_fleet", "hosting_catalog", "billing_billingrun_preview"),
-    *(f"billing_report_{each}" for each in ("revenue", "mrr", "receivables", "vat")),
-)
-BACKEND = "django.contrib.auth.backends.ModelBackend"
-OF_INSTANCE = ("instance", "backups", "usage", "usage_tokens", "instance_upgrade")
-OF_CLIENT = ("instances", "audit", "order", "notifications", "deleted_instances")
+LONGEST_MS, FEWEST = 1500, 20  # of one page; so that all of them take some minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +64,15 @@ def main() -> int:
         return 0
     number = Instance.objects.filter(purpose="client").count()
     print(f"{number} instances; up to {arguments.times} times each; load {_load()}; in ms")
-    print(f"{'':44} {'p95':>8} {'p50':>8} {'CPU p95':>8} {'CPU p50':>8}")
+    print(f"{'':64} {'p95':>8} {'p50':>8} {'CPU p95':>8} {'CPU p50':>8}")
     costs: dict[str, Cost] = {}
-    for name, browser, address in _pages():
-        if re.search(arguments.only, name):
-            cost = costs[name] = _measure(browser, address, arguments.times)
+    for page in _pages():
+        if re.search(arguments.only, page.name):
+            cost = costs[page.name] = _measure(page, arguments.times)
             figures = "".join(
                 f"{each:9.1f}" for each in (cost.p95, cost.p50, cost.cpu_p95, cost.cpu)
             )
-            print(f"{name:44}{figures} {cost.queries:4} queries", flush=True)
+            print(f"{page.name:64}{figures} {cost.queries:4} queries", flush=True)
     return _sum_up(costs)
 
 
@@ -126,90 +116,34 @@ def _add_empty_view(module: ModuleType) -> None:
     module.urlpatterns.insert(0, path("bench-empty", empty))
 
 
-def _pages() -> Iterator[tuple[str, Browser, str]]:
-    running = Instance.objects.select_related("client").filter(state="running")
-    instance = running[running.count() // 2]
-    yield "an empty view", Browser(), "/bench-empty"
-    yield from _of_client(instance)
-    yield from _of_staff(instance)
-    scraper = Browser()
-    scraper.defaults["HTTP_AUTHORIZATION"] = "Bearer bench"
-    yield "/metrics", scraper, "/metrics"
-    scraper.defaults["HTTP_ACCEPT_ENCODING"] = "gzip"  # as Prometheus does
+def _pages() -> Iterator[Page]:
+    running = Instance.objects.select_related("client").filter(state="running", purpose="client")
+    yield Page("an empty view", Browser(), "/bench-empty")
+    yield Visitor("nobody", Browser()).opens("account_login")
+    yield Visitor("nobody", Browser()).opens("account_reset_password")
+    yield from clients.pages()
+    yield from staff.pages(running.order_by("pk")[running.count() // 2])
+    scraper = Visitor("Prometheus", Browser(HTTP_AUTHORIZATION="Bearer bench"))
+    yield scraper.opens("metrics")
+    packing = Browser(HTTP_AUTHORIZATION="Bearer bench", HTTP_ACCEPT_ENCODING="gzip")
     instance_metrics.write(now=timezone.now())  # as workers do
-    yield "/metrics/instances", scraper, "/metrics/instances"
+    yield Visitor("Prometheus", packing).opens("metrics_instances")
 
 
-def _of_client(instance: Instance) -> Iterator[tuple[str, Browser, str]]:
-    client, slug, name = _browser(_owner(instance)), instance.client.slug, instance.name
-    for view in OF_CLIENT:
-        yield f"client: {view}", client, reverse(view, args=[slug])
-    for view in OF_INSTANCE:
-        yield f"client: {view}", client, reverse(view, args=[slug, name])
-    yield from _of_payer(instance, client)
-    operation = instance.operations.order_by("-requested_at")[0]
-    yield "client: operation", client, reverse("operation", args=[slug, operation.pk])
-    for chart in CHARTS:
-        for span in SPANS:
-            address = reverse("usage_chart", args=[slug, name, chart])
-            yield f"chart: {chart}, {span}", client, f"{address}?span={span}"
-
-
-def _of_payer(instance: Instance, client: Browser) -> Iterator[tuple[str, Browser, str]]:
-    slug = instance.client.slug
-    for view in ("client_costs", "invoices"):
-        yield f"client: {view}", client, reverse(view, args=[slug])
-    yield "client: costs", client, reverse("costs", args=[slug, instance.name])
-    invoice = Invoice.objects.filter(client=instance.client, state="issued").first()
-    if invoice is not None:
-        yield "client: invoice", client, reverse("invoice", args=[slug, invoice.number])
-
-
-def _of_staff(instance: Instance) -> Iterator[tuple[str, Browser, str]]:
-    """Every list of the admin, and of each the page of what is in the middle of it."""
-    staff = _browser(_root())
-    for view in STAFF_VIEWS:
-        yield f"admin: {view}", staff, reverse(f"admin:{view}")
-    for model in admin.site._registry:
-        name = f"{model._meta.app_label}_{model._meta.model_name}"
-        listed = reverse(f"admin:{name}_changelist")
-        yield f"admin: list of {name}", staff, listed
-        rows = model._default_manager.order_by("pk")
-        found = instance if model is Instance else rows[rows.count() // 2 :].first()
-        if found is not None:
-            yield f"admin: one of {name}", staff, reverse(f"admin:{name}_change", args=[found.pk])
-    wanted = {"q": "client-0500"}
-    for name in ("hosting_instance", "hosting_operation", "hosting_backup", "tenants_client"):
-        address = f"{reverse(f'admin:{name}_changelist')}?{urlencode(wanted)}"
-        yield f"admin: search in {name}", staff, address
-
-
-def _owner(instance: Instance) -> User:
-    return User.objects.get(memberships__client=instance.client)
-
-
-def _root() -> User:
-    root, _ = User.objects.get_or_create(
-        email="bench@generated.example", defaults={"is_staff": True, "is_superuser": True}
-    )
-    return root
-
-
-def _browser(user: User) -> Browser:
-    browser = Browser()
-    browser.force_login(user, backend=BACKEND)
-    return browser
-
-
-def _measure(browser: Browser, address: str, times: int) -> Cost:
+def _measure(page: Page, times: int) -> Cost:
     """The first two answers warm up."""
-    ask: Callable[[], object] = lambda: browser.get(address)  # noqa: E731
+
+    def ask() -> int:
+        answer = page.browser.get(page.address)
+        _ = b"".join(answer) if answer.streaming else answer.content
+        return answer.status_code
+
     ask()
     with CaptureQueriesContext(connection) as captured:
-        answer = browser.get(address)
+        status = ask()
     queries = len(captured)  # the next request clears Django's log of them
-    if answer.status_code != 200:
-        raise SystemExit(f"{address} answers {answer.status_code}")
+    if status != 200:
+        raise SystemExit(f"{page.address} answers {status}")
     took, cpu = list[float](), list[float]()
     while len(took) < times and (len(took) < FEWEST or sum(took) < LONGEST_MS):
         before, began = _cpu(), time.perf_counter()
