@@ -13,11 +13,12 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
+from billing.admin.charges import ChargesField
 from billing.admin.preview import money
 from billing.models import Coupon, Discount, Price
 from billing.models.discount import Kind
 from billing.services import charge_words, discounts, prices, pricing
-from tenants.admin.base import ServiceAdmin
+from tenants.admin.base import ModelForm, ServiceAdmin
 from tenants.display import number
 from tenants.services.actors import Actor
 
@@ -37,6 +38,22 @@ class OnceAdmin(ServiceAdmin[Any]):
         return False
 
 
+class PriceForm(ModelForm[Price]):
+    """A new version."""
+
+    charges = ChargesField(
+        label="What usage costs",
+        required=False,
+        help_text="A meter without a row costs nothing. Tiers count what is above the included"
+        " usage: “10000: 0.20” is the price up to the 10,000th unit, the last line “more: 0.10”"
+        " that of all others. Where one unit costs less than 0.0001, price 1,000 or 1,000,000.",
+    )
+
+    class Meta:
+        model = Price
+        fields = FIELDS
+
+
 @admin.register(Price)
 class PriceAdmin(OnceAdmin):
     """Versions of prices. One never changes: the next version begins after tomorrow or later."""
@@ -48,7 +65,7 @@ class PriceAdmin(OnceAdmin):
         ("interval", ChoicesDropdownFilter),
         "currency",
     )
-    fields = FIELDS
+    form = PriceForm
 
     def get_fields(self, request: HttpRequest, obj: Price | None = None) -> tuple[str, ...]:
         """What is said of one to be made, and what there is of one that was."""
@@ -57,7 +74,6 @@ class PriceAdmin(OnceAdmin):
     def create(self, *, form: forms.ModelForm[Price], actor: Actor) -> Price:
         """Through the service."""
         values: dict[str, Any] = {name: form.cleaned_data[name] for name in FIELDS}
-        values["charges"] = values["charges"] or []
         return prices.create(
             actor=actor, fields=cast("prices.PriceFields", values), now=timezone.now()
         )

@@ -46,14 +46,7 @@ class Price(models.Model):
         validators=[MaxValueValidator(365)],
         help_text="So many days at the beginning cost nothing, usage neither.",
     )
-    charges = models.JSONField(
-        default=list,
-        blank=True,
-        help_text="What usage costs, such as"
-        ' [{"meter": "executions", "model": "graduated", "included": 1000, "per": 100,'
-        ' "tiers": [[10000, 0.20], [null, 0.10]]}]. Models: standard, graduated, volume, package;'
-        " a price is for “per” units.",
-    )
+    charges = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager[Price]] = models.Manager()

@@ -48,3 +48,25 @@ document.addEventListener("htmx:afterSettle", () => {
     if (details) details.open = open;
   }
 });
+
+// Rows that nobody has typed anything into wait behind a button.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const list of document.querySelectorAll("[data-rows]")) {
+    const rows = [...list.querySelectorAll("fieldset")];
+    const typed = (row) => [...row.querySelectorAll("input, textarea")].some((each) => each.value);
+    const waiting = rows.filter((row, at) => at > 0 && !typed(row));
+    for (const row of waiting) row.hidden = true;
+    const more = document.createElement("button");
+    more.type = "button";
+    more.className = "b-button";
+    more.textContent = list.dataset.rows;
+    more.addEventListener("click", () => {
+      const row = waiting.shift();
+      row.hidden = false;
+      row.querySelector("input").focus();
+      more.hidden = !waiting.length;
+    });
+    more.hidden = !waiting.length;
+    list.append(more);
+  }
+});

@@ -99,7 +99,8 @@ def test_finance_sets_up_what_billing_needs(
         "amount": "30.00",
         "setup_fee": "0",
         "trial_days": "0",
-        "charges": '[{"meter": "executions", "tiers": [[null, "0.10"]]}]',
+        "charges-0-meter": "executions",
+        "charges-0-tiers": "0.10",
     }
     assert not add(finance, "price", **price)
     money.run_since(order(), "2026-01-01")
