@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from tenants.admin import headers, searching
+from tenants.admin import facts, headers, searching
 from tenants.admin.paging import PagesOfKeys
 from tenants.errors import Refused
 from tenants.models import User
@@ -75,6 +75,7 @@ def show_refused(request: HttpRequest, refused: Refused) -> None:
 
 
 headers.build_once()
+facts.compute_once()
 
 _CHOOSE = getattr(UnfoldModelAdmin.action_checkbox, "short_description", "")
 _KEY = "berth-key"  # stands where a row's own goes

@@ -31,7 +31,7 @@ from tenants.display import badge, moment
 from tenants.errors import Refused
 from tenants.services.actors import Actor
 
-_SERIES = re.compile(r"^[A-Za-z][A-Za-z0-9-]*-0*(?=\d+$)")
+_NUMBER = re.compile(r"(?:(?P<series>[A-Za-z][A-Za-z0-9-]*)-)?(?P<sequence>\d+)", re.ASCII)
 
 
 class StandingFilter(admin.SimpleListFilter):
@@ -108,7 +108,7 @@ class InvoiceAdmin(
         ("issued_at", DayFilter),
     )
     list_before_template = "admin/billing/invoice_totals.html"
-    search_fields = ("client__name", "client__slug", "sequence")
+    search_fields = ("client__name", "client__slug")
     ordering = ("-drafted_at", "-sequence")
     autocomplete_fields = ("corrects",)
     inlines = (LineInline,)
@@ -151,8 +151,15 @@ class InvoiceAdmin(
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Invoice], search_term: str
     ) -> tuple[QuerySet[Invoice], bool]:
-        """A number may be written as it stands on the invoice, its series and zeros included."""
-        return super().get_search_results(request, queryset, _SERIES.sub("", search_term.strip()))
+        """By the client; also by the number, with or without its series and zeros."""
+        found, _ = super().get_search_results(request, queryset, search_term)
+        number = _NUMBER.fullmatch(search_term.strip())
+        if number is None:
+            return found, False
+        series = {"series__iexact": number["series"]} if number["series"] else {}
+        numbered = queryset.filter(sequence=int(number["sequence"]), **series)
+        either = found.order_by().values("pk").union(numbered.order_by().values("pk"))
+        return queryset.filter(pk__in=either), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -154,7 +154,11 @@ def test_the_list_says_how_they_stand_with_totals(
 
 
 @pytest.mark.parametrize(
-    ("term", "found"), [("INV-000001", True), ("1", True), ("acme", True), ("INV-000002", False)]
+    ("term", "found"),
+    [
+        *[("INV-000001", True), ("inv-1", True), ("1", True), ("acme", True)],
+        *[("INV-000002", False), ("CN-000001", False), ("acme-1", False), ("9" * 30, False)],
+    ],
 )
 def test_an_invoice_is_found_by_its_number(
     finance: Browser, invoice: Invoice, term: str, found: bool
