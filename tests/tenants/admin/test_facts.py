@@ -18,7 +18,7 @@ def test_a_fact_is_computed_once_for_a_page(
 ) -> None:
     asked = []
 
-    def look(name: Any, obj: Any, model_admin: Any) -> tuple[Any, Any, Any]:
+    def look(name: Any, obj: Any, model_admin: Any) -> Any:
         asked.append((name, obj))
         return original(name, obj, model_admin)
 
