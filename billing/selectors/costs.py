@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import (
     Count,
     DecimalField,
@@ -163,6 +164,24 @@ def dearest(*, since: date, most: int) -> Sequence[Dear]:
     instances = Instance.objects.select_related("client", "plan").defer("definition", "expected")
     known = instances.in_bulk([row["instance"] for row in rows])
     return [Dear(known[row["instance"]], row["currency"], row["total"]) for row in rows]
+
+
+_MODELS = """
+    WITH RECURSIVE found(model) AS (
+        SELECT min(model) FROM billing_modelcost
+        UNION ALL
+        SELECT (SELECT min(model) FROM billing_modelcost WHERE model > found.model)
+        FROM found WHERE found.model IS NOT NULL
+    )
+    SELECT model FROM found WHERE model IS NOT NULL
+"""
+
+
+def models() -> Sequence[str]:
+    """All models that were ever used. One query, which goes from name to name in their index."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MODELS)
+        return [name for (name,) in cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from django.core.paginator import Page, Paginator
 from django.db import connection
@@ -15,13 +15,15 @@ else:
     _Paginator = Paginator
 
 ESTIMATED_FROM = 10_000  # rows; fewer are counted
+FAR = 5_000  # rows before a page, from which on they are passed over by their leading column
 
 
 class PagesOfKeys(_Paginator):
     """Pages of long lists: the keys of a page's rows are found, and what is shown read of those.
 
-    So whatever a list joins or annotates is read of some rows, and not of all there are. How many
-    there are of a large table, of which nothing is left out, is PostgreSQL's own estimate.
+    So whatever a list joins or annotates is read of some rows, and not of all there are, and these
+    are looked for from the nearer end. How many there are of a large table, of which nothing is
+    left out, is PostgreSQL's own estimate.
     """
 
     object_list: QuerySet[Model]
@@ -29,9 +31,16 @@ class PagesOfKeys(_Paginator):
     def page(self, number: int | str) -> Page[Model]:
         """Its rows, in order."""
         page = super().page(number)
-        keys = cast("QuerySet[Model]", page.object_list).values("pk")
+        keys = self._rows(first=(page.number - 1) * self.per_page).values("pk")
         page.object_list = self.object_list.filter(pk__in=keys)
         return page
+
+    def _rows(self, *, first: int) -> QuerySet[Model]:
+        """The page that begins after so many, looked for from the nearer end."""
+        if first <= self.count // 2 or not self.object_list.ordered:
+            return _slice(self.object_list, first, first + self.per_page)
+        after = max(self._exact_count - first - self.per_page, 0)
+        return _slice(self.object_list.reverse(), after, max(self._exact_count - first, 0))
 
     @cached_property
     def count(self) -> int:
@@ -40,7 +49,43 @@ class PagesOfKeys(_Paginator):
             estimate = _estimate(self.object_list.model._meta.db_table)
             if estimate >= ESTIMATED_FROM:
                 return estimate
-        return int(super().count)
+        return self._exact_count
+
+    @cached_property
+    def _exact_count(self) -> int:
+        """How many rows there are; by an estimate, pages would not follow on one another."""
+        return self.object_list.count()
+
+
+def _slice(rows: QuerySet[Model], first: int, last: int) -> QuerySet[Model]:
+    """Those from ``first`` on and before ``last``.
+
+    Far down, whatever comes earlier by the leading column alone (a day, say) is counted by that
+    column's index, and neither joined nor put in order.
+    """
+    leading = _leading(rows) if first >= FAR else None
+    if leading is None:
+        return rows[first:last]
+    name = leading.removeprefix("-")
+    at = rows.order_by(leading).values_list(name, flat=True)[first:last].first()
+    if at is None:  # there are not as many
+        return rows[first:last]
+    is_falling = leading.startswith("-") is rows.query.standard_ordering
+    earlier, others = ("gt", "lte") if is_falling else ("lt", "gte")
+    passed = rows.order_by().filter(**{f"{name}__{earlier}": at}).count()
+    return rows.filter(**{f"{name}__{others}": at})[first - passed : last - passed]
+
+
+def _leading(rows: QuerySet[Model]) -> str | None:
+    """What the rows are ordered by first, where that is a column of theirs and never NULL."""
+    query = rows.query
+    first = next(iter(query.order_by), None)
+    if not isinstance(first, str) or query.distinct:
+        return None
+    name = first.removeprefix("-")
+    columns = {each.name for each in query.get_meta().concrete_fields if not each.null}
+    is_own = name in columns and name not in query.annotations
+    return first if is_own and not query.get_meta().get_field(name).is_relation else None
 
 
 def _estimate(table: str) -> int:

@@ -21,18 +21,19 @@ def search(rows: QuerySet[M], fields: Sequence[str], text: str) -> QuerySet[M]:
     found there once, and not for each row that refers to it; each table is asked by itself, so that
     each can use its own index; and identifiers are found by how they begin.
     """
-    for word in _words(text):
-        rows = rows.filter(pk__in=_having(rows.model, fields, word))
+    for word in words(text):
+        rows = rows.filter(pk__in=having(rows.model, fields, word))
     return rows
 
 
-def _words(text: str) -> Iterable[str]:
+def words(text: str) -> Iterable[str]:
+    """What is looked for: words, and what stands in quotes."""
     for word in smart_split(text):
         is_quoted = len(word) > 1 and word[0] in "\"'" and word[0] == word[-1]
         yield unescape_string_literal(word) if is_quoted else word
 
 
-def _having(model: type[Model], fields: Sequence[str], word: str) -> QuerySet[Any, Any]:
+def having(model: type[Model], fields: Sequence[str], word: str) -> QuerySet[Any, Any]:
     """The keys of the rows that have the word."""
     here, elsewhere = Q(pk__in=()), dict[str, list[str]]()
     for field in fields:
@@ -65,7 +66,7 @@ def _referring(model: type[Model], name: str, fields: Sequence[str], word: str) 
     other = relation.related_model
     if not isinstance(other, type):
         raise TypeError(f"{model.__name__}.{name} leads to no other table.")
-    found = _having(other, fields, word)
+    found = having(other, fields, word)
     if isinstance(relation, ForeignObjectRel):
         referring = other._default_manager.filter(pk__in=found)
         return Q(pk__in=referring.order_by().values(relation.field.name))

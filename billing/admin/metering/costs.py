@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from billing.models import ModelCost
+from billing.selectors import costs
+from hosting.models import Instance
+from tenants.admin import searching
 from tenants.admin.base import ReadOnlyAdmin
 from tenants.admin.days import Between
 from tenants.display import badge, number
@@ -51,6 +54,18 @@ class ModelCostAdmin(ReadOnlyAdmin[ModelCost]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelCost]:
         """Rows of years, of which the days to choose from are not looked for one by one."""
         return Between(ModelCost)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ModelCost], search_term: str
+    ) -> tuple[QuerySet[ModelCost], bool]:
+        """By the few models and instances that have the words; the rows are only looked up."""
+        models = costs.models() if search_term.strip() else ()
+        for word in searching.words(search_term):
+            named = [each for each in models if word.upper() in each.upper()]
+            found = searching.having(Instance, ("name", "client__name"), word)
+            instances = [each["pk"] for each in found]
+            queryset = queryset.filter(Q(model__in=named) | Q(instance__in=instances))
+        return queryset, False
 
     @admin.display(description="Cost", ordering="amount")
     def price(self, cost: ModelCost) -> SafeString | str:

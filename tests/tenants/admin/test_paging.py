@@ -32,6 +32,59 @@ def test_each_page_has_its_rows_in_order_in_one_query() -> None:
     assert found == [(f"Client {n:02}", 0) for n in reversed(range(7))]
 
 
+@pytest.mark.parametrize("order", [("slug", "-pk"), ("-created_at", "name"), ("name",)])
+@pytest.mark.parametrize("far", [0, 3, 99])
+def test_pages_are_the_same_from_either_end_and_however_far(
+    monkeypatch: pytest.MonkeyPatch, order: tuple[str, ...], far: int
+) -> None:
+    monkeypatch.setattr(paging, "FAR", far)
+    _make(11)
+    _make_at_one_moment(("Client 02", "Client 03", "Client 07", "Client 08"))
+    listed = Client.objects.annotate(number=Count("members")).order_by(*order)
+    pages = PagesOfKeys(listed, 2)
+    found = [list(pages.page(number).object_list) for number in pages.page_range]
+    every = list(listed)
+    assert found == [every[first : first + 2] for first in range(0, 11, 2)]
+
+
+@pytest.mark.parametrize("estimate", [8, 12])
+def test_where_the_estimate_is_wrong_pages_still_follow_on_one_another(
+    monkeypatch: pytest.MonkeyPatch, estimate: int
+) -> None:
+    monkeypatch.setattr(paging, "ESTIMATED_FROM", 5)
+    monkeypatch.setattr(paging, "FAR", 4)
+    monkeypatch.setattr(paging, "_estimate", lambda table: estimate)
+    _make(10)
+    listed = Client.objects.order_by("-name", "pk")
+    pages = PagesOfKeys(listed, 2)
+    assert pages.count == estimate
+    found = [list(pages.page(number).object_list) for number in pages.page_range]
+    every = list(listed)
+    assert found == [every[first : first + 2] for first in range(0, estimate, 2)]
+
+
+def test_the_last_page_passes_over_no_row_and_a_far_one_only_over_those_of_its_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(paging, "FAR", 4)
+    _make(20)
+    pages = PagesOfKeys(Client.objects.order_by("name", "pk"), 2)
+    assert "OFFSET" not in _asked(pages, 10)
+    assert "OFFSET" not in _asked(pages, 4)
+    assert "OFFSET 2" in _asked(pages, 2)
+
+
+def _asked(pages: PagesOfKeys, number: int) -> str:
+    with CaptureQueriesContext(connection) as queries:
+        assert len(pages.page(number).object_list) == 2
+    return queries[-1]["sql"]
+
+
+def _make_at_one_moment(names: tuple[str, ...]) -> None:
+    moment = Client.objects.order_by("name")[0].created_at
+    Client.objects.filter(name__in=names).update(created_at=moment)
+
+
 def test_a_large_table_is_estimated_where_nothing_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
