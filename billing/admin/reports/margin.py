@@ -19,15 +19,15 @@ from billing.admin.preview import money
 from billing.admin.reports import page
 from billing.documents.exports.cells import Row
 from billing.selectors.reports.months import earlier
-from billing.services.reporting import margins
-from billing.services.reporting.margins import Margin, OfServer, Report
+from billing.services.reporting import lowest_margins, margins
+from billing.services.reporting.lowest_margins import MOST, Lowest
+from billing.services.reporting.margins import Margin, OfServer
 from hosting.admin.building.tables import NUMBER, Column, Table, link
 from tenants.display import badge
 
 NAME = "billing_report_margin"
 PANEL = "billing_report_margin_panel"
 SEEN_BY = "billing.view_margin"
-MOST = 50  # rows on the page; the file has all
 FEW = 10  # rows of each on the fleet's page
 
 
@@ -36,10 +36,11 @@ def view(request: HttpRequest) -> HttpResponse:
     page.see(request, SEEN_BY)
     zone = page.zone()
     month, client = _month_asked_for(request, page.today(zone)), _client(request)
-    found = margins.of_month(month, zone=zone)
-    rows = [each for each in found.instances if client in (None, each.client_id)]
     if page.is_csv(request):
-        return page.csv_answer(f"margin-{month:%Y-%m}", _HEAD, (_row(month, e) for e in rows))
+        instances = margins.of_month(month, zone=zone).instances
+        rows = (_row(month, e) for e in instances if client in (None, e.client_id))
+        return page.csv_answer(f"margin-{month:%Y-%m}", _HEAD, rows)
+    found = lowest_margins.of_month(month, zone=zone, client=client)
     return page.show(
         request,
         title="Margin",
@@ -49,7 +50,7 @@ def view(request: HttpRequest) -> HttpResponse:
         said=_missing(found),
         note="Revenue of the month's days, invoiced by now, without VAT, less the share of what"
         " servers cost by what is reserved on them. Currencies are not converted.",
-        tables=_tables(found, rows, month, of_one=client is not None),
+        tables=_tables(found, month, of_one=client is not None),
     )
 
 
@@ -58,13 +59,13 @@ def panel(request: HttpRequest) -> HttpResponse:
     page.see(request, SEEN_BY)
     zone = page.zone()
     month = _last_month(page.today(zone))
-    found = margins.of_month(month, zone=zone)
+    found = lowest_margins.of_month(month, zone=zone)
     context = {
         "said": _missing(found),
         "tables": [
             (
                 "Clients with the lowest margin",
-                Table(_client_columns(month), found.clients()[:FEW], empty="Nothing was earned."),
+                Table(_client_columns(month), found.clients[:FEW], empty="Nothing was earned."),
             ),
             (
                 "Instances with the lowest margin",
@@ -76,25 +77,23 @@ def panel(request: HttpRequest) -> HttpResponse:
     return render(request, "admin/billing/margin_panel.html", context)
 
 
-def _tables(
-    found: Report, rows: Sequence[Margin], month: date, *, of_one: bool
-) -> list[tuple[str, Table]]:
-    instances = Table(_INSTANCES, rows[:MOST], empty="Nothing was earned and nothing cost.")
+def _tables(found: Lowest, month: date, *, of_one: bool) -> list[tuple[str, Table]]:
+    empty = "Nothing was earned and nothing cost."
+    instances = Table(_INSTANCES, found.instances, empty=empty)
     if of_one:
         return [("Instances", instances)]
-    clients = found.clients()
-    more = f", the first {MOST}" if max(len(rows), len(clients)) > MOST else ""
+    more = f", the first {MOST}" if found.many > MOST else ""
     return [
         (
             f"Clients, the lowest first{more}",
-            Table(_client_columns(month), clients[:MOST], empty="Nothing was earned."),
+            Table(_client_columns(month), found.clients, empty="Nothing was earned."),
         ),
         (f"Instances, the lowest first{more}", instances),
         ("Servers", Table(_SERVERS, found.servers, empty="No server's cost has been entered.")),
     ]
 
 
-def _missing(found: Report) -> SafeString | str:
+def _missing(found: Lowest) -> SafeString | str:
     """That some servers seem to cost nothing."""
     if not found.without_cost:
         return ""

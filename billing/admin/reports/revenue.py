@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from decimal import Decimal
@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from billing.admin.preview import money
 from billing.admin.reports import page
 from billing.documents.exports.cells import Row
-from billing.selectors.reports import revenue
+from billing.selectors.reports import issued, kept, revenue
 from billing.selectors.reports.months import Months
 from billing.selectors.reports.revenue import By, Part, Revenue
 from hosting.admin.building.tables import NUMBER, Column, Table, link
@@ -40,10 +40,9 @@ def view(request: HttpRequest) -> HttpResponse:
     """What was invoiced, less what was credited."""
     page.see(request)
     months, by = page.months_asked_for(request), _by(request)
-    found = revenue.revenue(months, by=by)
     if page.is_csv(request):
-        return page.csv_answer(f"revenue-by-{by}", *_file(found, by))
-    rows = found if by == "month" else _summed(found)
+        return page.csv_answer(f"revenue-by-{by}", *_file(revenue.revenue(months, by=by), by))
+    seen = _seen(months, by)
     return page.show(
         request,
         title="Revenue",
@@ -51,9 +50,9 @@ def view(request: HttpRequest) -> HttpResponse:
         months=months,
         choices=[(value, f"By {text.lower()}", value == by) for value, text in _BY.items()],
         note="Net of VAT and of credit notes, in the month of the issue by the seller's clock.",
-        totals=_totals(found),
-        charts=[(shown.chart.slug, shown) for shown in _charts(found, months)],
-        tables=[("", Table(_columns(by, months), rows, empty="Nothing was issued then."))],
+        totals=_totals(seen.sums),
+        charts=[(shown.chart.slug, shown) for shown in _charts(seen, months)],
+        tables=[("", Table(_columns(by, months), seen.rows, empty="Nothing was issued then."))],
     )
 
 
@@ -62,11 +61,12 @@ def documents(request: HttpRequest) -> HttpResponse:
     page.see(request)
     months, by = page.months_asked_for(request), _by(request)
     key, currency = _key(request), request.GET.get("currency") or None
-    found = revenue.parts(months, by=by, key=key, currency=currency)
     if page.is_csv(request):
         head = ("Number", "Kind", "Client", "Issued at", "Currency", "Net")
-        return page.csv_answer("revenue-documents", head, (_part_row(each) for each in found))
-    more = f" The first {MOST_PARTS} of {len(found):,}." if len(found) > MOST_PARTS else ""
+        parts = revenue.parts(months, by=by, key=key, currency=currency)
+        return page.csv_answer("revenue-documents", head, (_part_row(each) for each in parts))
+    found = revenue.first_parts(months, by=by, key=key, currency=currency, most=MOST_PARTS)
+    more = f" The first {MOST_PARTS} of {found.many:,}." if found.many > MOST_PARTS else ""
     return page.show(
         request,
         title="Revenue: documents",
@@ -74,10 +74,8 @@ def documents(request: HttpRequest) -> HttpResponse:
         months=months,
         fixed=[("by", by), ("key", request.GET.get("key", "")), ("currency", currency or "")],
         note=f"What of each document is in the sum.{more}",
-        totals=_part_totals(found),
-        tables=[
-            ("", Table(_part_columns(months.zone), found[:MOST_PARTS], empty="There is none."))
-        ],
+        totals=_totals(found.sums),
+        tables=[("", Table(_part_columns(months.zone), found.first, empty="There is none."))],
     )
 
 
@@ -124,23 +122,54 @@ def _percent(part: Decimal, whole: Decimal) -> Decimal:
     return 100 * part / whole if whole > 0 else Decimal(0)
 
 
-def _charts(found: Sequence[Revenue], months: Months) -> list[ShownChart]:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The page's rows, and by currency the sum and the lines of the chart; which charts are cut."""
+
+    rows: Sequence[Revenue | _Sum]
+    sums: Mapping[str, Decimal]
+    lines: Mapping[str, Mapping[str, dict[date, Decimal]]]
+    cut: Collection[str]
+
+
+def _seen(months: Months, by: By) -> _Seen:
+    """By client it is kept: there is a sum for each client and month."""
+
+    def compute() -> _Seen:
+        return _of(revenue.revenue(months, by=by), by)
+
+    if by != "client":
+        return compute()
+    return kept.recall_one(
+        "revenue by client", fingerprint=lambda: issued.fingerprint(months), compute=compute
+    )
+
+
+def _of(found: Sequence[Revenue], by: By) -> _Seen:
+    of: dict[str, list[Revenue]] = defaultdict(list)
+    for each in found:
+        of[each.currency].append(each)
+    return _Seen(
+        rows=found if by == "month" else _summed(found),
+        sums={name: sum((each.net for each in of[name]), Decimal(0)) for name in of},
+        lines={currency: _lines(rows) for currency, rows in of.items()},
+        cut={currency for currency, rows in of.items() if any(each.net < 0 for each in rows)},
+    )
+
+
+def _charts(seen: _Seen, months: Months) -> list[ShownChart]:
     """A chart for each currency: those with most by name, and the rest together."""
-    shown = []
-    for currency in sorted({each.currency for each in found}):
-        rows = [each for each in found if each.currency == currency]
-        is_cut = any(each.net < 0 for each in rows)
-        shown.append(
-            page.month_chart(
-                slug=f"revenue-{currency.lower()}",
-                title=f"Net revenue, {currency}",
-                currency=currency,
-                months=months,
-                lines=list(_lines(rows).items()),
-                note=_CUT if is_cut else "",
-            )
+    return [
+        page.month_chart(
+            slug=f"revenue-{currency.lower()}",
+            title=f"Net revenue, {currency}",
+            currency=currency,
+            months=months,
+            lines=list(seen.lines[currency].items()),
+            note=_CUT if currency in seen.cut else "",
         )
-    return shown
+        for currency in sorted(seen.lines)
+    ]
 
 
 def _lines(rows: Sequence[Revenue]) -> Mapping[str, dict[date, Decimal]]:
@@ -161,17 +190,7 @@ def _name(row: Revenue | _Sum) -> str:
     return row.name or ("Net revenue" if isinstance(row, Revenue) else "Without a plan")
 
 
-def _totals(found: Sequence[Revenue]) -> list[str]:
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for each in found:
-        sums[each.currency] += each.net
-    return [money(amount, currency) for currency, amount in sorted(sums.items())]
-
-
-def _part_totals(found: Sequence[Part]) -> list[str]:
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for each in found:
-        sums[each.currency] += each.net
+def _totals(sums: Mapping[str, Decimal]) -> list[str]:
     return [money(amount, currency) for currency, amount in sorted(sums.items())]
 
 
@@ -180,6 +199,8 @@ def _columns(by: By, months: Months) -> list[Column]:
         return Column(
             amount.capitalize(), lambda row: money(getattr(row, amount), row.currency), NUMBER
         )
+
+    documents_of = reverse("admin:billing_report_revenue_documents")
 
     def leads_to(row: Revenue | _Sum) -> SafeString:
         first = last = row.month if isinstance(row, Revenue) else None
@@ -191,7 +212,7 @@ def _columns(by: By, months: Months) -> list[Column]:
             "key": str(row.key or ""),
             "currency": row.currency,
         }
-        address = f"{reverse('admin:billing_report_revenue_documents')}?{urlencode(query)}"
+        address = f"{documents_of}?{urlencode(query)}"
         return format_html('<a class="b-link" href="{}">{}</a>', address, text)
 
     columns = [

@@ -7,13 +7,13 @@ month in which it was issued itself, not in that of its invoice.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from billing.selectors.reports import attribution
+from billing.selectors.reports import attribution, issued, kept
 from billing.selectors.reports.months import Months
 
 By = Literal["month", "plan", "client"]
@@ -59,8 +59,41 @@ class Part:
         return f"{self.series}-{self.sequence:06d}"
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The first documents that a sum is of; how many there are, and all their sums by currency."""
+
+    first: Sequence[Part]
+    many: int
+    sums: Mapping[str, Decimal]
+
+
 def revenue(months: Months, *, by: By) -> Sequence[Revenue]:
-    """Month after month, and in each by currency and name. One query."""
+    """Month after month, and in each by currency and name. One query.
+
+    By plan every line counts: months in which nothing changed are not read again (three queries at
+    most).
+    """
+    if by != "plan":
+        return _read(months, by=by)
+    found = kept.recall(
+        f"revenue by plan {months.zone}",
+        fingerprints=lambda: issued.fingerprints(months),
+        compute=lambda missing: _by_plan(missing, months),
+    )
+    return [row for month in sorted(found) for row in found[month]]
+
+
+def _by_plan(missing: Sequence[date], months: Months) -> Mapping[date, Sequence[Revenue]]:
+    """Those months, and what lies between them: in one query."""
+    found: dict[date, list[Revenue]] = {month: [] for month in missing}
+    for row in _read(Months(min(missing), max(missing), months.zone), by="plan"):
+        if row.month in found:
+            found[row.month].append(row)
+    return found
+
+
+def _read(months: Months, *, by: By) -> Sequence[Revenue]:
     rows = attribution.read(
         f"WITH {_CHOSEN}, {_shares(by)} {_GROUPED[by]}", key=None, currency=None, **_values(months)
     )
@@ -76,6 +109,29 @@ def parts(months: Months, *, by: By, key: uuid.UUID | None, currency: str | None
         f"WITH {_CHOSEN}, {_shares(by)} {_PARTS[by]}", key=key, currency=currency, **_values(months)
     )
     return [Part(*row) for row in rows]
+
+
+def first_parts(
+    months: Months, *, by: By, key: uuid.UUID | None, currency: str | None, most: int
+) -> Parts:
+    """As many of the same at the most, and the sums of all; kept. Three queries at most."""
+    return kept.recall_one(
+        f"documents by {by} {key} {currency} {most}",
+        fingerprint=lambda: issued.fingerprint(months),
+        compute=lambda: _first_parts(months, by=by, key=key, currency=currency, most=most),
+    )
+
+
+def _first_parts(
+    months: Months, *, by: By, key: uuid.UUID | None, currency: str | None, most: int
+) -> Parts:
+    rows = attribution.read(
+        f"WITH {_CHOSEN}, {_shares(by)}, found AS ({_PARTS[by]}) {_FIRST}",
+        **{"key": key, "currency": currency, "most": most, **_values(months)},
+    )
+    first = [Part(*row) for row in rows if row[0] is not None]
+    sums = {row[6]: row[7] for row in rows if row[0] is None}
+    return Parts(first, sum(row[2] for row in rows if row[0] is None), sums)
 
 
 def _values(months: Months) -> dict[str, object]:
@@ -130,7 +186,7 @@ GROUP BY chosen.month, plan.id, plan.name, chosen.currency ORDER BY 1, 4, 3, 2
 }
 _OF_PART = """
 SELECT chosen.id, chosen.series, chosen.sequence, chosen.kind, client.name, chosen.issued_at,
-    chosen.currency, sum(shares.net)
+    chosen.currency, sum(shares.net) AS net
 FROM chosen JOIN shares ON shares.document_id = chosen.id
 JOIN tenants_client client ON client.id = chosen.client_id
 WHERE {} GROUP BY chosen.id, chosen.series, chosen.sequence, chosen.kind, client.name,
@@ -142,3 +198,10 @@ _PARTS: dict[By, str] = {
     "client": _OF_PART.format("(%(key)s::uuid IS NULL OR chosen.client_id = %(key)s)"),
     "plan": _OF_PART.format("shares.plan_id IS NOT DISTINCT FROM %(key)s::uuid"),
 }
+# What is no document has how many there are in its currency, and their sum.
+_FIRST = """
+(SELECT * FROM found ORDER BY issued_at, series, sequence LIMIT %(most)s)
+UNION ALL
+(SELECT NULL, '', count(*), '', '', NULL, currency, sum(net) FROM found
+GROUP BY currency ORDER BY currency)
+"""
