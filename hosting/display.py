@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
 from hosting.models import (
     Backup,
@@ -184,17 +184,14 @@ def stray_state(stray: Stray) -> SafeString:
 
 def bar(meter: Meter) -> SafeString:
     """How full something is, in words and as a bar. Not a template: a page has 150 of them."""
-    said = format_html("<strong>{}</strong> of {}", number(meter.used), number(meter.capacity))
-    if meter.unit:
-        said = format_html("{} {}", said, meter.unit)
-    return format_html(
-        '<div class="b-meter"><span class="b-meter-text">{}</span>'
-        '<svg class="b-bar" role="img" aria-label="{}: {} %{}">'
-        '<rect class="b-fill-{}" width="{}%" height="6" rx="3" /></svg></div>',
-        meter.text or said,
-        meter.label,
-        meter.percent,
-        "" if meter.text else " given away",
-        meter.tone,
-        meter.width,
+    said: str = escape(meter.text)
+    if not said:
+        of = f"<strong>{number(meter.used)}</strong> of {number(meter.capacity)}"
+        said = f"{of} {escape(meter.unit)}".rstrip()
+    given = "" if meter.text else " given away"
+    return mark_safe(  # noqa: S308 (escaped, and otherwise numbers)
+        f'<div class="b-meter"><span class="b-meter-text">{said}</span>'
+        f'<svg class="b-bar" role="img" aria-label="{escape(meter.label)}: '
+        f'{meter.percent} %{given}">'
+        f'<rect class="b-fill-{meter.tone}" width="{meter.width}%" height="6" rx="3" /></svg></div>'
     )

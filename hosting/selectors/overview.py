@@ -13,12 +13,24 @@ from django.db.models import Count, F, Prefetch, QuerySet
 
 from hosting.models import ACTIVE_STATES, Incident, Instance, Operation, OperationStep, Server
 from hosting.selectors.capacity import with_reserved
-from hosting.selectors.instances import LARGE, large
+from hosting.selectors.instances import large
 from hosting.selectors.saving import backups
 from hosting.selectors.servers import with_work
 from hosting.selectors.watching import incidents
 
 SHOWN = 20  # rows of a list that only gives a first look
+# What is shown of them there; all else is not read, as most of what is read is not shown.
+_OF_OPERATION = (
+    *("kind", "state", "reason", "undoing", "cancel_requested_at", "attempt"),
+    *("requested_by_label", "requested_at", "started_at"),
+    *("instance__name", "instance__client__name"),
+)
+_OF_STEP = ("operation", "position", "name", "title", "state")
+_OF_INCIDENT = (
+    *("kind", "summary", "opened_at"),
+    *("server__name", "instance__name", "instance__client__name"),
+)
+_OF_INSTANCE = ("name", "app", "state", "suspended_at", "deleted_at", "client__name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +51,8 @@ class Overview:
 
 def overview(*, now: datetime) -> Overview:
     """As of that moment; failures of the last day. ``unsaved`` have no proven backup in time."""
-    active = operations_with_steps().filter(state__in=ACTIVE_STATES).order_by("requested_at")
-    failed = operations_with_steps().filter(
+    active = _in_a_line().filter(state__in=ACTIVE_STATES).order_by("requested_at")
+    failed = _in_a_line().filter(
         state=Operation.State.FAILED, finished_at__gt=now - timedelta(days=1)
     )
     unsaved = backups.overdue(now=now)
@@ -51,10 +63,10 @@ def overview(*, now: datetime) -> Overview:
         active_count=active.count(),
         failed=list(failed.order_by("-finished_at")[:SHOWN]),
         failed_count=failed.count(),
-        incidents=list(incidents.going_on()[:SHOWN]),
+        incidents=list(incidents.going_on().only(*_OF_INCIDENT)[:SHOWN]),
         incident_count=incidents.going_on().count(),
         unsaved=list(
-            unsaved.order_by(F("proven_at").asc(nulls_first=True), "pk").defer(*LARGE)[:SHOWN]
+            unsaved.order_by(F("proven_at").asc(nulls_first=True), "pk").only(*_OF_INSTANCE)[:SHOWN]
         ),
         unsaved_count=unsaved.count(),
     )
@@ -74,6 +86,13 @@ def operations_with_steps() -> QuerySet[Operation]:
     steps = OperationStep.objects.order_by("position").defer("output")
     found = Operation.objects.select_related("instance__client", "instance__server")
     return found.defer(*large("instance")).prefetch_related(Prefetch("steps", queryset=steps))
+
+
+def _in_a_line() -> QuerySet[Operation]:
+    """With what one line says of an operation, and the steps in order."""
+    steps = OperationStep.objects.order_by("position").only(*_OF_STEP)
+    found = Operation.objects.select_related("instance__client").only(*_OF_OPERATION)
+    return found.prefetch_related(Prefetch("steps", queryset=steps))
 
 
 def current_step(operation: Operation) -> OperationStep | None:

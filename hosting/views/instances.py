@@ -44,7 +44,7 @@ Verb = Callable[..., object]
 @client_view(Permission.VIEW_INSTANCES)
 def index(request: ClientRequest) -> HttpResponse:
     """The list, live."""
-    rows = [show_instance(each) for each in reading.of_client(request.client)]
+    rows = [show_instance(each) for each in reading.listed(request.client)]
     is_busy = any(row.active for row in rows)
     context = {
         "section": "instances",

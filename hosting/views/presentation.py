@@ -131,20 +131,31 @@ class InstanceView:
 
 
 def show_instance(instance: Instance, *, with_usual: bool = False) -> InstanceView:
-    """From an instance of ``selectors.instances.detailed``; ``with_usual`` costs two queries."""
+    """From one of ``selectors.instances.detailed`` or ``listed``.
+
+    ``with_usual`` costs two queries.
+    """
     busy = getattr(instance, "active_operations", [])
     active = show_operation(busy[0], instance, with_usual=with_usual) if busy else None
-    described = instance.definition.get("berth", {})
+    app_title, app_icon = _described(instance)
     host = instances.hostname(instance)
     return InstanceView(
         instance=instance,
-        app_title=described.get("title", instance.app),
-        app_icon=described.get("icon", ""),
+        app_title=app_title,
+        app_icon=app_icon,
         status=_status(instance, active),
         active=active,
         host=host,
         url=instances.public_url(instance) if host else "",
     )
+
+
+def _described(instance: Instance) -> tuple[str, str]:
+    """Title and icon of its app, which a list has read without the whole definition."""
+    if "definition" in instance.get_deferred_fields():
+        return instance.app_title or instance.app, instance.app_icon or ""  # type: ignore[attr-defined]
+    described = instance.definition.get("berth", {})
+    return described.get("title", instance.app), described.get("icon", "")
 
 
 def show_operation(

@@ -51,6 +51,16 @@ def _count(browser: Browser, path: str) -> int:
     return len(queries)
 
 
+def test_the_list_reads_of_each_only_what_it_says(order: Order, browser: Browser) -> None:
+    order("one")
+    with CaptureQueriesContext(connection) as queries:
+        browser.get("/c/acme/")
+    (read,) = (each["sql"] for each in queries if "app_title" in each["sql"])
+    for column in ("expected", "image_pins", "order_key"):
+        assert f'"hosting_instance"."{column}"' not in read
+    assert '"hosting_instance"."definition",' not in read
+
+
 def test_the_list_says_name_app_status_and_address(
     order: Order, work_off: WorkOff, browser: Browser
 ) -> None:
