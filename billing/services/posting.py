@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 
 from billing.models import BillingProfile
 from tenants.models import Client, Member, Role
@@ -63,6 +65,28 @@ def post(mail: EmailMessage, *, about: object) -> Answer:
         logger.warning("the mail about %s could not be sent: %s", about, error)
         return Answer(f"The mail server did not take it ({type(error).__name__}).", is_away=True)
     return Answer()
+
+
+def post_each(
+    waiting: Iterable[UUID], send: Callable[[UUID, BaseEmailBackend], Answer | None]
+) -> int:
+    """Send what waits, all by one connection; how many went out.
+
+    ``send`` gives None where there was nothing to send. The first that finds the server away ends
+    the round.
+    """
+    sent, connection = 0, get_connection()
+    try:
+        for pk in waiting:
+            answer = send(pk, connection)
+            if answer is None:
+                continue
+            if answer.is_away:
+                break
+            sent += not answer.problem
+    finally:
+        connection.close()
+    return sent
 
 
 def _said(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError) -> str:

@@ -12,9 +12,10 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from email.utils import parseaddr
+from functools import partial
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 
@@ -32,26 +33,10 @@ _Kind = InvoiceFile.Kind
 
 
 def send_due(*, now: datetime) -> int:
-    """Send what is due, the longest waiting first; how many went out.
-
-    All of them by one connection. The first that finds the server away ends the round.
-    """
+    """Send what is due, the longest waiting first; how many went out."""
     due = InvoiceMail.objects.filter(send_at__lte=now).order_by("send_at", "pk")
     waiting = list(due.values_list("pk", flat=True)[:AT_ONCE])
-    if not waiting:
-        return 0
-    sent, connection = 0, get_connection()
-    try:
-        for pk in waiting:
-            answer = _send(pk, connection, now)
-            if answer is None:
-                continue
-            if answer.is_away:
-                break
-            sent += not answer.problem
-    finally:
-        connection.close()
-    return sent
+    return posting.post_each(waiting, partial(_send, now=now))
 
 
 @transaction.atomic
@@ -85,7 +70,7 @@ def row_for(invoice: Invoice, files: list[InvoiceFile], now: datetime) -> Invoic
 
 
 @transaction.atomic
-def _send(pk: uuid.UUID, connection: BaseEmailBackend, now: datetime) -> Answer | None:
+def _send(pk: uuid.UUID, connection: BaseEmailBackend, *, now: datetime) -> Answer | None:
     """Send one and note it; None where another worker has it, or had."""
     rows = InvoiceMail.objects.select_for_update(skip_locked=True, of=("self",))
     mail = rows.select_related("invoice__client").filter(pk=pk, send_at__lte=now).first()
