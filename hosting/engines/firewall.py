@@ -1,10 +1,12 @@
 """The packet filter between tenants' networks and what they must not reach, through iptables.
 
-Docker keeps two networks apart, but leaves three ways open from inside one: to the host's own
-processes, to ports that others publish on the host, and to whatever the host can route to (metadata
-services, a private LAN). Two chains close them: ``<name>-INPUT`` hooked first into INPUT, and
-``<name>-FORWARD`` hooked into DOCKER-USER, the one place that Docker leaves to others. docs/edge.md
-has the reasoning. IPv4 only, as instances' networks have no IPv6.
+Docker leaves three ways open from inside a network: to the host's own processes, to ports that
+others publish on the host, and to whatever the host can route to (metadata services, a private
+LAN). It keeps two networks apart, but for the moments in which it takes its hooks out of the filter
+table to put them first again, as it does whenever any network comes or goes. Two chains close all
+of this: ``<name>-INPUT`` and ``<name>-FORWARD``, hooked first into INPUT and FORWARD of the mangle
+table, which Docker does not touch. docs/edge.md has the reasoning. IPv4 only, as instances'
+networks have no IPv6.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ _LOCK = Path("/run/berth-firewall.lock")
 _TRIES = 5
 _PAUSE_SECONDS = 0.2
 _KNOWN = "-m conntrack --ctstate RELATED,ESTABLISHED"
-_DOCKER = "DOCKER-USER"
+_TABLE = "mangle"
 _SYSTEMD_STUB = "127.0.0.53"
 
 Rules = Mapping[str, tuple[str, ...]]
@@ -107,8 +109,8 @@ class Firewall:
     def ensure(self) -> bool:
         """Put right what is missing or different; True if anything was.
 
-        Other workers wait meanwhile. Docker does not: where it changed the rules between our look
-        and our change, iptables refuses the change whole, and we look again.
+        Other workers wait meanwhile. Other programs do not: where one changed the rules between our
+        look and our change, iptables may refuse the change whole, and we look again.
         """
         if not repair(self, _read()):
             return False
@@ -176,9 +178,8 @@ def repair(firewall: Firewall, live: Rules) -> str:
     """Input for ``iptables-restore --noflush`` that makes the rules whole; empty if they are."""
     if not absent(firewall, live):
         return ""
-    # Naming a chain empties or creates it, so Docker's own is named only where it does not exist.
-    chains = [*wanted(firewall), *([] if _DOCKER in live else [_DOCKER])]
-    lines = [f":{chain} - [0:0]" for chain in chains]
+    # Naming a chain empties or creates it.
+    lines = [f":{chain} - [0:0]" for chain in wanted(firewall)]
     for rules in wanted(firewall).values():
         lines += rules
     for chain, target in _hooks(firewall):
@@ -230,7 +231,9 @@ def _forward_rules(firewall: Firewall) -> list[str]:
         source = f"-A {chain} -s {supernet}"
         rules += _resolver_rules(firewall, chain, supernet)
         rules.append(f"{source} -m conntrack --ctstate DNAT -j DROP")
-        rules += [f"{source} -d {other} -j RETURN" for other in firewall.supernets]
+        # What stays on one bridge stays with its tenant; the rest is within PRIVATE_NETWORKS.
+        bridged = "-m physdev --physdev-is-bridged"
+        rules += [f"{source} -d {other} {bridged} -j RETURN" for other in firewall.supernets]
         rules += [f"{source} -d {net} -j DROP" for net in (*METADATA_NETWORKS, *PRIVATE_NETWORKS)]
     return rules
 
@@ -244,11 +247,7 @@ def _resolver_rules(firewall: Firewall, chain: str, supernet: str) -> list[str]:
 
 
 def _hooks(firewall: Firewall) -> tuple[tuple[str, str], ...]:
-    return (
-        ("INPUT", firewall.input_chain),
-        ("FORWARD", _DOCKER),
-        (_DOCKER, firewall.forward_chain),
-    )
+    return (("INPUT", firewall.input_chain), ("FORWARD", firewall.forward_chain))
 
 
 def _leads(live: Rules, chain: str, target: str) -> bool:
@@ -267,11 +266,11 @@ def _unhook(live: Rules, chain: str, target: str) -> list[str]:
 
 
 def _script(lines: list[str]) -> str:
-    return "\n".join(("*filter", *lines, "COMMIT", ""))
+    return "\n".join((f"*{_TABLE}", *lines, "COMMIT", ""))
 
 
 def _read() -> Rules:
-    return parse(_run("iptables", "-w", _LOCK_SECONDS, "-S"))
+    return parse(_run("iptables", "-w", _LOCK_SECONDS, "-t", _TABLE, "-S"))
 
 
 def _restore(script: str) -> None:

@@ -25,8 +25,8 @@ from hosting.engines.firewall import (
 FIREWALL = Firewall(supernets=("10.231.0.0/16",), resolvers=("192.168.222.53",), name="BERTHTEST")
 
 EMPTY = parse(
-    "-P INPUT ACCEPT\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n-N DOCKER-USER\n"
-    "-A FORWARD -j DOCKER-USER\n-A DOCKER-USER -j RETURN\n"
+    "-P PREROUTING ACCEPT\n-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n"
+    "-P POSTROUTING ACCEPT\n"
 )
 
 
@@ -44,7 +44,8 @@ def test_the_wanted_rules():
             "-A BERTH-FORWARD -s 10.64.0.0/12 -d 10.1.2.3/32 -p udp -m udp --dport 53 -j RETURN",
             "-A BERTH-FORWARD -s 10.64.0.0/12 -d 10.1.2.3/32 -p tcp -m tcp --dport 53 -j RETURN",
             "-A BERTH-FORWARD -s 10.64.0.0/12 -m conntrack --ctstate DNAT -j DROP",
-            "-A BERTH-FORWARD -s 10.64.0.0/12 -d 10.64.0.0/12 -j RETURN",
+            "-A BERTH-FORWARD -s 10.64.0.0/12 -d 10.64.0.0/12"
+            " -m physdev --physdev-is-bridged -j RETURN",
             "-A BERTH-FORWARD -s 10.64.0.0/12 -d 169.254.0.0/16 -j DROP",
             "-A BERTH-FORWARD -s 10.64.0.0/12 -d 168.63.129.16/32 -j DROP",
             "-A BERTH-FORWARD -s 10.64.0.0/12 -d 192.0.0.0/24 -j DROP",
@@ -59,13 +60,15 @@ def test_the_wanted_rules():
 
 def test_everything_is_absent_on_a_fresh_host():
     lacking = absent(FIREWALL, EMPTY)
-    assert lacking[:2] == ("-I INPUT 1 -j BERTHTEST-INPUT", "-I DOCKER-USER 1 -j BERTHTEST-FORWARD")
+    assert lacking[:2] == ("-I INPUT 1 -j BERTHTEST-INPUT", "-I FORWARD 1 -j BERTHTEST-FORWARD")
     assert lacking[2:] == tuple(rule for rules in wanted(FIREWALL).values() for rule in rules)
 
 
-def test_repair_names_dockers_chain_only_where_it_is_not_there():
-    assert ":DOCKER-USER" not in repair(FIREWALL, EMPTY)
-    assert ":DOCKER-USER - [0:0]" in repair(FIREWALL, parse("-P INPUT ACCEPT\n-P FORWARD ACCEPT"))
+def test_repair_keeps_to_a_table_and_to_chains_that_docker_does_not_touch():
+    script = repair(FIREWALL, EMPTY).splitlines()
+    assert script[0] == "*mangle"
+    named = [line for line in script if line.startswith(":")]
+    assert named == [":BERTHTEST-INPUT - [0:0]", ":BERTHTEST-FORWARD - [0:0]"]
 
 
 def test_a_rule_in_front_of_the_hook_is_seen():
@@ -73,7 +76,7 @@ def test_a_rule_in_front_of_the_hook_is_seen():
         **EMPTY,
         **wanted(FIREWALL),
         "INPUT": ("-A INPUT -j BERTH-INPUT", "-A INPUT -j BERTHTEST-INPUT"),
-        "DOCKER-USER": ("-A DOCKER-USER -j BERTHTEST-FORWARD", "-A DOCKER-USER -j RETURN"),
+        "FORWARD": ("-A FORWARD -j BERTHTEST-FORWARD",),
     }
     assert absent(FIREWALL, whole) == ()
     early = {**whole, "INPUT": ("-A INPUT -s 10.0.0.0/8 -j ACCEPT", *whole["INPUT"])}
@@ -86,12 +89,12 @@ def test_removal_takes_the_own_rules_and_nothing_else():
         **EMPTY,
         **wanted(FIREWALL),
         "INPUT": ("-A INPUT -j BERTHTEST-INPUT", "-A INPUT -s 10.0.0.0/8 -j ACCEPT"),
-        "DOCKER-USER": ("-A DOCKER-USER -j BERTHTEST-FORWARD", "-A DOCKER-USER -j RETURN"),
+        "FORWARD": ("-A FORWARD -j BERTHTEST-FORWARD",),
     }
     assert removal(FIREWALL, live).splitlines() == [
-        "*filter",
+        "*mangle",
         "-D INPUT -j BERTHTEST-INPUT",
-        "-D DOCKER-USER -j BERTHTEST-FORWARD",
+        "-D FORWARD -j BERTHTEST-FORWARD",
         "-F BERTHTEST-INPUT",
         "-F BERTHTEST-FORWARD",
         "-X BERTHTEST-INPUT",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import docker
@@ -35,6 +35,11 @@ SUPERNET = "10.231.0.0/16"
 FIREWALL = Firewall(supernets=(SUPERNET,), resolvers=("192.168.222.53",), name="BERTHTEST")
 
 
+def mangle(*arguments: str) -> str:
+    """The table that the rules are in."""
+    return iptables("-t", "mangle", *arguments)
+
+
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
     with tenants() as make:
@@ -57,7 +62,7 @@ def filtered() -> Iterator[Firewall]:
     FIREWALL.ensure()
     yield FIREWALL
     FIREWALL.remove()
-    assert "BERTHTEST" not in iptables("-S")
+    assert "BERTHTEST" not in mangle("-S")
 
 
 @pytest.fixture(scope="module")
@@ -66,62 +71,46 @@ def beyond() -> Iterator[str]:
         yield address
 
 
-def _settled(firewall: Firewall, to: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """What is missing once Docker has put its own hook back.
-
-    It takes that out for a moment whenever a network comes or goes, and other tests' do.
-    """
-    until = time.monotonic() + 5
-    while (missing := firewall.missing()) != to and time.monotonic() < until:
-        time.sleep(0.05)
-    return missing
-
-
-def _stays(firewall: Firewall) -> bool:
-    """True where ensuring finds nothing to do, but for Docker's own hook at times."""
-    return any(firewall.ensure() is False for _ in range(5))
-
-
 def test_ensuring_twice_changes_nothing(filtered):
-    assert _settled(filtered) == ()
-    assert _stays(filtered)
+    assert filtered.missing() == ()
+    assert filtered.ensure() is False
 
 
 def test_it_puts_right_whatever_is_taken_away(filtered):
     for damage in (
         ("-D", "INPUT", "-j", "BERTHTEST-INPUT"),
-        ("-D", "DOCKER-USER", "-j", "BERTHTEST-FORWARD"),
+        ("-D", "FORWARD", "-j", "BERTHTEST-FORWARD"),
         ("-F", "BERTHTEST-INPUT"),
         ("-D", "BERTHTEST-FORWARD", "3"),
     ):
-        iptables(*damage)
+        mangle(*damage)
         assert filtered.missing() != ()
         assert filtered.ensure() is True
-        assert _settled(filtered) == ()
+        assert filtered.missing() == ()
 
 
 def test_it_comes_first_again_when_another_rule_was_put_in_front(filtered):
     rule = ("INPUT", "-s", "203.0.113.9", "-j", "ACCEPT")
-    iptables("-I", *rule)
+    mangle("-I", *rule)
     try:
         in_front = ("-I INPUT 1 -j BERTHTEST-INPUT",)
-        assert _settled(filtered, in_front) == in_front
+        assert filtered.missing() == in_front
         assert filtered.ensure() is True
-        assert _settled(filtered) == ()
+        assert filtered.missing() == ()
     finally:
-        iptables("-D", *rule)
+        mangle("-D", *rule)
 
 
 def test_two_installations_stay_apart(filtered):
     other = Firewall(supernets=("10.233.0.0/16",), name="BERTHTESTB")
     try:
         assert other.ensure() is True
-        assert _settled(filtered) == _settled(other) == ()
-        assert _stays(filtered)
-        assert _stays(other)
+        assert filtered.missing() == other.missing() == ()
+        assert filtered.ensure() is False
+        assert other.ensure() is False
     finally:
         other.remove()
-    assert _settled(filtered) == ()
+    assert filtered.missing() == ()
 
 
 def test_removing_twice_is_fine(filtered):
@@ -230,7 +219,7 @@ def test_dockers_resolver_asks_a_private_server_through_the_rules(start, beyond)
     FIREWALL.ensure()
     try:
         asking.container.exec_run(["timeout", "3", "getent", "hosts", "berth-firewall.example"])
-        listing = iptables("-S", FIREWALL.forward_chain, "-v")
+        listing = mangle("-S", FIREWALL.forward_chain, "-v")
         [rule] = [line for line in listing.splitlines() if line.startswith(counters)]
         packets = int(rule.partition(" -c ")[2].split()[0])
         assert packets > 0
@@ -254,11 +243,40 @@ def test_dockers_own_changes_leave_the_rules_in_force(filtered, start):
         "berth-firewall-test-passing", ipam=IPAMConfig(pool_configs=[pool])
     )
     try:
-        assert _settled(filtered) == ()
+        assert filtered.missing() == ()
     finally:
         network.remove()
         client.close()
-    assert _settled(filtered) == ()
+    assert filtered.missing() == ()
+
+
+@contextmanager
+def without_dockers_hooks() -> Iterator[None]:
+    """As Docker leaves them for a moment, whenever a network comes or goes."""
+    hooks = ("DOCKER-ISOLATION-STAGE-1", "DOCKER-USER")  # the last one is put first
+    try:
+        for hook in hooks:
+            while f"-A FORWARD -j {hook}\n" in iptables("-S", "FORWARD"):
+                iptables("-D", "FORWARD", "-j", hook)
+        yield
+    finally:
+        for hook in hooks:
+            if f"-A FORWARD -j {hook}\n" not in iptables("-S", "FORWARD"):
+                iptables("-I", "FORWARD", "-j", hook)
+
+
+def _reaches_without_hooks(tenant: Tenant, address: str) -> bool:
+    with without_dockers_hooks():
+        return tenant.says(address, 8080)
+
+
+def test_docker_that_takes_its_hooks_out_for_a_moment_opens_nothing(tenant, start, beyond, request):
+    other = start(5)
+    closed = (other.address, beyond, "169.254.169.254")
+    for address in closed:  # networks of other tests may put the hooks back in between
+        assert any(_reaches_without_hooks(tenant, address) for _ in range(5))
+    request.getfixturevalue("filtered")
+    assert not any(_reaches_without_hooks(tenant, address) for address in closed)
 
 
 def test_workers_that_set_the_rules_at_once_do_not_get_in_each_others_way(
@@ -282,4 +300,4 @@ def test_workers_that_set_the_rules_at_once_do_not_get_in_each_others_way(
         for thread in threads:
             thread.join()
     assert failed == []
-    assert _settled(FIREWALL) == ()
+    assert FIREWALL.missing() == ()
