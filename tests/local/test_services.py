@@ -18,9 +18,9 @@ from tests.local.checkout import Checkout, wait_for
 PRINT_ENVIRONMENT = (sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))")
 
 
-def _announce(then: str = "exec sleep 300") -> tuple[str, ...]:
-    """A command that says its environment in one line and stays."""
-    return ("sh", "-c", f"{shlex.join(PRINT_ENVIRONMENT)}; {then}")
+def _announce(then: str = "exec sleep 300", *, first: str = ":") -> tuple[str, ...]:
+    """A command that says its environment in one line and stays; `first` holds once that is read."""
+    return ("sh", "-c", f"{first}; {shlex.join(PRINT_ENVIRONMENT)}; {then}")
 
 
 def _first_line(process: object) -> dict[str, str]:
@@ -119,7 +119,7 @@ def test_it_ends_what_the_command_left_running(checkout: Checkout) -> None:
 
 
 def test_it_kills_a_command_that_does_not_listen(checkout: Checkout) -> None:
-    command = _announce("trap '' TERM; while true; do sleep 1; done")
+    command = _announce("while true; do sleep 1; done", first="trap '' TERM")
     process = checkout.start(*command, options=("--grace", "0.5"))
     _first_line(process)
     process.terminate()
