@@ -12,7 +12,7 @@ from django.test import RequestFactory
 
 from bench.addresses import lists
 from bench.addresses.page import Page, Visitor, logged_in
-from billing.models import BillingRun, Invoice, InvoiceExport, InvoiceFile
+from billing.models import BankLine, BillingRun, Invoice, InvoiceExport, InvoiceFile
 from billing.services.invoicing import line_files
 from hosting.models import Backup, FleetAction, Instance, Operation, Rollout
 from tenants.models import User
@@ -52,6 +52,7 @@ def pages(instance: Instance) -> Iterator[Page]:
     yield from _reports(visitor)
     yield from _of_instance(visitor, instance)
     yield from _of_invoice(visitor)
+    yield from _of_bank_line(visitor)
 
 
 def _root() -> User:
@@ -71,7 +72,7 @@ def _objects(
     request.user = user
     if registered.has_add_permission(request):
         yield visitor.opens(f"admin:{name}_add")
-    rows = registered.model._default_manager.order_by("pk")
+    rows = registered.get_queryset(request).order_by("pk")
     found: Model | None = rows[rows.count() // 2 :].first()
     if registered.model is Instance:
         found = instance
@@ -119,6 +120,14 @@ def _of_invoice(visitor: Visitor) -> Iterator[Page]:
         yield visitor.opens("admin:billing_invoice_line_csv", *of_line, what, name=page)
     for file in InvoiceFile.objects.filter(invoice=invoice).exclude(content=None):
         yield visitor.opens("admin:billing_invoice_file", invoice.pk, file.kind)
+
+
+def _of_bank_line(visitor: Visitor) -> Iterator[Page]:
+    """What is asked before a line that nobody knows is dealt with."""
+    line = BankLine.objects.filter(state="open").order_by("pk").first()
+    if line is not None:
+        for verb in ("book", "set_aside", "pay_out"):
+            yield visitor.opens(f"admin:billing_bankline_{verb}", line.pk)
 
 
 def _offered(registered: ModelAdmin[Any], visitor: Visitor) -> Iterator[Page]:

@@ -11,12 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F
-
-from billing.models import BillingProfile, Invoice, Payment, Seller, Settlement
+from billing.models import BillingProfile, Invoice, Seller, Settlement
 from billing.models.price import Interval
-from billing.services import prices, profiles
+from billing.services import generated_bank, prices, profiles
 from billing.services.invoicing import runs
 from billing.services.metering import budgets, rates
 from billing.services.paying import dunning
@@ -32,7 +29,6 @@ SERVERS_COST = ("1490", "2190", "3490")  # a month, in turn: those on some serve
 IN_DEBT = 20  # one client in so many pays nothing of the last two months
 DEBT = timedelta(days=62)
 _LATE = timedelta(hours=1)
-_PAID_AFTER = timedelta(days=10)
 _ADDRESS = {
     "street": "Lane 1",
     "postcode": "10115",
@@ -116,29 +112,12 @@ def _months(since: date, now: datetime) -> Iterator[datetime]:
         yield at
 
 
-@transaction.atomic
 def _pay(now: datetime) -> int:
     """All but the last ones of those who don't: how many."""
     debtors = list(BillingProfile.objects.order_by("client__slug").values_list("client", flat=True))
+    debtors = debtors[::IN_DEBT]
     owed = Settlement.objects.filter(state=Settlement.State.OPEN, total__gt=0)
     to_be_paid = owed.exclude(
-        invoice__client__in=debtors[::IN_DEBT], invoice__issued_at__gt=now - DEBT
-    ).filter(invoice__issued_at__lt=now - _PAID_AFTER)
-    invoices = [each.invoice for each in to_be_paid.select_related("invoice")]
-    Payment.objects.bulk_create(
-        [
-            Payment(
-                invoice=each,
-                method=Payment.Method.TRANSFER,
-                amount=each.total,
-                currency=each.currency,
-                received_on=(each.issued_at + _PAID_AFTER).date(),
-                reference=f"generated {each.number}",
-                recorded_at=each.issued_at + _PAID_AFTER,
-            )
-            for each in invoices
-            if each.issued_at is not None
-        ],
-        batch_size=1000,
-    )
-    return to_be_paid.update(state=Settlement.State.PAID, paid=F("total"))
+        invoice__client__in=debtors, invoice__issued_at__gt=now - DEBT
+    ).filter(invoice__issued_at__lt=now - generated_bank.PAID_AFTER)
+    return generated_bank.pay(to_be_paid, strangers=len(debtors), now=now)

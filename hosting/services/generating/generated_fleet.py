@@ -20,8 +20,9 @@ from django.db.models import F
 from hosting import hooks
 from hosting.models import Hostname, Instance, Plan, Server, Subnet
 from hosting.selectors import catalog
-from hosting.services.generating import generated_audit
+from hosting.services.generating import generated_audit, generated_messages
 from hosting.services.generating import generated_fleet_sql as sql
+from hosting.services.generating import generated_moves_sql as moves
 from hosting.services.generating import generated_past_sql as past
 from hosting.services.measuring import partitions
 from tenants.crypto import create_data_key
@@ -77,8 +78,9 @@ def generate(*, size: Size, now: datetime, say: Say) -> None:
     say(f"{size.clients} clients with {size.clients * size.instances} instances")
     _make_instances(size, now)
     _make_partitions(size, now)
-    for what, statement in past.STATEMENTS.items():
+    for what, statement in (past.STATEMENTS | moves.STATEMENTS).items():
         say(f"{_execute(statement, _past(size, now))} {what}")
+    generated_messages.write(since=now - size.days * DAY, say=say)
     for stretch in _stretches(size, now):
         _fill(stretch, now, say)
     say(f"{_execute(sql.MONTHS, {'now': now})} months of usage")

@@ -5,15 +5,13 @@ Each makes all of its rows; what is by chance in a real fleet comes from a diges
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from hosting.services.generating.generated_fleet_sql import THEIRS
 
 # One in so many, of what the digest is made of.
-_ONE_IN = "mod(('x' || substr(md5({of}), 1, 6))::bit(24)::int, {many}) = 0"
-_FAILED = _ONE_IN.format(of="instance.id::text || night", many=200)
-_UNWELL = _ONE_IN.format(of="instance.id::text", many=100)
-_TESTED = _ONE_IN.format(of="backup.id::text", many=6)
+ONE_IN = "mod(('x' || substr(md5({of}), 1, 6))::bit(24)::int, {many}) = 0"
+_FAILED = ONE_IN.format(of="instance.id::text || night", many=200)
+_UNWELL = ONE_IN.format(of="instance.id::text", many=100)
+_TESTED = ONE_IN.format(of="backup.id::text", many=6)
 
 _OPERATIONS = f"""
 INSERT INTO hosting_operation (id, instance_id, kind, state, reason, undoing, requested_by_label,
@@ -128,7 +126,7 @@ SELECT instance.id, 'stopped', service, service || ' did not run', 'It was start
 FROM {THEIRS} CROSS JOIN unnest(ARRAY['n8n', 'redis']) AS service
 """
 
-STATEMENTS: Mapping[str, str] = {
+STATEMENTS = {
     "first operations": _PROVISIONS,
     "nightly operations": _OPERATIONS,
     "backups": _BACKUPS,

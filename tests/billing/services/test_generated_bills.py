@@ -6,12 +6,15 @@ from datetime import date
 
 import pytest
 from django.core.management import call_command
+from django.db.models import F
 
 from billing.models import (
+    BankLine,
     BillingProfile,
     DunningStep,
     Invoice,
     ModelCost,
+    Payment,
     PlanBudget,
     Rate,
     Seller,
@@ -39,6 +42,8 @@ def test_each_client_gets_a_bill_a_month_and_some_do_not_pay() -> None:
     first, second = BillingProfile.objects.order_by("client__slug")
     paid = Settlement.objects.filter(state="paid")
     assert paid.filter(invoice__client=second.client).exists()
+    assert not Payment.objects.exclude(line__state="booked", line__amount=F("amount")).exists()
+    assert BankLine.objects.filter(state="open", client=None).count() == 1
     owed = Settlement.objects.filter(state="open", invoice__client=first.client)
     assert owed.exists()
     assert DunningStep.objects.filter(invoice__client=first.client).exists()

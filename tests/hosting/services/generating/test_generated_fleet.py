@@ -6,21 +6,29 @@ from collections.abc import Callable
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.test import Client as Browser
 
 from hosting.models import (
     Backup,
+    Delivery,
+    FleetAction,
     HealthDay,
     HealthSlot,
     Incident,
     Instance,
+    Notification,
     Probe,
+    Rehearsal,
     ResourceDay,
     ResourceNow,
     ResourceQuarter,
+    Restore,
     RestoreTest,
+    RolloutItem,
     Sample,
     Server,
+    Upgrade,
     UsageSum,
 )
 from hosting.views.usage_charts import CHARTS
@@ -44,6 +52,10 @@ def test_it_makes_what_it_was_asked_for_and_every_page_of_it_opens() -> None:
     assert RestoreTest.objects.count() == Instance.objects.filter(purpose="restore_test").count()
     assert UsageSum.objects.filter(span="day", meter="executions").count() == 6 * 21 * 2
     assert Incident.objects.filter(closed_at__isnull=False).count() == 6
+    over = Notification.objects.filter(client__isnull=False, is_over=True)
+    assert Delivery.objects.filter(notifications__in=over).count() == 6
+    assert RolloutItem.objects.filter(rollout__state="succeeded", state="succeeded").count() == 6
+    assert FleetAction.objects.get().items.count() == 6
     assert audit_chain.verify().problem is None
     assert not Server.objects.exclude(availability="cordoned").exists()
     browser = Browser()
@@ -95,3 +107,15 @@ def test_it_does_it_all_the_same_when_told(order: Callable[..., Instance]) -> No
 def test_none_of_nothing(name: str) -> None:
     with pytest.raises(CommandError, match="at least 1"):
         call_command("generate_fleet", **{**SMALL, name: 0})
+
+
+@pytest.mark.django_db
+def test_what_was_done_to_it_can_be_looked_at() -> None:
+    """Which instances and backups that was of hangs on their ids, which are never the same."""
+    call_command("generate_fleet", **{**SMALL, "instances": 30}, verbosity=0)
+    for move in (*Restore.objects.all(), *Upgrade.objects.all()):
+        assert move.operation.state == "succeeded"
+        assert move.operation.instance.purpose == "client"
+    assert Restore.objects.filter(backup__instance=F("operation__instance")).exists()
+    assert Upgrade.objects.exists()
+    assert Rehearsal.objects.filter(scratch__purpose="rehearsal", passed=True).exists()
