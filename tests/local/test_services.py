@@ -19,7 +19,7 @@ PRINT_ENVIRONMENT = (sys.executable, "-c", "import json, os; print(json.dumps(di
 
 
 def _announce(then: str = "exec sleep 300", *, first: str = ":") -> tuple[str, ...]:
-    """A command that says its environment in one line and stays; `first` holds once that is read."""
+    """A command that says its environment in one line and stays; ``first`` was done by then."""
     return ("sh", "-c", f"{first}; {shlex.join(PRINT_ENVIRONMENT)}; {then}")
 
 

@@ -1,5 +1,5 @@
 """The statements that give a fleet which never ran what was done to it beside nightly backups:
-restores, upgrades and their rehearsals, rollouts, actions for whole servers, maintenance.
+restores, upgrades and their rehearsals, rollouts, actions for whole servers, maintenance, messages.
 
 All of it ended well, and none of it is within the time that one can still go back.
 """
@@ -118,6 +118,36 @@ CROSS JOIN generate_series(%(first)s::timestamptz, %(now)s - interval '2 days',
 WHERE server.name LIKE 'generated-%%'
 """
 
+_NOTIFICATIONS = f"""
+INSERT INTO hosting_notification (id, client_id, "group", instance_id, topic, severity, title, text,
+    path, data, key, is_over, created_at)
+SELECT gen_random_uuid(), instance.client_id, '', instance.id, 'health', 'critical',
+    instance.name || CASE WHEN is_over THEN ' answers again' ELSE ' does not answer' END,
+    incident.cause, '', '{{}}', 'incident:' || incident.id, is_over,
+    CASE WHEN is_over THEN incident.closed_at ELSE incident.opened_at END
+FROM {THEIRS} JOIN hosting_incident AS incident ON incident.instance_id = instance.id
+    AND incident.closed_at IS NOT NULL
+CROSS JOIN (VALUES (false), (true)) AS told (is_over)
+ORDER BY 13
+"""
+# One each: what is said of several instances at once would be one message in a real fleet.
+_DELIVERIES = """
+WITH chosen AS (
+    SELECT gen_random_uuid() AS id, channel.id AS channel_id, notification.id AS notification_id,
+        notification.created_at
+    FROM hosting_notification AS notification
+    JOIN hosting_channel AS channel ON channel.client_id = notification.client_id
+    WHERE notification.key LIKE 'incident:%%'
+    ORDER BY notification.created_at
+), made AS (
+    INSERT INTO hosting_delivery (id, channel_id, state, due_at, attempt, reason, created_at, ended_at)
+    SELECT id, channel_id, 'sent', created_at, 1, '', created_at, created_at + interval '20 s'
+    FROM chosen
+)
+INSERT INTO hosting_delivery_notifications (delivery_id, notification_id)
+SELECT id, notification_id FROM chosen
+"""
+
 STATEMENTS = {
     "restores": _RESTORES,
     "upgrades": _UPGRADES,
@@ -129,3 +159,6 @@ STATEMENTS = {
     "maintenance windows": _MAINTENANCE,
 }
 """What -> how; in this order, after the backups of ``generated_past_sql``."""
+
+MESSAGES = {"notifications": _NOTIFICATIONS, "messages": _DELIVERIES}
+"""The same of what was told of incidents that are over."""
