@@ -123,7 +123,8 @@ def _compare(
     wanted = samples.to_read(server=server)
 
     def whole_round() -> None:
-        usages = engine.usage(samples.to_read(server=server))
+        readings = engine.sample(samples.to_read(server=server))
+        usages = {instance: each.usages for instance, each in readings.items()}
         written = samples.record(server=server, usages=usages, now=datetime.now(UTC))
         if written != len(made):
             raise SystemExit(f"{written} of {len(made)} containers were read.")
@@ -134,7 +135,7 @@ def _compare(
 
     peers = {
         "Berth, a whole round with its rows": whole_round,
-        "  of that the reading": lambda: engine.usage(wanted),
+        "  of that the reading": lambda: engine.sample(wanted),
         "Berth, through the Engine API": through_the_engine,
         "docker stats --no-stream": lambda: _docker_stats(made),
     }

@@ -17,8 +17,8 @@ from hosting.engines.observed import (
     Event,
     ObjectKind,
     Observed,
+    Reading,
     RunResult,
-    Usage,
 )
 from hosting.engines.wanted import Stack
 
@@ -211,8 +211,11 @@ class Engine(Protocol):
     def logs(self, instance: str, service: str, *, lines: int = 200) -> str:
         """The last lines of the container's log; empty where there is no container."""
 
-    def usage(self, instances: tuple[str, ...]) -> Mapping[str, tuple[Usage, ...]]:
-        """One reading of every running container of those instances, by instance."""
+    def sample(self, instances: tuple[str, ...]) -> Mapping[str, Reading]:
+        """How the containers of those instances stand and what they use, in one list call.
+
+        By instance, each of which is there; usage is of those containers that run.
+        """
 
     def volume_sizes(self, instances: tuple[str, ...], *, within: timedelta) -> Mapping[str, int]:
         """How many bytes the volumes of each instance hold, in the order that they are given in.

@@ -112,6 +112,25 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How one container stands, as far as a list of all of them shows it."""
+
+    service: str
+    state: ContainerState
+    health: Health
+    spec_hash: str
+    exit_code: int | None = None  # of one that has ended, or ends again and again
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One round over an instance's containers: how each stands, and what those that run use."""
+
+    standings: tuple[Standing, ...] = ()
+    usages: tuple[Usage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to a labelled object; ``action`` as the engine words it."""
 

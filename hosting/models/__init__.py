@@ -2,6 +2,7 @@
 
 from hosting.models.backup import Backup, BackupStore
 from hosting.models.chore import Chore
+from hosting.models.container_health import ContainerHealth, ContainerLook
 from hosting.models.edge import EdgeState
 from hosting.models.fleet import FleetAction, FleetActionItem
 from hosting.models.footing import Footing
@@ -68,6 +69,8 @@ __all__ = [
     "BackupStore",
     "Channel",
     "Chore",
+    "ContainerHealth",
+    "ContainerLook",
     "Crash",
     "Delivery",
     "DirtyQuarter",

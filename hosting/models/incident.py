@@ -21,6 +21,7 @@ class Incident(models.Model):
         DISK_LOW = "disk_low", "Disk nearly full"
         INSTANCE_DEGRADED = "instance_degraded", "Instance degraded"
         INSTANCE_DOWN = "instance_down", "Instance does not answer"
+        PART_DOWN = "part_down", "Part of an instance does not run"
         SERVER_DOWN = "server_down", "Nothing on the server answers"
         EDGE_DOWN = "edge_down", "Public addresses do not answer"
         STRAY_OBJECTS = "stray_objects", "Objects that belong to no instance"

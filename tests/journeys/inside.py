@@ -87,7 +87,7 @@ class Inside:
         """What the service's processes hold now, and may hold."""
         [usage] = [
             each
-            for each in self.engine.usage((str(self.instance.pk),))[str(self.instance.pk)]
+            for each in self.engine.sample((str(self.instance.pk),))[str(self.instance.pk)].usages
             if each.service == service
         ]
         limit = self.containers()[service]["HostConfig"]["Memory"]

@@ -43,6 +43,11 @@ ADVICE: dict[str, str] = {
         " cause, at the last lines of its log, and at its newest operations. The incident ends when"
         " it answers again."
     ),
+    Incident.Kind.PART_DOWN: (
+        "Its app answers, but a container of it was not well several times in a row. The reconciler"
+        " repairs what it can; where it went on, look at the last lines of that service's log. The"
+        " incident ends when all containers are well."
+    ),
     Incident.Kind.SERVER_DOWN: (
         "Nearly none of the instances on this server answers at its address. See whether the"
         " machine runs, and whether its networks can be reached from here."

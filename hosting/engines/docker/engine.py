@@ -36,8 +36,8 @@ from hosting.engines.observed import (
     Event,
     ObjectKind,
     Observed,
+    Reading,
     RunResult,
-    Usage,
 )
 from hosting.engines.refusals import VOLUME_SERVICE, refuse_unsafe
 from hosting.engines.wanted import Stack
@@ -231,8 +231,8 @@ class DockerEngine:
             return ""
         return containers.log_tail(self._client, service, container, lines)
 
-    def usage(self, instances: tuple[str, ...]) -> Mapping[str, tuple[Usage, ...]]:
-        """One reading of every running container of those instances."""
+    def sample(self, instances: tuple[str, ...]) -> Mapping[str, Reading]:
+        """How their containers stand, and one reading of each that runs."""
         return metering.read(self._client, instances)
 
     def volume_sizes(self, instances: tuple[str, ...], *, within: timedelta) -> Mapping[str, int]:

@@ -1,4 +1,7 @@
-"""What running containers use: from the kernel's files here, from the engine's stats elsewhere."""
+"""How containers stand, and what they use.
+
+That is read from the kernel's files here, and from the engine's stats elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -11,50 +14,61 @@ from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from hosting.engines.docker import cgroups
+from hosting.engines.docker import cgroups, observing
 from hosting.engines.docker.cgroups import Counters
 from hosting.engines.docker.client import Client
 from hosting.engines.docker.errors import status_of, translated
 from hosting.engines.labels import LABEL_INSTANCE, LABEL_SERVICE
-from hosting.engines.observed import Usage
+from hosting.engines.observed import Reading, Standing, Usage
 
 # One stats call takes a second on Engine 20.10 and only waits: so many at once, or a server with a
 # hundred containers could not be read every 15 s.
 READERS = 64
+# What the engine's list shows without ``all``: that which has counters.
+_READABLE = ("running", "paused", "restarting")
 
 
-def read(client: Client, instances: tuple[str, ...]) -> dict[str, tuple[Usage, ...]]:
-    """One reading of every running container of those instances, by instance.
+def read(client: Client, instances: tuple[str, ...]) -> dict[str, Reading]:
+    """How all containers of those instances stand, and one reading of each that runs.
 
-    A container that ends while it is read is left out.
+    Of a container that ends while it is read there is no usage.
     """
-    running = _running(client, instances)
-    readings = _readings(client, [each["Id"] for each in running])
+    listed = _listed(client, instances)
+    running = [each for each in listed if each["State"] in _READABLE]
+    counted = _readings(client, [each["Id"] for each in running])
     read_at = datetime.now(UTC)
+    standings: dict[str, list[Standing]] = defaultdict(list)
     usages: dict[str, list[Usage]] = defaultdict(list)
-    for listed in running:
-        counters = readings[listed["Id"]]
+    for each in listed:
+        standings[each["Labels"][LABEL_INSTANCE]].append(observing.standing(each))
+    for each in running:
+        counters = counted[each["Id"]]
         if counters is not None:
-            labels = listed["Labels"]
-            usages[labels[LABEL_INSTANCE]].append(
-                Usage(
-                    service=labels[LABEL_SERVICE],
-                    read_at=read_at,
-                    container_id=listed["Id"],
-                    **asdict(counters),
-                )
-            )
+            usages[each["Labels"][LABEL_INSTANCE]].append(_usage(each, counters, read_at))
     return {
-        instance: tuple(sorted(usages[instance], key=lambda usage: usage.service))
+        instance: Reading(
+            standings=tuple(sorted(standings[instance], key=lambda each: each.service)),
+            usages=tuple(sorted(usages[instance], key=lambda each: each.service)),
+        )
         for instance in instances
     }
 
 
-def _running(client: Client, instances: tuple[str, ...]) -> list[Mapping[str, Any]]:
+def _usage(listed: Mapping[str, Any], counters: Counters, read_at: datetime) -> Usage:
+    return Usage(
+        service=listed["Labels"][LABEL_SERVICE],
+        read_at=read_at,
+        container_id=listed["Id"],
+        **asdict(counters),
+    )
+
+
+def _listed(client: Client, instances: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    """All of them, those that do not run included: it is one call either way."""
     # Several labels in one filter must all hold, so more than one instance is chosen here.
     label = f"{LABEL_INSTANCE}={instances[0]}" if len(instances) == 1 else LABEL_INSTANCE
     with translated("the list of containers"):
-        listed = client.api.containers(filters={"label": [label, LABEL_SERVICE]})
+        listed = client.api.containers(all=True, filters={"label": [label, LABEL_SERVICE]})
     wanted = set(instances)
     return [each for each in listed if each["Labels"].get(LABEL_INSTANCE) in wanted]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from hosting.engines.observed import (
     Health,
     Observed,
     ObservedService,
+    Standing,
 )
 
 NO_NETWORKS = frozenset({"none", "host"})  # Docker calls them networks; nobody meets anybody there
@@ -35,6 +37,8 @@ _HEALTHS = (
     ("(unhealthy)", Health.UNHEALTHY),
     ("(health: starting)", Health.STARTING),
 )
+# The list has the exit code only inside the same sentence: "Exited (137) 5 seconds ago".
+_ENDED_WITH = re.compile(r"(?:Exited|Restarting) \((\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,19 @@ def observed_service(
         alien_networks=aliens,
         container_name=name,
         altered=_altered(labels, name, aliens),
+    )
+
+
+def standing(listed: Mapping[str, Any]) -> Standing:
+    """One entry of the container list, as far as it tells whether the container is well."""
+    status = listed.get("Status", "")
+    ended = _ENDED_WITH.match(status)
+    return Standing(
+        service=listed["Labels"][LABEL_SERVICE],
+        state=_STATES.get(listed["State"], ContainerState.MISSING),
+        health=_health(status),
+        spec_hash=listed["Labels"].get(LABEL_SPEC, ""),
+        exit_code=int(ended[1]) if ended else None,
     )
 
 

@@ -20,8 +20,8 @@ from hosting.engines.observed import (
     Event,
     ObjectKind,
     Observed,
+    Reading,
     RunResult,
-    Usage,
 )
 from hosting.engines.ordering import levels
 from hosting.engines.refusals import refuse_unsafe
@@ -260,11 +260,11 @@ class MemoryEngine:
         started = min(container.started, lines) if container else 0
         return f"{service} started\n" * started
 
-    def usage(self, instances: tuple[str, ...]) -> Mapping[str, tuple[Usage, ...]]:
+    def sample(self, instances: tuple[str, ...]) -> Mapping[str, Reading]:
         """Counters that grow by one with each reading."""
         self._world.answer()
         self._readings += 1
-        return observing.usage(self._world, instances, self._readings)
+        return observing.sampled(self._world, instances, self._readings)
 
     def volume_sizes(self, instances: tuple[str, ...], *, within: timedelta) -> Mapping[str, int]:
         """The lengths of what the volumes were filled with."""

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 
 from hosting.engines.errors import EngineUnavailable
 from hosting.engines.memory.world import Container, Labelled, World
-from hosting.engines.observed import ContainerState, Event, Observed, ObservedService, Usage
+from hosting.engines.observed import (
+    ContainerState,
+    Event,
+    Observed,
+    ObservedService,
+    Reading,
+    Standing,
+    Usage,
+)
 
 _ENDED = (ContainerState.EXITED, ContainerState.RESTARTING)
 
@@ -25,17 +33,28 @@ def observed_all(world: World, owner: str) -> Mapping[str, Observed]:
     return {each: _observed(world, each, world.listed, owner) for each in sorted(instances)}
 
 
-def usage(world: World, instances: Iterable[str], reading: int) -> Mapping[str, tuple[Usage, ...]]:
-    """Every running container of those instances, with the reading's number in each counter."""
+def sampled(world: World, instances: Iterable[str], reading: int) -> Mapping[str, Reading]:
+    """How they stand; in each counter of a container that runs is the reading's number."""
     now = datetime.now(UTC)
+    held = {each: tuple(world.containers.of(each).values()) for each in instances}
     return {
-        instance: tuple(
-            _reading(each, now, reading)
-            for each in world.containers.of(instance).values()
-            if each.is_running
+        instance: Reading(
+            standings=tuple(_standing(world, each) for each in of if each.service),
+            usages=tuple(_reading(each, now, reading) for each in of if each.is_running),
         )
-        for instance in instances
+        for instance, of in held.items()
     }
+
+
+def _standing(world: World, container: Container) -> Standing:
+    seen = world.listed(container)
+    return Standing(
+        service=seen.name,
+        state=seen.state,
+        health=seen.health,
+        spec_hash=seen.spec_hash,
+        exit_code=container.exit_code if seen.state in _ENDED else None,
+    )
 
 
 def volume_sizes(world: World, instances: Iterable[str]) -> Mapping[str, int]:

@@ -21,6 +21,7 @@ from hosting.engines.errors import EngineError
 from hosting.flows.engines import engine_for
 from hosting.models import Server
 from hosting.services.measuring import limit_warnings, rollups, samples
+from hosting.services.watching import container_looks
 
 logger = logging.getLogger(__name__)
 
@@ -77,11 +78,19 @@ class ServerSampling:
 
 
 def read_if_due(server: Server) -> bool:
-    """One reading of all its containers, if it is due; whether it was."""
+    """One reading of all its containers, if it is due; whether it was.
+
+    How they stand comes with it: a server that does not answer is no look at them.
+    """
     if not samples.take_round(server=server):
         return False
-    usages = engine_for(server).usage(samples.to_read(server=server))
-    samples.record(server=server, usages=usages, now=timezone.now())
+    wanted = samples.to_read(server=server)
+    asked_at = timezone.now()
+    readings = engine_for(server).sample(wanted)
+    now = timezone.now()
+    usages = {instance: each.usages for instance, each in readings.items()}
+    samples.record(server=server, usages=usages, now=now)
+    container_looks.record(server=server, readings=readings, at=asked_at, ended_at=now)
     return True
 
 

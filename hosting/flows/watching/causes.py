@@ -14,18 +14,20 @@ from hosting.engines.observed import ContainerState, Health, Observed, ObservedS
 from hosting.flows.engines import engine_for
 from hosting.flows.watching import diagnosis
 from hosting.models import Incident, Instance
-from hosting.services.watching import incidents
+from hosting.services.watching import incidents, part_outages
 
 logger = logging.getLogger(__name__)
 
 
 def find(incident: Incident) -> None:
     """Look at the containers, and write down what explains the incident. Raises nothing."""
-    if incident.instance is None or incident.cause:
+    if incident.instance is None or not part_outages.may_be_told_better(incident.cause):
         return
     try:
         cause = explain(engine_for(incident.instance.server), incident.instance)
-        incidents.explain(incident=incident, cause=cause, now=datetime.now(UTC))
+        incidents.explain(
+            incident=incident, cause=cause, now=datetime.now(UTC), instead_of=incident.cause
+        )
     except EngineError as error:
         logger.info("instance %s could not be asked why: %s", incident.instance_id, error)
     except DatabaseError as error:

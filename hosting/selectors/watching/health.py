@@ -200,7 +200,11 @@ def timeline(incident: Incident) -> QuerySet[IncidentEvent]:
     return incident.events.order_by("at", "pk")
 
 
-_OF_INSTANCE = (Incident.Kind.INSTANCE_DOWN, Incident.Kind.INSTANCE_DEGRADED)
+_OF_INSTANCE = (
+    Incident.Kind.INSTANCE_DOWN,
+    Incident.Kind.INSTANCE_DEGRADED,
+    Incident.Kind.PART_DOWN,
+)
 
 
 def _days(instance: Instance, since: date, until: date) -> QuerySet[HealthDay]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Literal
+from typing import Literal, TypedDict
 
 from django.db.models import QuerySet
 
 from hosting.models import Delivery, Incident, IncidentEvent, Instance, Notification
 from hosting.selectors import reasons
-from hosting.selectors.watching import health
+from hosting.selectors.watching import container_health, health
 from hosting.selectors.watching.health import Look
 from tenants.models import Client
 
@@ -22,7 +22,12 @@ AFTER = timedelta(minutes=1)  # and those that ended it are not newer
 MOST_LOOKS = 2000  # that are read: eight hours of them
 MOST_RUNS = 20  # of looks alike that are shown
 
-_NOT_ANSWERING = " does not answer since "  # as services.outages writes it
+# As services.watching writes what an instance's own page says without its name.
+_OWN = {
+    " does not answer since ": "It does not answer",
+    " runs only in part since ": "It runs only in part",
+}
+_WITH_CONTAINERS = (Incident.Kind.INSTANCE_DOWN, Incident.Kind.PART_DOWN)
 
 # What a client is told of what carries its instance along with those of others.
 _FOR_CLIENTS: dict[str, tuple[str, str]] = {
@@ -44,6 +49,14 @@ class Entry:
     at: datetime
     kind: Kind
     text: str
+
+
+class _Times(TypedDict):
+    """Which looks are read."""
+
+    since: datetime
+    until: datetime
+    most: int
 
 
 def for_staff(incident: Incident, *, now: datetime) -> list[Entry]:
@@ -109,21 +122,30 @@ def _worded(event: IncidentEvent, words: tuple[str, str] | None) -> Entry | None
 def _own(sentence: str) -> str:
     """On the instance's own page, without its name and a moment that stands beside it."""
     _, since, why = sentence.partition(" UTC: ")
-    return f"It does not answer: {why}" if since and _NOT_ANSWERING in sentence else sentence
+    own = next((said for phrase, said in _OWN.items() if phrase in sentence), "")
+    return f"{own}: {why}" if since and own else sentence
 
 
 def _looks(incident: Incident, now: datetime) -> list[Entry]:
-    """The looks of an instance that did not answer, those in a row that were alike together."""
-    if incident.kind != Incident.Kind.INSTANCE_DOWN or incident.instance is None:
+    """The looks at an instance that was not well, those in a row that were alike together."""
+    if incident.instance is None:
         return []
-    until = (incident.closed_at or now) + AFTER
-    found = health.looks(
-        incident.instance, since=incident.opened_at - BEFORE, until=until, most=MOST_LOOKS
-    )
+    since, until = incident.opened_at - BEFORE, (incident.closed_at or now) + AFTER
+    times: _Times = {"since": since, "until": until, "most": MOST_LOOKS}
+    found = []
+    if incident.kind == Incident.Kind.INSTANCE_DOWN:
+        found += _runs(health.looks(incident.instance, **times), _run)
+    if incident.kind in _WITH_CONTAINERS:
+        found += _runs(container_health.looks(incident.instance, **times), _run_of_containers)
+    return found
+
+
+def _runs(found: Sequence[Look], worded: Callable[[Sequence[Look]], Entry]) -> list[Entry]:
+    """Those that count, from the first that failed on."""
     counted = [each for each in found if not each.excuse]
     failing = next((n for n, each in enumerate(counted) if not each.is_up), len(counted))
     runs = [list(run) for _, run in groupby(counted[failing:], key=_alike)]
-    shown = [_run(run) for run in runs[:MOST_RUNS]]
+    shown = [worded(run) for run in runs[:MOST_RUNS]]
     if len(runs) > MOST_RUNS:
         text = "It went on like that; the looks after this are not listed."
         shown.append(Entry(runs[MOST_RUNS][0].at, "noted", text))
@@ -135,11 +157,21 @@ def _alike(look: Look) -> tuple[bool, str]:
 
 
 def _run(run: Sequence[Look]) -> Entry:
-    number = len(run)
-    looks = "A look" if number == 1 else f"{number} looks in a row"
     if run[0].is_up:
-        return Entry(run[0].at, "well", f"{looks} found it well.")
-    return Entry(run[0].at, "failing", f"{looks} failed: {run[0].error.rstrip('.')}.")
+        return Entry(run[0].at, "well", f"{_counted(run)} found it well.")
+    return Entry(run[0].at, "failing", f"{_counted(run)} failed: {run[0].error.rstrip('.')}.")
+
+
+def _run_of_containers(run: Sequence[Look]) -> Entry:
+    """The first look that found all well stands for those that followed: these are not kept."""
+    if run[0].is_up:
+        return Entry(run[0].at, "well", "All its containers were well again.")
+    text = f"{_counted(run)} at its containers failed: {run[0].error.rstrip('.')}."
+    return Entry(run[0].at, "failing", text)
+
+
+def _counted(run: Sequence[Look]) -> str:
+    return "A look" if len(run) == 1 else f"{len(run)} looks in a row"
 
 
 def _told(notifications: QuerySet[Notification], *, with_audience: bool) -> list[Entry]:

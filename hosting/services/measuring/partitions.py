@@ -72,6 +72,7 @@ class Partitioned:
 
 
 _SAMPLES, _ROLLUPS = settings.BERTH_SAMPLES_KEPT, settings.BERTH_ROLLUPS_KEPT
+_LOOKS = settings.BERTH_PROBES_KEPT
 TABLES: tuple[Partitioned, ...] = (
     Partitioned(
         "hosting_usageevent",
@@ -82,7 +83,8 @@ TABLES: tuple[Partitioned, ...] = (
     Partitioned("hosting_sample", by="at", period=Period.DAY, keep=_SAMPLES),
     Partitioned("hosting_volumesample", by="at", period=Period.DAY, keep=_SAMPLES),
     Partitioned("hosting_resourcequarter", by="at", period=Period.MONTH, keep=_ROLLUPS),
-    Partitioned("hosting_probe", by="at", period=Period.DAY, keep=settings.BERTH_PROBES_KEPT),
+    Partitioned("hosting_probe", by="at", period=Period.DAY, keep=_LOOKS),
+    Partitioned("hosting_containerlook", by="at", period=Period.DAY, keep=_LOOKS),
     Partitioned(
         "hosting_healthslot", by="start", period=Period.MONTH, keep=settings.BERTH_HEALTH_KEPT
     ),

@@ -33,10 +33,12 @@ _TOPICS: dict[str, Topic] = {
 FOR_CLIENTS = (
     _Kind.INSTANCE_DOWN,
     _Kind.INSTANCE_DEGRADED,
+    _Kind.PART_DOWN,
     _Kind.SERVER_DOWN,
     _Kind.SERVER_UNREACHABLE,
     _Kind.EDGE_DOWN,
 )
+_IN_PART = (_Kind.INSTANCE_DEGRADED, _Kind.PART_DOWN)
 _CRITICAL = (*FOR_CLIENTS, _Kind.AUDIT_LOG_BROKEN, _Kind.FIREWALL_OPEN, _Kind.BACKUP_DAMAGED)
 _NAMED = 5  # instances that a message names; of more it says how many
 # An engine that is silent says nothing of the apps: whether they are away, the looks find out.
@@ -58,7 +60,7 @@ def incident_opened(*, incident: Incident, now: datetime) -> None:
     _tell_staff(incident, title=f"{kind}: {_about(incident)}", now=now, is_over=False)
     for each in _concerns(incident):
         names = _names(each.instances)
-        what = "is degraded" if incident.kind == _Kind.INSTANCE_DEGRADED else "can't be reached"
+        what = "is degraded" if incident.kind in _IN_PART else "can't be reached"
         many = what if len(each.instances) == 1 else what.replace("is", "are", 1)
         text = f"{names} {many} since {_clock(incident.opened_at)}. We are looking into it."
         _tell_client(incident, each, title=f"{names} {many}", text=text, now=now, is_over=False)

@@ -15,14 +15,10 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from hosting.models import Excuse, Operation
-from hosting.selectors.watching.targets import TO_ANSWER
+from hosting.services.watching import excuses_sql
+from hosting.services.watching.excuses_sql import JUDGED
 
 SLOT = timedelta(minutes=15)
-# An operation that takes longer is no excuse any more: the instance is away, whatever for.
-EXCUSED_FOR = timedelta(hours=1)
-# A repair is there because the instance is down; it does not excuse that.
-NO_EXCUSE = (Operation.Kind.REPAIR,)
 LONGEST_ERROR = 200
 # pg_advisory_xact_lock: a slot is counted while nobody writes to it; see measuring.rollups.
 LOCK = 0x42657274680005
@@ -70,33 +66,7 @@ WITH given AS (
     SELECT * FROM unnest({_GIVEN}) AS g (
         instance_id, at, ended_at, is_up, is_answering, status, ms, public_status, public_ms, error
     )
-), windows AS MATERIALIZED (
-    SELECT server_id, instance_id, starts_at, ends_at FROM hosting_maintenancewindow
-    WHERE cancelled_at IS NULL AND ends_at > (SELECT min(at) FROM given)
-), judged AS (
-    SELECT g.*, CASE
-        WHEN EXISTS (
-            SELECT FROM windows w WHERE w.starts_at <= g.at AND w.ends_at > g.at AND (
-                w.instance_id = i.id OR w.server_id = i.server_id
-                OR (w.instance_id IS NULL AND w.server_id IS NULL)
-            )
-        ) THEN '{Excuse.MAINTENANCE}'
-        WHEN g.is_up THEN ''
-        WHEN i.state <> ALL (%(to_answer)s) THEN '{Excuse.STOPPED}'
-        WHEN EXISTS (
-            SELECT FROM hosting_operation o
-            WHERE o.id = i.held_for_id AND o.state IN ('queued', 'running')
-            AND o.started_at > g.at - %(excused_for)s
-        ) THEN '{Excuse.HELD}'
-        WHEN EXISTS (
-            SELECT FROM hosting_operation o
-            WHERE o.instance_id = i.id AND o.kind <> ALL (%(no_excuse)s)
-            AND o.started_at <= g.ended_at AND o.started_at > g.at - %(excused_for)s
-            AND (o.finished_at IS NULL OR o.finished_at >= g.at)
-        ) THEN '{Excuse.OPERATION}'
-        ELSE '' END AS excuse
-    FROM given g JOIN hosting_instance i ON i.id = g.instance_id
-), stored AS (
+), {JUDGED}, stored AS (
     INSERT INTO hosting_probe (
         instance_id, at, seconds, is_up, is_answering, status, ms, public_status, public_ms, error,
         excuse
@@ -149,9 +119,7 @@ def record(*, looks: Sequence[Look]) -> list[Turn]:
 def _record(looks: Sequence[Look]) -> list[Turn]:
     values: dict[str, Any] = {
         **{name: [getattr(each, name) for each in looks] for name in _TYPES},
-        "to_answer": [str(each) for each in TO_ANSWER],
-        "no_excuse": [str(each) for each in NO_EXCUSE],
-        "excused_for": EXCUSED_FOR,
+        **excuses_sql.values(),
         "seconds": settings.BERTH_PROBE_SECONDS,
         "open_after": settings.BERTH_PROBE_FAILURES,
         "close_after": settings.BERTH_PROBE_SUCCESSES,

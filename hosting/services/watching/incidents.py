@@ -48,11 +48,14 @@ def open_for(
     return incident
 
 
-def explain(*, incident: Incident, cause: str, now: datetime) -> bool:
-    """Write down why, where that was not known yet; whether it was not."""
-    unexplained = Incident.objects.filter(pk=incident.pk, cause="")
+def explain(*, incident: Incident, cause: str, now: datetime, instead_of: str = "") -> bool:
+    """Write down why, where that was not known yet; whether it was not.
+
+    ``instead_of`` is what was said before, where this says it better.
+    """
+    unexplained = Incident.objects.filter(pk=incident.pk, cause=instead_of)
     with transaction.atomic():
-        if not cause or not unexplained.update(cause=cause):
+        if not cause or cause == instead_of or not unexplained.update(cause=cause):
             return False
         note(incident=incident, kind=_Kind.CAUSE, text=cause, now=now)
     return True

@@ -19,10 +19,17 @@ from django.db.models import QuerySet
 from hosting.models import Health, Incident, Instance, Server
 from hosting.selectors import disk, reasons
 from hosting.selectors.watching import targets
-from hosting.services.watching import incidents
+from hosting.services.watching import incidents, part_outages
 from hosting.services.watching.outage_rules import Count, is_carrier_down, is_instance_down
 
 _Kind = Incident.Kind
+_FOLLOWED = (
+    _Kind.INSTANCE_DOWN,
+    _Kind.PART_DOWN,
+    _Kind.SERVER_DOWN,
+    _Kind.EDGE_DOWN,
+    _Kind.SERVER_UNREACHABLE,
+)
 _LOCK = 0x42657274680006  # pg_advisory_xact_lock: one process settles at a time
 FRESH = 4  # intervals; who was not looked at for longer says nothing of its server
 NOT_LOOKED_AT = "It is not to run any more, so nobody looks whether it answers."
@@ -47,8 +54,9 @@ def settle(*, now: datetime) -> list[Incident]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     changed = _follow()
+    are_parts_down = part_outages.follow()
     open_now = _open_incidents()
-    if not changed and not open_now:
+    if not changed and not open_now and not are_parts_down:
         return []
     down = list(_rows().filter(is_down=True))
     silent = _settle_servers(down, open_now, now)
@@ -58,7 +66,8 @@ def settle(*, now: datetime) -> list[Incident]:
         for each in down
         if each.instance.server_id in silent or (is_edge_down and each.is_answering)
     }
-    return _settle_instances(down, covered, now)
+    opened = _settle_instances(down, covered, now)
+    return [*opened, *part_outages.settle(silent=silent, now=now)]
 
 
 def _follow() -> bool:
@@ -84,8 +93,7 @@ def _follow() -> bool:
 
 
 def _open_incidents() -> list[Incident]:
-    kinds = (_Kind.INSTANCE_DOWN, _Kind.SERVER_DOWN, _Kind.EDGE_DOWN, _Kind.SERVER_UNREACHABLE)
-    going_on = Incident.objects.filter(kind__in=kinds, closed_at=None)
+    going_on = Incident.objects.filter(kind__in=_FOLLOWED, closed_at=None)
     return list(going_on.select_related("server", "instance"))
 
 
@@ -155,9 +163,11 @@ def _settle_instances(
         incident = had.pop(each.pk, None)
         if each.pk in covered:
             if incident is not None and incident.instance is not None:
-                why = "It is part of an incident that is about more than this instance."
                 incidents.close(
-                    kind=_Kind.INSTANCE_DOWN, instance=incident.instance, why=why, now=now
+                    kind=_Kind.INSTANCE_DOWN,
+                    instance=incident.instance,
+                    why=part_outages.CARRIED,
+                    now=now,
                 )
         elif incident is None:
             opened.append(_open(each, now))
@@ -187,7 +197,7 @@ def _known_cause(instance: Instance) -> str:
     found = instance.drifts.filter(settled_at=None).order_by("found_at").first()
     if found is not None:
         return f"{found.found[:1].upper()}{found.found[1:].rstrip('.')}."
-    return _server_cause(instance.server)
+    return _server_cause(instance.server) or part_outages.cause_of(instance)
 
 
 def _server_cause(server: Server) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from hosting.engines.base import Engine
 from hosting.engines.errors import EngineUnavailable, GiveUp, TryLater
-from hosting.engines.observed import ObjectKind
+from hosting.engines.observed import ObjectKind, Reading
 from tests.hosting.engines.doors import Backdoor
 from tests.hosting.engines.looking import until_logged
 from tests.hosting.engines.stacks import Stacks, service
@@ -90,16 +90,39 @@ def test_usage_counters_grow(engine: Engine, stacks: Stacks) -> None:
     busy = service("busy", command=("sh", "-c", "while :; do :; done"))
     stack = stacks.make(busy, volume=False)
     engine.apply(stack)
-    (first,) = engine.usage((stack.instance,))[stack.instance]
+    (first,) = engine.sample((stack.instance,))[stack.instance].usages
     end = datetime.now(UTC) + 10 * SECOND
-    (second,) = engine.usage((stack.instance, "i-unknown"))[stack.instance]
+    (second,) = engine.sample((stack.instance, "i-unknown"))[stack.instance].usages
     while second.cpu_seconds <= first.cpu_seconds and datetime.now(UTC) < end:
-        (second,) = engine.usage((stack.instance, "i-unknown"))[stack.instance]
+        (second,) = engine.sample((stack.instance, "i-unknown"))[stack.instance].usages
     assert second.cpu_seconds > first.cpu_seconds
     assert second.read_at > first.read_at
     assert (second.service, second.pids >= 1, second.memory_bytes > 0) == ("busy", True, True)
     engine.stop(stack)
-    assert engine.usage((stack.instance,))[stack.instance] == ()
+    assert engine.sample((stack.instance,))[stack.instance].usages == ()
+
+
+def test_a_sample_shows_how_all_containers_stand(
+    engine: Engine, stacks: Stacks, backdoor: Backdoor
+) -> None:
+    stack = stacks.make(service("web"), service("worker"), service("idle"), volume=False)
+    engine.apply(stack)
+    backdoor.stop_container(stack, "worker")
+    engine.pause(stack.instance, "idle")
+    shown = engine.sample((stack.instance, "i-unknown"))
+    assert {each.service: each.state.value for each in shown[stack.instance].standings} == {
+        "web": "running",
+        "worker": "exited",
+        "idle": "paused",
+    }
+    codes = {each.service: each.exit_code for each in shown[stack.instance].standings}
+    assert codes["web"] is None
+    assert isinstance(codes["worker"], int)
+    specs = {each.name: each.spec_hash() for each in stack.services}
+    assert {each.service: each.spec_hash for each in shown[stack.instance].standings} == specs
+    assert "web" in {each.service for each in shown[stack.instance].usages}
+    assert "worker" not in {each.service for each in shown[stack.instance].usages}
+    assert shown["i-unknown"] == Reading()
 
 
 def test_events_arrive(engine: Engine, stacks: Stacks) -> None:
@@ -134,7 +157,7 @@ def test_an_engine_that_is_gone_says_so(backdoor: Backdoor, stacks: Stacks) -> N
         *(partial(engine.remove_object, stack.owner, kind, "stray") for kind in ObjectKind),
         lambda: engine.run(stack.instance, "db", ("true",), timeout=SECOND),
         lambda: engine.logs(stack.instance, "db"),
-        lambda: engine.usage((stack.instance,)),
+        lambda: engine.sample((stack.instance,)),
         lambda: next(engine.events(stack.owner)),
     ]
     for call in calls:

@@ -218,7 +218,7 @@ def test_a_death_is_told_at_once(docker: DockerBackdoor, stacks: Stacks) -> None
 def test_the_kernel_and_the_engine_count_the_same(docker: DockerBackdoor, stacks: Stacks) -> None:
     stack = stacks.make(service("web"))
     docker.engine.apply(stack)
-    (usage,) = docker.engine.usage((stack.instance,))[stack.instance]
+    (usage,) = docker.engine.sample((stack.instance,))[stack.instance].usages
     client = Client(SOCKET, tls=None, timeout_seconds=10)
     counters = metering.stats_counters(client, docker.container(stack, "web")["Id"])
     client.close()

@@ -130,7 +130,7 @@ def test_others_can_be_asked_while_a_volume_is_read(docker: DockerBackdoor, stac
     seen = docker.engine.observe(stack.instance)
     assert compare(Expected.of(stack), seen) == ()
     assert compare(Expected.of(stack), docker.engine.observe_all(stack.owner)[stack.instance]) == ()
-    assert docker.engine.usage((stack.instance,))[stack.instance]
+    assert docker.engine.sample((stack.instance,))[stack.instance].usages
     docker.engine.capacity()
     shell(docker, stack, "true")
     docker.engine.pause(stack.instance, "web")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 import uuid
@@ -14,6 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from hosting.engines.base import Engine
 from hosting.engines.errors import EngineUnavailable
 from hosting.engines.memory import MemoryEngine
 from hosting.flows.engines import engine_for
@@ -21,6 +23,8 @@ from hosting.flows.measuring import sampling
 from hosting.flows.measuring.sampling import ServerSampling
 from hosting.flows.working import periodic
 from hosting.models import (
+    ContainerHealth,
+    ContainerLook,
     Crash,
     DirtyQuarter,
     Instance,
@@ -121,7 +125,7 @@ def test_a_round_takes_as_many_queries_for_three_instances_as_for_one(
         with CaptureQueriesContext(connection) as queries:
             assert sampling.read_if_due(_due(memory_server))
         counts.append(len(queries) - 2)  # those of making it due
-    assert counts == [4, 4, 4]
+    assert counts == [6, 6, 6]
 
 
 def test_what_was_read_is_rolled_up_by_whoever_asks_first(
@@ -163,7 +167,7 @@ def test_a_server_that_hangs_holds_up_no_other(
         supernet="10.224.0.0/16",
     )
     released = threading.Event()
-    monkeypatch.setattr(engine_for(memory_server), "usage", lambda instances: released.wait(60))
+    monkeypatch.setattr(engine_for(memory_server), "sample", lambda instances: released.wait(60))
     sampled = [ServerSampling(each) for each in (memory_server, other)]
     try:
         for each in sampled:
@@ -181,3 +185,44 @@ def test_a_server_that_hangs_holds_up_no_other(
         for each in sampled:
             for thread in each._threads:
                 thread.join(timeout=20)
+
+
+def test_a_container_that_was_killed_is_seen_within_one_round(
+    book: Instance, memory_server: Server, memory_engine: MemoryEngine
+) -> None:
+    sampling.read_if_due(_due(memory_server))
+    assert ContainerHealth.objects.get(instance=book).is_well
+    memory_engine.hands.kill(str(book.pk), "db")
+    sampling.read_if_due(_due(memory_server))
+    now = ContainerHealth.objects.get(instance=book)
+    assert (now.is_well, now.faults) == (False, "db exited (137)")
+
+
+def test_a_server_that_does_not_answer_is_no_look_at_its_containers(
+    book: Instance, memory_server: Server, memory_engine: MemoryEngine
+) -> None:
+    memory_engine.faults.is_unavailable = True
+    with pytest.raises(EngineUnavailable):
+        sampling.read_if_due(_due(memory_server))
+    assert not ContainerHealth.objects.exists()
+    assert not ContainerLook.objects.exists()
+
+
+@pytest.mark.docker
+def test_a_real_container_that_was_killed_is_seen_within_one_round(
+    order: Order, docker_server: Server, docker_engine: Engine, work_off: WorkOff
+) -> None:
+    instance = order("book")
+    work_off(instance)
+    sampling.read_if_due(_due(docker_server))
+    total = len(instance.expected["services"])
+    assert ContainerHealth.objects.get().shown == f"{total} of {total} running"
+    web = docker_engine.observe(str(instance.pk)).service("web")
+    assert web is not None
+    subprocess.run(["docker", "kill", web.container_id], check=True, capture_output=True)
+    sampling.read_if_due(_due(docker_server))
+    shown = ContainerHealth.objects.get().shown
+    assert shown == f"{total - 1} of {total} running: web exited (137)"
+    subprocess.run(["docker", "start", web.container_id], check=True, capture_output=True)
+    sampling.read_if_due(_due(docker_server))
+    assert ContainerHealth.objects.get().is_well

@@ -116,7 +116,7 @@ def test_each_reads_who_of_theirs_was_told(
         client=book.client,
     )
     incident = down(book)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         staff = [text for kind, text in told(incident) if kind == "told"]
     assert staff == [
         "“Instance does not answer: acme/book” to operations: no channel is for it.",

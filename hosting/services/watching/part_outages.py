@@ -1,0 +1,96 @@
+"""Incidents of instances that answer while a container of theirs is not well: a worker, say.
+
+Where the app does not answer either, that is the incident (``outages``), and what the containers
+show is its cause.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from hosting.models import ContainerHealth, Health, Incident, Instance
+from hosting.selectors.watching import targets
+from hosting.services.watching import incidents
+
+FRESH = 4  # intervals; what was not looked at for longer is not known
+CARRIED = "It is part of an incident that is about more than this instance."
+NOT_LOOKED_AT = "It is not to run any more, so nobody looks at its containers."
+WELL = "All its containers are well."
+
+_FIRST_WORDS = "Of its containers, "
+_KIND = Incident.Kind.PART_DOWN
+
+
+def follow() -> bool:
+    """Whether there may be anything to settle. What is not looked at any more fails no longer."""
+    away = ContainerHealth.objects.exclude(instance__in=targets.watched()).filter(failures__gt=0)
+    away.update(is_failing=False, failures=0, successes=0, failing_since=None)
+    return ContainerHealth.objects.filter(is_failing=True).exists()
+
+
+def settle(*, silent: Collection[uuid.UUID], now: datetime) -> list[Incident]:
+    """Open and close them; those that were opened. ``silent`` are servers with an incident."""
+    failing = ContainerHealth.objects.filter(is_failing=True).select_related(
+        "instance__server", "instance__client", "instance__health"
+    )
+    going_on = Incident.objects.filter(kind=_KIND, closed_at=None)
+    had = {each.instance_id: each for each in going_on.select_related("instance__client")}
+    explained = _degraded()
+    opened = []
+    for each in failing:
+        incident = had.pop(each.pk, None)
+        if each.instance.server_id in silent:
+            if incident is not None:
+                incidents.close(kind=_KIND, instance=each.instance, why=CARRIED, now=now)
+        elif incident is None and each.pk not in explained and _answers(each.instance, now):
+            opened.append(_open(each, now))
+    for over in had.values():
+        if over.instance is not None:
+            incidents.close(kind=_KIND, instance=over.instance, why=_why(over.instance), now=now)
+    return opened
+
+
+def cause_of(instance: Instance) -> str:
+    """What its containers show at the moment, in a sentence; empty where they are well."""
+    seen = ContainerHealth.objects.filter(instance=instance, is_well=False).first()
+    return f"{_FIRST_WORDS}{seen.shown}." if seen is not None else ""
+
+
+def may_be_told_better(cause: str) -> bool:
+    """Whether a closer look at the containers, and at their log, can say more than that."""
+    return not cause or cause.startswith(_FIRST_WORDS)
+
+
+def _degraded() -> set[uuid.UUID | None]:
+    """Those of which an incident says already that a part of them does not run."""
+    going_on = Incident.objects.filter(kind=Incident.Kind.INSTANCE_DEGRADED, closed_at=None)
+    return set(going_on.values_list("instance", flat=True))
+
+
+def _answers(instance: Instance, now: datetime) -> bool:
+    """Whether the app answered when it was last asked; where nobody asks, that it may."""
+    try:
+        health = instance.health
+    except Health.DoesNotExist:
+        return True
+    fresh = now - FRESH * timedelta(seconds=settings.BERTH_PROBE_SECONDS)
+    return health.is_answering or health.at < fresh
+
+
+def _open(seen: ContainerHealth, now: datetime) -> Incident:
+    since = seen.failing_since or seen.at
+    return incidents.open_for(
+        kind=_KIND,
+        instance=seen.instance,
+        summary=f"{seen.instance} runs only in part since {since:%Y-%m-%d %H:%M:%S} UTC: "
+        f"{seen.faults}.",
+        now=now,
+    )
+
+
+def _why(instance: Instance) -> str:
+    return WELL if targets.watched().filter(pk=instance.pk).exists() else NOT_LOOKED_AT
