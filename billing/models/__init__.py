@@ -23,7 +23,7 @@ from billing.models.price import Interval, Price
 from billing.models.rate import PlanBudget, Rate
 from billing.models.run import BillingRun
 from billing.models.server_cost import ServerCost
-from billing.models.subscription import Span, Subscription
+from billing.models.subscription import Following, Span, Subscription
 
 __all__ = [
     "BankLine",
@@ -42,6 +42,7 @@ __all__ = [
     "DunningPolicy",
     "DunningStep",
     "DunningSuspension",
+    "Following",
     "Interval",
     "Invoice",
     "InvoiceExport",

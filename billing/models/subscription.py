@@ -83,3 +83,18 @@ class Span(models.Model):
 
     def __str__(self) -> str:
         return f"{self.plan} from {self.first_day}"
+
+
+class Following(models.Model):
+    """Up to when subscriptions have followed what happened to their instances: one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    until = models.DateTimeField()
+
+    objects: ClassVar[models.Manager[Following]] = models.Manager()
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(id=1), name="one_following"),)
+
+    def __str__(self) -> str:
+        return f"followed until {self.until}"

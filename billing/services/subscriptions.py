@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.models import F
 
-from billing.models import BillingProfile, Seller, Span, Subscription
-from billing.services import periods
+from billing.models import BillingProfile, Following, Seller, Span, Subscription
+from billing.services import periods, timelines
 from billing.services.periods import Anchor, Days, Interval
+from billing.services.timelines import Stage
 from hosting.selectors import lifetimes
-from hosting.selectors.lifetimes import Lifetime
+from hosting.selectors.lifetimes import Lifetime, Turn, Turns
 
 LOCK = 0x42657274680B01  # pg_try_advisory_xact_lock: one that follows at a time
+# What happened is dated before its transaction ends: some of it may be seen only the next time.
+OVERLAP = timedelta(hours=1)
+FIRST_LOOK = timedelta(days=2)
 _DAY = timedelta(days=1)
 
 
@@ -23,13 +29,14 @@ _DAY = timedelta(days=1)
 def follow(*, now: datetime) -> None:
     """Begin, change and end subscriptions as their instances did. Run twice it changes nothing.
 
-    Nothing is done without a seller; an instance waits for its client's billing details, and is
-    charged from its first day all the same.
+    What happened since the last time is followed turn by turn, however long ago that was. Nothing
+    is done without a seller; an instance waits for its client's billing details, and is charged
+    from its first day all the same.
     """
     seller = Seller.objects.first()
     if seller is None or not _alone():
         return
-    _begin(seller, now)
+    turns = {**lifetimes.turns(since=_followed_until(now), until=now), **_begin(seller, now)}
     going_on = Subscription.objects.filter(end_day=None)
     lives = {life.instance_id: life for life in lifetimes.of(going_on.values("instance"))}
     rows = Span.objects.filter(end_day=None)
@@ -40,23 +47,64 @@ def follow(*, now: datetime) -> None:
     changed = [
         instance
         for instance, life in lives.items()
-        if spans[instance] != [life.plan_id, life.is_suspended] or _has_ended(life, now)
+        if spans[instance] != [life.plan_id, life.is_suspended]
+        or instance in turns
+        or _has_ended(life, now)
     ]
     if changed:
-        _follow_changes({instance: lives[instance] for instance in changed}, now)
+        _follow_changes({instance: lives[instance] for instance in changed}, turns, now)
+    Following.objects.update_or_create(defaults={"until": now})
 
 
-def _follow_changes(lives: Mapping[uuid.UUID, Lifetime], now: datetime) -> None:
+def _followed_until(now: datetime) -> datetime:
+    """Since when to look for turns; some that are known are seen again, which changes nothing."""
+    known = Following.objects.first()
+    return min(known.until, now) - OVERLAP if known else now - FIRST_LOOK
+
+
+def _follow_changes(lives: Mapping[uuid.UUID, Lifetime], turns: Turns, now: datetime) -> None:
     rows = Subscription.objects.select_for_update(of=("self",)).filter(
         instance__in=lives, end_day=None
     )
     known = {each.instance_id: each for each in rows.select_related("client").order_by("pk")}
-    still = {instance: life for instance, life in lives.items() if instance in known}
-    _change_plans(known, still, now)
-    _change_suspensions(known, still, now)
-    for instance, life in still.items():
+    spans = _unbilled_spans(known.values())
+    for instance, subscription in known.items():
+        life, own = lives[instance], spans[subscription.pk]
+        stages = [Stage(span.first_day, span.plan_id, span.is_suspended) for span in own]
+        for turn in turns.get(instance, ()):
+            stages = _turned(stages, turn, subscription)
+        for turn in _not_told(stages[-1], life, now):
+            stages = _turned(stages, turn, subscription)
         if life.ended_at is not None and _has_ended(life, now):
-            _end(known[instance], life.ended_at)
+            _end(subscription, life.ended_at)
+        _write_spans(subscription, own, stages)
+
+
+def _unbilled_spans(of: Iterable[Subscription]) -> Mapping[uuid.UUID, Sequence[Span]]:
+    """Those of each with days that have not been billed yet, in order; there is one at least."""
+    rows = Span.objects.filter(subscription__in=of).exclude(
+        end_day__lte=F("subscription__unbilled_from")
+    )
+    found: dict[uuid.UUID, list[Span]] = defaultdict(list)
+    for span in rows.order_by("first_day"):
+        found[span.subscription_id].append(span)
+    return found
+
+
+def _turned(stages: Sequence[Stage], turn: Turn, subscription: Subscription) -> list[Stage]:
+    """A day on which it was suspended has been used. What has been billed stays as it was."""
+    day = periods.day_at(turn.at, zone_of(subscription)) + _DAY * bool(turn.is_suspended)
+    day = max(day, subscription.unbilled_from)
+    return timelines.turned(stages, day, plan=turn.plan_id, is_suspended=turn.is_suspended)
+
+
+def _not_told(last: Stage, life: Lifetime, now: datetime) -> Iterator[Turn]:
+    """How the instance is, where nothing that is known to have happened led there."""
+    if last.plan != life.plan_id:
+        yield Turn(now, plan_id=life.plan_id)
+    if last.is_suspended != life.is_suspended:
+        at = now if life.suspended_at is None else min(life.suspended_at, now)
+        yield Turn(at, is_suspended=life.is_suspended)
 
 
 def _has_ended(life: Lifetime, now: datetime) -> bool:
@@ -100,8 +148,8 @@ def _alone() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _begin(seller: Seller, now: datetime) -> None:
-    """Subscriptions for the instances that have none."""
+def _begin(seller: Seller, now: datetime) -> Turns:
+    """Subscriptions for the instances that have none; all that happened to those meanwhile."""
     profiles = {each.client_id: each for each in BillingProfile.objects.select_related("client")}
     new = lifetimes.started(
         clients=BillingProfile.objects.values("client"),
@@ -111,12 +159,25 @@ def _begin(seller: Seller, now: datetime) -> None:
     for life in new:
         subscription = _new(life, profiles[life.client_id], seller.bills_from)
         if subscription is not None and life.began_at <= now:
-            made.append((subscription, life.plan_id))
+            made.append((subscription, life))
+    if not made:
+        return {}
+    turns = lifetimes.turns_of([life.instance_id for _, life in made], until=now)
     Subscription.objects.bulk_create([each for each, _ in made], batch_size=1000)
     Span.objects.bulk_create(
-        [Span(subscription=each, plan_id=plan, first_day=each.first_day) for each, plan in made],
+        [
+            Span(subscription=each, plan_id=_first_plan(life, turns), first_day=each.first_day)
+            for each, life in made
+        ],
         batch_size=1000,
     )
+    return turns
+
+
+def _first_plan(life: Lifetime, turns: Turns) -> uuid.UUID:
+    """What it was ordered with."""
+    before = (turn.plan_before for turn in turns.get(life.instance_id, ()))
+    return next((plan for plan in before if plan is not None), life.plan_id)
 
 
 def _new(life: Lifetime, profile: BillingProfile, bills_from: date) -> Subscription | None:
@@ -141,86 +202,34 @@ def _new(life: Lifetime, profile: BillingProfile, bills_from: date) -> Subscript
     return subscription
 
 
-def _change_plans(
-    known: Mapping[uuid.UUID, Subscription], lives: Mapping[uuid.UUID, Lifetime], now: datetime
-) -> None:
-    """A span of the new plan for each whose instance is on another one."""
-    spans = {
-        span.subscription_id: span
-        for span in Span.objects.filter(subscription__in=known.values(), end_day=None)
-    }
-    changed = [
-        life for life in lives.values() if spans[known[life.instance_id].pk].plan_id != life.plan_id
-    ]
-    changes = lifetimes.plan_changes([life.instance_id for life in changed]) if changed else {}
-    for life in changed:
-        subscription = known[life.instance_id]
-        at = min(changes.get(life.instance_id, now), now)
-        span = spans[subscription.pk]
-        day = max(periods.day_at(at, zone_of(subscription)), span.first_day)
-        _switch(subscription, span, day, plan=life.plan_id, is_suspended=span.is_suspended)
-
-
-def _change_suspensions(
-    known: Mapping[uuid.UUID, Subscription], lives: Mapping[uuid.UUID, Lifetime], now: datetime
-) -> None:
-    """A span without use from the day after it was suspended, as that day has been used."""
-    spans = {
-        span.subscription_id: span
-        for span in Span.objects.filter(subscription__in=known.values(), end_day=None)
-    }
-    for life in lives.values():
-        subscription = known[life.instance_id]
-        span = spans[subscription.pk]
-        if life.is_suspended == span.is_suspended:
-            continue
-        if life.suspended_at is None:
-            day = _today(subscription, now)
-        else:
-            day = periods.day_at(min(life.suspended_at, now), zone_of(subscription)) + _DAY
-        _switch(subscription, span, day, plan=span.plan_id, is_suspended=life.is_suspended)
-
-
-def _switch(
-    subscription: Subscription, span: Span, day: date, *, plan: uuid.UUID, is_suspended: bool
-) -> None:
-    """From that day on something else is so. What has been billed stays as it was."""
-    day = max(day, subscription.unbilled_from)
-    if day <= span.first_day:
-        span.plan_id, span.is_suspended = plan, is_suspended
-        span.save(update_fields=["plan", "is_suspended"])
-        return
-    span.end_day = day
-    span.save(update_fields=["end_day"])
-    Span.objects.create(
-        subscription=subscription, plan_id=plan, first_day=day, is_suspended=is_suspended
-    )
-
-
 def _end(subscription: Subscription, at: datetime) -> None:
     """Its last day is the one of that moment; what has been billed stays billed."""
     day = periods.day_at(at, zone_of(subscription)) + _DAY
     subscription.end_day = max(day, subscription.unbilled_from, subscription.first_day + _DAY)
-    span = Span.objects.get(subscription=subscription, end_day=None)
-    if span.first_day >= subscription.end_day:
-        _drop_last(subscription, span)
-    else:
-        span.end_day = subscription.end_day
-        span.save(update_fields=["end_day"])
     schedule(subscription)
     subscription.save(update_fields=["end_day", "next_billing_at"])
 
 
-def _drop_last(subscription: Subscription, span: Span) -> None:
-    """A suspension that was to begin after the end."""
-    span.delete()
-    Span.objects.filter(subscription=subscription, end_day__gt=subscription.end_day).update(
-        end_day=subscription.end_day
-    )
+def _write_spans(subscription: Subscription, spans: Sequence[Span], stages: list[Stage]) -> None:
+    """Make those spans into the stages, to the end if there is one.
 
-
-def _today(subscription: Subscription, now: datetime) -> date:
-    return periods.day_at(now, zone_of(subscription))
+    In an order in which no two overlap at any time.
+    """
+    end = subscription.end_day
+    kept = [each for each in stages if end is None or each.first < end]
+    ends = dict(zip(kept, [*(each.first for each in kept[1:]), end], strict=False))
+    firsts = {each.first for each in kept}
+    Span.objects.filter(pk__in=[e.pk for e in spans if e.first_day not in firsts]).delete()
+    known = {each.first_day: each for each in spans}
+    new = []
+    for stage, end_day in ends.items():
+        told = {"plan_id": stage.plan, "is_suspended": stage.is_suspended, "end_day": end_day}
+        span = known.get(stage.first)
+        if span is None:
+            new.append(Span(subscription=subscription, first_day=stage.first, **told))
+        elif any(getattr(span, name) != value for name, value in told.items()):
+            Span.objects.filter(pk=span.pk).update(**told)
+    Span.objects.bulk_create(new)
 
 
 def advance(subscriptions: Iterable[Subscription]) -> None:
