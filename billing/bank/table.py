@@ -16,6 +16,8 @@ from billing.bank.entries import Entry, Unreadable, with_keys
 HEADINGS: Mapping[str, tuple[str, ...]] = {
     "booked_on": ("booking date", "date", "buchungstag", "buchungsdatum", "datum"),
     "amount": ("amount", "betrag", "betrag (eur)", "umsatz"),
+    "debit": ("soll", "debit", "paid out", "money out", "belastung", "debit amount"),
+    "credit": ("haben", "credit", "paid in", "money in", "gutschrift", "credit amount"),
     "currency": ("currency", "währung", "waehrung"),
     "name": (
         *("name", "counterparty", "auftraggeber / begünstigter", "zahlungsbeteiligter"),
@@ -32,12 +34,14 @@ SIGNS = {
 }
 _IN = {"h", "haben", "c", "cr", "credit", "crdt"}
 _OUT = {"s", "soll", "d", "dr", "debit", "dbit"}
-NEEDED = ("booked_on", "amount")
+_WAYS = ("debit", "credit")
+_CALLED = {"booked_on": "day", "amount": "amount", "debit": "debits", "credit": "credits"}
 ENCODINGS = ("utf-8", "cp1252")
 DELIMITERS = (";", ",", "\t")
 DATES = {"ymd": "%Y-%m-%d", "dmy": "%d.%m.%Y", "mdy": "%m/%d/%Y"}
-_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d{1,3})?")
-_POINT = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d{1,3})?")
+# The sign stands before the amount or, as bookkeeping writes it, after it; never twice.
+_COMMA = re.compile(r"(?![+-].*[+-]$)[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d{1,3})?[+-]?")
+_POINT = re.compile(r"(?![+-].*[+-]$)[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d{1,3})?[+-]?")
 _LONGEST = 20
 
 
@@ -106,15 +110,30 @@ def _places(heading: Sequence[str], layout: Layout) -> Mapping[str, int]:
                 f"No column is called “{layout.columns[what]}”; there are {_listed(heading)}.",
                 field=what,
             )
-    places |= _sign_place(names)
-    for what in NEEDED:
+    places = {**_amount_places(places, layout), **_sign_place(names)}
+    needed = ("booked_on", *(_WAYS if set(_WAYS) & places.keys() else ("amount",)))
+    for what in needed:
         if what not in places:
             raise Unreadable(
-                f"Say which column has the {'day' if what == 'booked_on' else 'amount'};"
-                f" there are {_listed(heading)}.",
+                f"Say which column has the {_CALLED[what]}; there are {_listed(heading)}.",
                 field=what,
             )
     return places
+
+
+def _amount_places(places: Mapping[str, int], layout: Layout) -> dict[str, int]:
+    """Either the column of amounts, or those of debits and credits.
+
+    What the layout names goes before what is only known. Where both are only known it is debits
+    and credits: banks that have the three leave the amount for something else.
+    """
+    named = {what for what in ("amount", *_WAYS) if layout.columns.get(what, "").strip()}
+    if "amount" in named and len(named) > 1:
+        raise Unreadable("Name a column of amounts, or two of debits and credits.", field="amount")
+    has_both = all(what in places for what in _WAYS)
+    by_ways = "amount" not in named and (has_both or bool(named) or "amount" not in places)
+    left_out = ("amount",) if by_ways else _WAYS
+    return {what: place for what, place in places.items() if what not in left_out}
 
 
 def _sign_place(names: Sequence[str]) -> Mapping[str, int]:
@@ -142,7 +161,7 @@ def _entries(
         yield Entry(
             account=layout.account,
             booked_on=_day(values["booked_on"], layout, at),
-            amount=_signed(_amount(values["amount"], layout, at), values.get("sign"), at),
+            amount=_amount_of(values, layout, at),
             currency=_currency(values.get("currency", ""), layout, at),
             name=values.get("name", "")[:140],
             iban="".join(values.get("iban", "").split()).upper()[:34],
@@ -160,12 +179,38 @@ def _day(text: str, layout: Layout, row: int) -> date:
         raise Unreadable(said, field="dates") from error
 
 
+def _amount_of(values: Mapping[str, str], layout: Layout, row: int) -> Decimal:
+    """What came in, or less than nothing for what went out.
+
+    Of debit and credit just one is filled; a 0 beside it is as good as an empty cell.
+    """
+    sign = values.get("sign")
+    if "amount" in values:
+        return _signed(_amount(values["amount"], layout, row), sign, row)
+    found = {
+        what: amount
+        for what in _WAYS
+        if values[what] and (amount := _amount(values[what], layout, row))
+    }
+    if len(found) != 1:
+        said = "a debit and a credit" if found else "neither a debit nor a credit"
+        raise Unreadable(f"Row {row} has {said}: it needs one of them.", field="debit")
+    (what, amount) = next(iter(found.items()))
+    if what == "credit" and amount < 0:
+        raise Unreadable(f"Row {row}: a credit below 0 can't be.", field="credit")
+    amount = abs(amount) if what == "credit" else -abs(amount)
+    if sign is not None and _signed(abs(amount), sign, row) != amount:
+        raise Unreadable(f"Row {row} is a {what}, and “{sign[:40]}” says otherwise.", field=what)
+    return amount
+
+
 def _amount(text: str, layout: Layout, row: int) -> Decimal:
+    """With its sign, on whichever side that stands."""
     pattern, like = (_COMMA, "1.234,50") if layout.has_comma else (_POINT, "1,234.50")
     if len(text) > _LONGEST or not pattern.fullmatch(text):
         raise Unreadable(f"Row {row}: “{text[:40]}” is no amount like {like}.", field="has_comma")
     plain = text.replace(".", "").replace(",", ".") if layout.has_comma else text.replace(",", "")
-    return Decimal(plain)
+    return Decimal(plain[-1] + plain[:-1] if plain[-1] in "+-" else plain)
 
 
 def _signed(amount: Decimal, sign: str | None, row: int) -> Decimal:

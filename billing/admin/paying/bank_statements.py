@@ -29,6 +29,8 @@ from tenants.services.actors import Actor
 _COLUMNS = {
     "booked_on": "Day",
     "amount": "Amount",
+    "debit": "Debit, what went out",
+    "credit": "Credit, what came in",
     "currency_column": "Currency",
     "name": "Name",
     "iban": "IBAN",
