@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from hosting.api import elements
 from hosting.services.measuring.usage_checks import Event
 from hosting.services.measuring.usage_events import Unread
 
@@ -45,23 +46,37 @@ class Malformed(Exception):
 
 def read(body: bytes) -> Sequence[Event | Unread]:
     """The events of a body, which is one of them or a list. Raises ``Malformed``."""
+    if body.lstrip()[:1] == b"{":
+        body = b"[" + body + b"]"
     try:
         return _counted(_read(body))
-    except RecursionError as error:
-        raise Malformed("The body is nested too deeply.") from error
+    except RecursionError:
+        pass
+    try:
+        apart = elements.split(body)
+    except elements.NotJson as error:
+        raise Malformed(f"The body is no JSON: {error}.") from error
+    return [_alone(each) for each in _counted(apart)]
+
+
+def _alone(element: bytes) -> Event | Unread:
+    """One of a list in which one is nested too deeply."""
+    try:
+        (event,) = _read(b"[" + element + b"]")
+    except RecursionError:
+        return Unread(None, "the event is nested too deeply")
+    return event
 
 
 def _read(body: bytes) -> Sequence[Event | Unread]:
-    if body.lstrip()[:1] == b"{":
-        body = b"[" + body + b"]"
     try:
         return _ALL.decode(body)
     except msgspec.ValidationError:
         pass
     except msgspec.DecodeError:
         return _leniently(body)
-    except UnicodeDecodeError as error:
-        raise Malformed("The body is not UTF-8.") from error
+    except UnicodeDecodeError:
+        pass
     try:
         raw = _RAW.decode(body)
     except msgspec.ValidationError as error:
@@ -86,10 +101,13 @@ def _id_of(raw: msgspec.Raw) -> str | None:
 
 
 def _leniently(body: bytes) -> Sequence[Event | Unread]:
-    """With what is no JSON but is written by many (NaN, Infinity), so that the rest can be kept."""
+    """With what is no JSON but is written by many (NaN, Infinity), so that the rest can be kept.
+
+    What is not UTF-8 in a text becomes what no attribute may hold.
+    """
     try:
-        found = json.loads(body)
-    except (ValueError, UnicodeDecodeError) as error:
+        found = json.loads(body.decode(json.detect_encoding(body), "surrogateescape"))
+    except ValueError as error:
         raise Malformed(f"The body is no JSON: {error}.") from error
     if not isinstance(found, list):
         raise Malformed("The body must be an event or a list of events.")
@@ -120,6 +138,8 @@ def _text(name: object) -> str | None:
 
 def _reason(error: Exception) -> str:
     """The error in our words: what is wrong where."""
+    if isinstance(error, UnicodeDecodeError):
+        return "the event holds a text that is not UTF-8"
     text = str(error)
     found = _PLACE.search(text)
     place = found["place"] if found else ""

@@ -79,3 +79,42 @@ def test_no_body_makes_it_fail(body: bytes | str, post: Callable[..., Any]) -> N
     response = post(body)
     assert response.status_code in (200, 400, 415), response.content
     assert response.status_code == 200 or response.json()["detail"]
+
+
+# Elements of a list that some decoder gives up at, whole as JSON goes: with depth, with what is no
+# UTF-8, with halves of characters, with what is no number.
+SPOILT = st.one_of(
+    st.integers(900, 2_000).map(lambda depth: b"[" * depth + b"]" * depth),
+    st.integers(900, 2_000).map(lambda depth: b'{"id":' * depth + b"0" + b"}" * depth),
+    st.binary(min_size=1, max_size=6)
+    .filter(lambda text: not set(text) & set(b'"\\') and min(text) >= 0x20)
+    .map(lambda text: b'{"id": "' + text + b'"}'),
+    st.sampled_from([b'{"id": "\\ud800"}', b'{"x": NaN}', b"-Infinity", b'{"id": 1, "id": 2}']),
+    (EVENT | ANYTHING).map(lambda each: json.dumps(each).encode()),
+)
+
+
+@settings(FEW, max_examples=60)
+@given(spoilt=st.lists(SPOILT, min_size=1, max_size=3), place=st.integers(0, 3))
+def test_an_event_is_kept_whatever_stands_beside_it(
+    spoilt: list[bytes], place: int, post: Callable[..., Any]
+) -> None:
+    good = {
+        "specversion": "1.0",
+        "source": "the good one",
+        "id": "1",
+        "type": "executions",
+        "time": timezone.now().isoformat(),
+        "data": {"amount": 1},
+    }
+    events = list(spoilt)
+    events.insert(place, json.dumps(good).encode())
+    with transaction.atomic():
+        response = post(b"[" + b",".join(events) + b"]")
+        assert response.status_code == 200, response.content
+        told = response.json()
+        refused = [each["index"] for each in told["refused"]]
+        assert min(place, len(spoilt)) not in refused
+        assert told["accepted"] + told["duplicates"] + len(refused) == len(events)
+        assert UsageEvent.objects.filter(source="the good one").count() == 1
+        transaction.set_rollback(True)
