@@ -36,10 +36,18 @@ def check_firewall(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
         missing = Firewall(supernets=(settings.BERTH_TENANT_SUPERNET,)).missing()
     except FirewallUnavailable as error:
         return [CheckWarning(f"The firewall can't be looked at: {error}", id="hosting.W001")]
-    return [
-        CheckWarning(f"Tenants can reach this host: the rule is missing: {rule}", id="hosting.W002")
-        for rule in missing
-    ]
+    return [_missing(missing)] if missing else []
+
+
+def _missing(rules: Sequence[str]) -> CheckMessage:
+    """One warning, however many rules: they come and go together."""
+    many = "1 firewall rule is" if len(rules) == 1 else f"{len(rules)} firewall rules are"
+    return CheckWarning(
+        f"Tenants can reach this host: {many} missing. “manage.py watch” sets them in every round,"
+        " as soon as there is a server on this machine.",
+        hint="Missing: " + "; ".join(str(each) for each in rules),
+        id="hosting.W002",
+    )
 
 
 @register()
