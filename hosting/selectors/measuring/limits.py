@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import combinations
 
@@ -29,10 +29,12 @@ FORECAST_FROM = 0.5  # share of the disk from which on it is asked when it is fu
 FORECAST_DAYS = timedelta(days=30)
 FEWEST_DAYS = 5  # of which a line can be drawn
 LOOKS_AHEAD = timedelta(days=365)
+_MORE_MEMORY = 1.5  # times as much, where it ran out
 ENOUGH_FOR = 90  # days that the plan which would help has disk for
 
 _STRAINS = """
-SELECT instance.id, fullest, throttled, now.volume_bytes, restarts, oom_hour, oom_day, services
+SELECT instance.id, fullest, throttled, now.volume_bytes, restarts, oom_hour, oom_day,
+    services, restarted, starved
 FROM hosting_instance AS instance
 LEFT JOIN hosting_resourcenow AS now ON now.instance_id = instance.id
 LEFT JOIN LATERAL (
@@ -47,7 +49,13 @@ LEFT JOIN LATERAL (
             AS restarts,
         count(*) FILTER (WHERE kind <> 'ended' AND at >= %(now)s - '1 hour'::interval) AS oom_hour,
         count(*) FILTER (WHERE kind <> 'ended') AS oom_day,
-        array_agg(DISTINCT service::text) AS services
+        array_agg(DISTINCT service::text) AS services,
+        array_agg(DISTINCT service::text) FILTER (
+            WHERE kind = 'ended' AND at >= %(now)s - '1 hour'::interval
+        ) AS restarted,
+        array_agg(DISTINCT service::text) FILTER (
+            WHERE kind <> 'ended' AND at >= %(now)s - '1 hour'::interval
+        ) AS starved
     FROM hosting_crash AS crash
     WHERE crash.instance_id = instance.id AND at >= %(now)s - '1 day'::interval
 ) AS crashed ON true
@@ -67,6 +75,8 @@ class Strain:
     out_of_memory_hour: int = 0
     out_of_memory_day: int = 0
     services: tuple[str, ...] = ()  # that crashed within a day
+    restarted: tuple[str, ...] = ()  # that ended by themselves within the hour
+    starved: tuple[str, ...] = ()  # that ran out of memory within the hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +93,8 @@ def strains(*, now: datetime) -> list[Strain]:
     with connection.cursor() as cursor:
         cursor.execute(_STRAINS, {"now": now})
         return [
-            replace(Strain(*values), services=tuple(services or ()))
-            for *values, services in cursor.fetchall()
+            Strain(*values, *(tuple(each or ()) for each in (services, restarted, starved)))
+            for *values, services, restarted, starved in cursor.fetchall()
         ]
 
 
@@ -164,17 +174,33 @@ def find(
         case Kind.DISK:
             return _of_disk(strain, plan, offered, grows, today)
         case Kind.RESTARTS:
-            return Finding(
-                f"Ended by itself {strain.restarts} times within an hour ({services}), and was"
-                " started again each time. What it was doing then may be lost.",
-                None,
-            )
+            return _of_restarts(strain, plan, offered)
         case Kind.OUT_OF_MEMORY:
             return Finding(
                 f"Ran out of memory within the last day ({services}), and was ended for it."
                 " What it was doing then may be lost.",
-                helping(plan, offered, memory_mb=plan.memory_mb * 1.5),
+                helping(plan, offered, memory_mb=plan.memory_mb * _MORE_MEMORY),
             )
+
+
+def _of_restarts(strain: Strain, plan: Plan, offered: Sequence[Plan]) -> Finding:
+    """Memory helps only what ran out of it; of the rest the log tells what would."""
+    starved = [each for each in strain.restarted if each in strain.starved]
+    others = [each for each in strain.restarted if each not in strain.starved]
+    summary = (
+        f"Ended by itself {strain.restarts} times within an hour ({', '.join(strain.restarted)}),"
+        " and was started again each time. What it was doing then may be lost."
+    )
+    if starved:
+        summary += f" The cause was want of memory ({', '.join(starved)})."
+    if others:
+        of = f" of {', '.join(others)}" if starved else ""
+        summary += (
+            f" The cause{of} was not want of memory, so a larger plan would not help: the last"
+            " lines of its log say what would."
+        )
+    needed = plan.memory_mb * _MORE_MEMORY
+    return Finding(summary, helping(plan, offered, memory_mb=needed) if starved else None)
 
 
 def _of_disk(

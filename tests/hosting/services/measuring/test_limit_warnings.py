@@ -208,10 +208,40 @@ def test_crashes_are_warned_of_and_forgotten(book: Instance) -> None:
     out_of_memory, restarts = _watch()
     assert "3 times within an hour" in restarts.summary
     assert restarts.plan is None
+    assert "was not want of memory, so a larger plan would not help" in restarts.summary
     assert out_of_memory.plan is not None
     assert "db" in out_of_memory.summary
     assert _kinds(NOON + timedelta(hours=2)) == ["out_of_memory"]
     assert _kinds(NOON + timedelta(hours=26)) == []
+
+
+def _ends(instance: Instance, service: str, *, times: int, starved: bool) -> None:
+    for minute in range(times):
+        at = NOON - timedelta(minutes=10 * minute)
+        Crash.objects.create(instance=instance, service=service, kind=Crash.Kind.ENDED, at=at)
+        if starved:
+            kind = Crash.Kind.OUT_OF_MEMORY
+            Crash.objects.create(instance=instance, service=service, kind=kind, at=at)
+
+
+def test_restarts_for_want_of_memory_name_the_plan_that_has_more(
+    book: Instance, larger: Plan
+) -> None:
+    _ends(book, "worker", times=3, starved=True)
+    restarts = next(each for each in _watch() if each.kind == "restarts")
+    assert restarts.plan == larger
+    assert "The cause was want of memory (worker)." in restarts.summary
+    assert "would not help" not in restarts.summary
+
+
+def test_restarts_of_several_say_which_memory_would_help(book: Instance, larger: Plan) -> None:
+    _ends(book, "worker", times=2, starved=True)
+    _ends(book, "web", times=2, starved=False)
+    restarts = next(each for each in _watch() if each.kind == "restarts")
+    assert "4 times within an hour (web, worker)" in restarts.summary
+    assert "The cause was want of memory (worker)." in restarts.summary
+    assert "The cause of web was not want of memory" in restarts.summary
+    assert restarts.plan == larger
 
 
 def test_the_smallest_offered_plan_that_lacks_nothing_helps(small: Plan, larger: Plan) -> None:
