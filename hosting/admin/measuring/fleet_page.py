@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from hosting.charts import units
 from hosting.hooks import Ranked
 from hosting.selectors import overview
 from hosting.selectors.measuring import fleet_use
-from hosting.selectors.measuring.fleet_use import Forecast, Worst
+from hosting.selectors.measuring.fleet_use import Forecast, Total, Worst
 from hosting.selectors.measuring.resources import ServerUse
 from hosting.selectors.watching import incidents
 from tenants.display import badge, moment
@@ -41,7 +42,7 @@ def view(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Fleet",
         "states": dashboard.tiles(overview.by_state()),
-        "servers": Table(_SERVERS, found.servers, empty="There is no server yet."),
+        "servers": Table(_SERVERS, _lines(found.servers), empty="There is no server yet."),
         "forecasts": Table(_FORECASTS, found.forecasts, empty=""),
         "worst": [
             ("CPU", _table(found.cpu, units.CORES)),
@@ -98,14 +99,57 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
 
 
-def _three(
-    use: ServerUse, used: float, reserved: float, has: float, unit: units.Unit
-) -> SafeString:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A server, or all of them: of each resource what is used, reserved, and there."""
+
+    name: SafeString
+    instances: int
+    measured: int
+    read_at: SafeString | str
+    cpus: tuple[float, float, float]
+    memory: tuple[float, float, float]
+    disk: tuple[float, float, float]
+
+
+def _lines(servers: Sequence[ServerUse]) -> list[_Line]:
+    """What all of them come to, where there are several, and then each."""
+    together = [_together(fleet_use.total(servers))] if len(servers) > 1 else []
+    return together + [_server(each) for each in servers]
+
+
+def _together(total: Total) -> _Line:
+    return _Line(
+        name=format_html("<strong>All {} servers</strong>", total.servers),
+        instances=total.instances,
+        measured=total.measured,
+        read_at="",
+        cpus=(total.used_cpus, total.reserved_cpus, total.cpus),
+        memory=(total.used_memory_bytes, total.reserved_memory_bytes, total.memory_bytes),
+        disk=(total.used_disk_bytes, total.reserved_disk_bytes, total.disk_bytes),
+    )
+
+
+def _server(use: ServerUse) -> _Line:
+    server = use.server
+    return _Line(
+        name=link(server.name, "hosting_server_change", server.pk),
+        instances=use.instances,
+        measured=use.measured,
+        read_at=moment(server.sampled_at, missing="never read"),
+        cpus=(use.used_cpus, float(use.reserved_cpus), float(server.cpus)),
+        memory=(use.used_memory_bytes, use.reserved_memory_bytes, server.memory_mb * MIB),
+        disk=(use.used_disk_bytes, use.reserved_disk_bytes, server.disk_gb * GIB),
+    )
+
+
+def _three(line: _Line, amounts: tuple[float, float, float], unit: units.Unit) -> SafeString:
     """Really used, reserved, and there; with the share that is used of what is reserved.
 
     What was not measured lately is not called nothing.
     """
-    if use.instances and not use.measured:
+    used, reserved, has = amounts
+    if line.instances and not line.measured:
         return format_html(
             '<span class="b-num">{} reserved</span><div class="b-dim">of {}</div>'
             '<div class="b-dim">{}</div>',
@@ -121,43 +165,20 @@ def _three(
     )
 
 
-def _server(use: ServerUse) -> SafeString:
-    return link(use.server.name, "hosting_server_change", use.server.pk)
-
-
-def _measured(use: ServerUse) -> SafeString:
+def _measured(line: _Line) -> SafeString:
     return format_html(
         '<span class="b-num">{} of {}</span><div class="b-dim">{}</div>',
-        use.measured,
-        use.instances,
-        moment(use.server.sampled_at, missing="never read"),
+        line.measured,
+        line.instances,
+        line.read_at,
     )
 
 
 _SERVERS = (
-    Column("Server", _server),
-    Column(
-        "CPUs",
-        lambda use: _three(
-            use, use.used_cpus, float(use.reserved_cpus), float(use.server.cpus), units.CORES
-        ),
-    ),
-    Column(
-        "Memory",
-        lambda use: _three(
-            use,
-            use.used_memory_bytes,
-            use.reserved_memory_bytes,
-            use.server.memory_mb * MIB,
-            units.BYTES,
-        ),
-    ),
-    Column(
-        "Disk",
-        lambda use: _three(
-            use, use.used_disk_bytes, use.reserved_disk_bytes, use.server.disk_gb * GIB, units.BYTES
-        ),
-    ),
+    Column("Server", lambda line: line.name),
+    Column("CPUs", lambda line: _three(line, line.cpus, units.CORES)),
+    Column("Memory", lambda line: _three(line, line.memory, units.BYTES)),
+    Column("Disk", lambda line: _three(line, line.disk, units.BYTES)),
     Column("Instances measured", _measured),
 )
 

@@ -46,6 +46,24 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """All servers together, closed ones too: what they have, have given away, and what is used."""
+
+    servers: int
+    instances: int
+    measured: int  # of them, lately: what the others use is in no sum
+    cpus: float
+    reserved_cpus: float
+    used_cpus: float
+    memory_bytes: int
+    reserved_memory_bytes: int
+    used_memory_bytes: int
+    disk_bytes: int
+    reserved_disk_bytes: int
+    used_disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class FleetUse:
     """Everything on the page."""
 
@@ -67,6 +85,24 @@ def fleet_use(*, now: datetime) -> FleetUse:
         disk=_worst("volume_bytes", "disk_gb", GIB, now),
         errors=_errors(now),
         forecasts=_forecasts(servers, now),
+    )
+
+
+def total(servers: Sequence[ServerUse]) -> Total:
+    """The sums; no query."""
+    return Total(
+        servers=len(servers),
+        instances=sum(each.instances for each in servers),
+        measured=sum(each.measured for each in servers),
+        cpus=sum(float(each.server.cpus) for each in servers),
+        reserved_cpus=sum(float(each.reserved_cpus) for each in servers),
+        used_cpus=sum(each.used_cpus for each in servers),
+        memory_bytes=sum(each.server.memory_mb * MIB for each in servers),
+        reserved_memory_bytes=sum(each.reserved_memory_bytes for each in servers),
+        used_memory_bytes=sum(each.used_memory_bytes for each in servers),
+        disk_bytes=sum(each.server.disk_gb * GIB for each in servers),
+        reserved_disk_bytes=sum(each.reserved_disk_bytes for each in servers),
+        used_disk_bytes=sum(each.used_disk_bytes for each in servers),
     )
 
 

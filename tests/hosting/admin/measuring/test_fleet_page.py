@@ -9,10 +9,12 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from hosting import hooks
 from hosting.hooks import Ranked, Ranking
 from hosting.models import Incident, Instance, ResourceNow, Server
+from hosting.selectors.measuring import fleet_use
 from tenants.models import User
 
 Staff = Callable[[str], Browser]
@@ -33,6 +35,38 @@ def test_it_has_servers_forecasts_and_the_ten_of_most(
         assert words in page
     assert reverse("admin:hosting_instance_change", args=[instance.pk]) in page
     assert Server.objects.all()[0].name in page
+
+
+def test_it_adds_all_servers_up_without_a_query_more(
+    staff: Staff, fill: Callable[[int], None], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    fill(2)
+    Server.objects.update(cpus=4, memory_mb=8 * 1024, disk_gb=100)
+    servers = Server.objects.count()
+    assert servers > 1
+    ResourceNow.objects.create(
+        instance=Instance.objects.filter(state="running")[0],
+        at="2126-01-01T00:00Z",
+        cpu_cores=0.25,
+        memory_bytes=256 * 1024**2,
+    )
+    found = fleet_use.fleet_use(now=timezone.now())
+    with django_assert_num_queries(0):
+        total = fleet_use.total(found.servers)
+    assert (total.cpus, total.used_cpus) == (4.0 * servers, 0.25)
+    assert total.memory_bytes == servers * 8 * 1024**3
+    assert total.disk_bytes == servers * 100 * 1024**3
+    assert total.measured == 1
+    assert total.instances == sum(each.instances for each in found.servers) > 1
+    assert total.reserved_memory_bytes == sum(each.reserved_memory_bytes for each in found.servers)
+    page = staff("operations").get(PAGE).content.decode()
+    assert f"<strong>All {servers} servers</strong>" in page
+    assert f"of {4 * servers} cores" in page
+
+
+def test_one_server_alone_is_its_own_total(staff: Staff, memory_server: Server) -> None:
+    assert Server.objects.count() == 1
+    assert "All 1 servers" not in staff("operations").get(PAGE).content.decode()
 
 
 def test_what_was_not_measured_is_not_called_unused(
