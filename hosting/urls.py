@@ -55,6 +55,11 @@ in_client = [
     path("instances/<slug:name>/backup", instances.back_up, name="instance_back_up"),
     path("instances/<slug:name>/backups/", backups.index, name="backups"),
     path("instances/<slug:name>/incidents/", incidents.index, name="incidents"),
+    path(
+        "instances/<slug:name>/incidents/availability.csv",
+        incidents.availability_csv,
+        name="availability_csv",
+    ),
     path("instances/<slug:name>/incidents/<uuid:incident_id>/", incidents.page, name="incident"),
     path("instances/<slug:name>/usage/", usage.page, name="usage"),
     path("instances/<slug:name>/usage/<slug:slug>", usage.chart, name="usage_chart"),

@@ -16,6 +16,7 @@ from hosting.charts.units import Unit
 
 WIDTH = 1000.0
 HEIGHT = 160.0
+_MONTH = timedelta(days=28)  # the shortest
 HEADROOM = 1.05  # a line at the top is not at the very edge
 
 
@@ -40,8 +41,9 @@ class Line:
 class Chart:
     """What is shown. ``step`` is how long a point stands for; zero where it is a moment.
 
-    ``least`` is where the axis begins, for what is always near its top; ``limit`` is drawn in;
-    ``note`` says under it what its values leave out.
+    ``least`` is where the axis begins, for what is always near its top; ``limit`` is drawn in, and
+    named beside its line, or in the legend where bars would lie under the words; ``note`` says
+    under it what its values leave out.
     """
 
     slug: str
@@ -55,6 +57,7 @@ class Chart:
     zone: tzinfo
     limit: float | None = None
     limit_label: str = ""
+    is_limit_in_legend: bool = False
     least: float = 0.0
     most: float | None = None
     note: str = ""
@@ -129,6 +132,8 @@ def draw(chart: Chart) -> Drawing:
     frame = _Frame(chart.since, chart.until, chart.least, top)
     marks = [chart.least + step * n for n in range(int((top - chart.least) / step + 1e-9) + 1)]
     shapes = _bars(chart, frame) if chart.kind == "bars" else _lines(chart, frame)
+    # A month's name stands under the middle of its bar; of shorter ones a mark is a moment.
+    middle = chart.step / 2 if chart.step >= _MONTH else timedelta()
     limit = None
     if chart.limit is not None:
         said = f"{chart.limit_label}: {chart.unit.say(chart.limit)}"
@@ -136,7 +141,7 @@ def draw(chart: Chart) -> Drawing:
     return Drawing(
         shapes=shapes,
         times=[
-            Mark(frame.x(mark.at), mark.text)
+            Mark(frame.x(mark.at + middle), mark.text)
             for mark in scales.times(chart.since, chart.until, chart.zone)
         ],
         values=[Mark(frame.y(each), chart.unit.mark(each)) for each in marks],

@@ -40,6 +40,7 @@ class ShownChart:
     margin: Literal["short", "long"]
     legend: list[tuple[int, str, str]]
     limit: str
+    limit_value: str
     rows: list[ShownRow]
     summary: str
 
@@ -53,6 +54,7 @@ def show(chart: Chart) -> ShownChart:
         margin="short" if all(len(each.text) <= SHORT for each in drawing.values) else "long",
         legend=[(n, line.label, _newest(chart, n)) for n, line in enumerate(chart.lines)],
         limit=drawing.limit.text if drawing.limit else "",
+        limit_value=_limit_value(chart),
         rows=[_row(chart, row) for row in table.rows(chart)],
         summary=_summary(chart),
     )
@@ -67,9 +69,17 @@ def _newest(chart: Chart, number: int) -> str:
     return chart.unit.say(sum(values) if is_total else values[-1])
 
 
+def _limit_value(chart: Chart) -> str:
+    """For the legend; empty where the limit is not named there."""
+    if chart.limit is None or not chart.is_limit_in_legend:
+        return ""
+    return chart.unit.say(chart.limit)
+
+
 def _summary(chart: Chart) -> str:
     """For readers, instead of the drawing."""
     parts = [f"{line.label} {_newest(chart, n)}" for n, line in enumerate(chart.lines)]
+    parts += [f"{chart.limit_label} {limit}"] if (limit := _limit_value(chart)) else []
     return f"{chart.title}: {', '.join(parts)}"
 
 
@@ -107,7 +117,7 @@ def _svg(chart: Chart, drawing: Drawing) -> SafeString:
         WIDTH,
         HEIGHT,
         _join(_shape(n, shape) for n, shape in enumerate(drawing.shapes)),
-        _limit(drawing.limit),
+        _limit(drawing.limit, is_named=not chart.is_limit_in_legend),
         _join(_value(mark) for mark in drawing.values),
         _join(_time(n, mark, len(drawing.times)) for n, mark in enumerate(drawing.times)),
         TOP,
@@ -145,15 +155,16 @@ def _time(number: int, mark: Mark, among: int) -> SafeString:
     )
 
 
-def _limit(mark: Mark | None) -> SafeString:
+def _limit(mark: Mark | None, *, is_named: bool) -> SafeString:
     if mark is None:
         return SafeString("")
     y = TOP + mark.place
+    line = format_html('<line class="chart-limit" x2="100%" y1="{}" y2="{}"></line>', y, y)
+    if not is_named:
+        return line
     return format_html(
-        '<line class="chart-limit" x2="100%" y1="{}" y2="{}"></line>'
-        '<text class="chart-mark chart-limit-mark" x="100%" y="{}">{}</text>',
-        y,
-        y,
+        '{}<text class="chart-mark chart-limit-mark" x="100%" y="{}">{}</text>',
+        line,
         y - 4 if y > TOP else y - 6,
         mark.text,
     )

@@ -12,11 +12,13 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from hosting.charts import table
 from hosting.models import Incident
 from hosting.selectors.watching import availability, incident_timelines
 from hosting.selectors.watching.availability import Availability
 from hosting.selectors.watching.incident_timelines import Entry
-from hosting.views import instances
+from hosting.views import availability_chart, instances
+from hosting.views.charting import show as show_chart
 from hosting.views.health import show
 from hosting.views.live import SLOW, render_live
 from hosting.views.states import Status
@@ -60,7 +62,9 @@ class Month:
 def index(request: ClientRequest, name: str) -> HttpResponse:
     """All of them, newest first, and what they came to month by month."""
     instance = instances.get(request, name)
-    today = timezone.localdate(timezone=ZoneInfo(request.client.timezone))
+    today = _today(request)
+    months = availability.months_of(instance, today=today)
+    charted = availability_chart.chart(instance, months)
     pages = Paginator(incident_timelines.of_instance(instance), A_PAGE)
     page = pages.get_page(request.GET.get("page"))
     context = {
@@ -68,9 +72,26 @@ def index(request: ClientRequest, name: str) -> HttpResponse:
         "instance": instance,
         "page": page,
         "incidents": [show(each, timezone.now()) for each in page],
-        "months": [_month(each, today) for each in availability.months_of(instance, today=today)],
+        "months": [_month(each, today) for each in months],
+        "charted": show_chart(charted) if charted is not None else None,
     }
     return render_page(request, "hosting/incidents.html", context)
+
+
+@require_safe
+@client_view(Permission.VIEW_INSTANCES)
+def availability_csv(request: ClientRequest, name: str) -> HttpResponse:
+    """The months behind the chart as a file."""
+    instance = instances.get(request, name)
+    months = availability.months_of(instance, today=_today(request))
+    charted = availability_chart.chart(instance, months)
+    if charted is None:
+        raise Http404("Nobody has looked at it yet.")
+    return HttpResponse(
+        table.as_csv(charted),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}-availability.csv"'},
+    )
 
 
 @require_safe
@@ -95,6 +116,11 @@ def page(request: ClientRequest, name: str, incident_id: uuid.UUID) -> HttpRespo
     }
     state = (*shown.what_shows(), entries)
     return render_live(request, "hosting/incident.html", context, state=state)
+
+
+def _today(request: ClientRequest) -> date:
+    """By the client's clock."""
+    return timezone.localdate(timezone=ZoneInfo(request.client.timezone))
 
 
 def _month(found: Availability, today: date) -> Month:

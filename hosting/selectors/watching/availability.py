@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from hosting.models import HealthDay, Instance
+from hosting.models import HealthDay, Instance, Plan
 from hosting.models.sla import Tier, tiers_of
 from hosting.selectors.watching import health
 from hosting.selectors.watching.health import Stretch
@@ -44,6 +44,11 @@ class Availability:
 def tiers_for(plan_tiers: object) -> tuple[Tier, ...]:
     """The plan's own, or those of the installation."""
     return tiers_of(plan_tiers or settings.BERTH_SLA_TIERS)
+
+
+def goal_of(plan: Plan) -> Decimal | None:
+    """The share of a month below which something is given back; None where nothing ever is."""
+    return max((each.below for each in tiers_for(plan.sla_tiers)), default=None)
 
 
 def credit(*, stretch: Stretch, tiers: Sequence[Tier]) -> Decimal:
