@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hosting.engines.observed import ContainerState, Health, Standing
 from hosting.models.container_health import LONGEST_FAULTS
 
+OUT_OF_MEMORY = "out of memory"
 _WORDS = {
     ContainerState.CREATED: "was never started",
     ContainerState.RESTARTING: "restarts again and again",
@@ -76,5 +77,5 @@ def _spoken(fault: Fault, is_out_of_memory: bool) -> str:
     if fault.state is ContainerState.RUNNING:
         return f"{fault.service} is unhealthy"
     known = [str(fault.exit_code)] if fault.exit_code is not None else []
-    known += ["out of memory"] if is_out_of_memory and fault.has_ended else []
+    known += [OUT_OF_MEMORY] if is_out_of_memory and fault.has_ended else []
     return f"{fault.service} {_WORDS[fault.state]}" + (f" ({', '.join(known)})" if known else "")

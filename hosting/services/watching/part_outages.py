@@ -14,13 +14,14 @@ from django.conf import settings
 
 from hosting.models import ContainerHealth, Health, Incident, Instance
 from hosting.selectors.watching import targets
-from hosting.services.watching import incidents
+from hosting.services.watching import container_rules, incidents
 
 FRESH = 4  # intervals; what was not looked at for longer is not known
 CARRIED = "It is part of an incident that is about more than this instance."
 NOT_LOOKED_AT = "It is not to run any more, so nobody looks at its containers."
 WELL = "All its containers are well."
 
+_OUT_OF_MEMORY = "It needed more memory than its limit, and was ended for it."
 _FIRST_WORDS = "Of its containers, "
 _KIND = Incident.Kind.PART_DOWN
 
@@ -62,7 +63,7 @@ def cause_of(instance: Instance) -> str:
 
 def may_be_told_better(cause: str) -> bool:
     """Whether a closer look at the containers, and at their log, can say more than that."""
-    return not cause or cause.startswith(_FIRST_WORDS)
+    return cause in ("", _OUT_OF_MEMORY) or cause.startswith(_FIRST_WORDS)
 
 
 def _degraded() -> set[uuid.UUID | None]:
@@ -88,6 +89,7 @@ def _open(seen: ContainerHealth, now: datetime) -> Incident:
         instance=seen.instance,
         summary=f"{seen.instance} runs only in part since {since:%Y-%m-%d %H:%M:%S} UTC: "
         f"{seen.faults}.",
+        cause=_OUT_OF_MEMORY if container_rules.OUT_OF_MEMORY in seen.faults else "",
         now=now,
     )
 

@@ -227,6 +227,16 @@ def test_until_the_app_is_down_it_is_waited_for_while_it_does_not_answer(book: I
     assert [each.kind for each in outages.settle(now=NOW + LOOK * 5)] == [Kind.PART_DOWN]
 
 
+def test_want_of_memory_is_known_at_once_of_a_part_too(book: Instance) -> None:
+    Crash.objects.create(
+        instance=book, service="worker", kind=Crash.Kind.OUT_OF_MEMORY, at=NOW - SECOND
+    )
+    at_containers(book, "XXX")
+    (incident,) = outages.settle(now=NOW + MINUTE)
+    assert incident.summary.endswith("worker exited (137, out of memory).")
+    assert incident.cause == "It needed more memory than its limit, and was ended for it."
+
+
 def test_memory_that_ran_out_long_before_is_not_the_reason(book: Instance) -> None:
     Crash.objects.create(
         instance=book, service="worker", kind=Crash.Kind.OUT_OF_MEMORY, at=NOW - 2 * MINUTE
