@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 
 from django.db import models
+from django.utils import timezone
 
 from hosting.models.backup import Backup
 from hosting.models.footing import Footing
@@ -29,6 +30,9 @@ class Move(models.Model):
         null=True,
         blank=True,
         help_text="What was saved of the instance before; none where its data was lost.",
+    )
+    requested_at = models.DateTimeField(
+        default=timezone.now, db_index=True, editable=False, help_text="When its operation was."
     )
     from_generation = models.PositiveIntegerField()
     to_generation = models.PositiveIntegerField()
@@ -57,7 +61,7 @@ class Move(models.Model):
 
     class Meta:
         abstract = True
-        ordering = ("-operation__requested_at",)
+        ordering = ("-requested_at",)
 
     def origin(self, instance: Instance) -> Footing:
         """What the instance stood on before."""

@@ -22,7 +22,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from tenants.admin import facts, headers, searching
-from tenants.admin.paging import PagesOfKeys
+from tenants.admin.paging import ListOfPages, PagesOfKeys
 from tenants.errors import Refused
 from tenants.models import User
 from tenants.services.actors import Actor
@@ -100,6 +100,10 @@ class StaffAdmin(UnfoldModelAdmin[M]):
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         """Never: what can end, ends through a service."""
         return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ListOfPages]:
+        """One whose pages are read alike."""
+        return ListOfPages
 
     @display(description=_CHOOSE)
     def action_checkbox(self, obj: M) -> SafeString:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Page, Paginator
 from django.db import connection
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 
 if TYPE_CHECKING:  # Django's own can't be written with brackets when it runs
     _Paginator = Paginator[Model]
@@ -19,10 +21,11 @@ FAR = 5_000  # rows before a page, from which on they are passed over by their l
 
 
 class PagesOfKeys(_Paginator):
-    """Pages of long lists: the keys of a page's rows are found, and what is shown read of those.
+    """Pages of long lists: the keys of a page's rows are read, and then what is shown of those.
 
-    So whatever a list joins or annotates is read of some rows, and not of all there are, and these
-    are looked for from the nearer end. How many there are of a large table, of which nothing is
+    So whatever a list joins or annotates is read of some rows, and not of all there are: PostgreSQL
+    is given the keys, as it may prefer to join everything to what it is told to look for. They are
+    looked for from the nearer end. How many there are of a large table, of which nothing is
     left out, is PostgreSQL's own estimate.
     """
 
@@ -31,8 +34,8 @@ class PagesOfKeys(_Paginator):
     def page(self, number: int | str) -> Page[Model]:
         """Its rows, in order."""
         page = super().page(number)
-        keys = self._rows(first=(page.number - 1) * self.per_page).values("pk")
-        page.object_list = self.object_list.filter(pk__in=keys)
+        keys = self._rows(first=(page.number - 1) * self.per_page).values_list("pk", flat=True)
+        page.object_list = self.object_list.filter(pk__in=list(keys))
         return page
 
     def _rows(self, *, first: int) -> QuerySet[Model]:
@@ -55,6 +58,16 @@ class PagesOfKeys(_Paginator):
     def _exact_count(self) -> int:
         """How many rows there are; by an estimate, pages would not follow on one another."""
         return self.object_list.count()
+
+
+class ListOfPages(ChangeList):
+    """A list that reads its only page as it reads each of many."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """As Django's, which asks for all that it found at once where one page is enough."""
+        super().get_results(request)
+        if not self.multi_page:
+            self.result_list = self.paginator.page(1).object_list
 
 
 def _slice(rows: QuerySet[Model], first: int, last: int) -> QuerySet[Model]:

@@ -2,52 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from hosting.admin.building.live import LiveAdmin
 from hosting.admin.building.tables import Column, Table, beside, link
 from hosting.models import FleetAction, FleetActionItem, Rollout, RolloutItem
+from hosting.selectors.working.waves import Wave
 from tenants.display import badge, moment, span
 
 A = TypeVar("A", FleetAction, Rollout)
 _FAILED, _SKIPPED = FleetActionItem.State.FAILED, FleetActionItem.State.SKIPPED  # in both
 
 
-class Wave(Protocol):
-    """The instances that are worked on at the same time."""
-
-    @property
-    def items(self) -> Sequence[FleetActionItem | RolloutItem]:
-        """Each with its instance."""
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How many items are in which state."""
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has begun and not ended."""
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it has not begun."""
-
-
 @dataclass(frozen=True, slots=True)
 class WaveView:
-    """A wave as the page shows it: open while something happens in it, or went wrong."""
+    """A wave as the page shows it: open while something happens in it, or went wrong.
+
+    It has no table where its instances are only read once somebody opens it.
+    """
 
     wave: Wave
-    number: int
     title: str
-    table: Table
+    table: Table | None
     badge: SafeString
     is_open: bool
 
@@ -89,13 +72,21 @@ def took(action: FleetAction | Rollout) -> str:
     return span((action.finished_at or timezone.now()) - action.requested_at)
 
 
+def opened(request: HttpRequest) -> list[int]:
+    """The numbers of the waves that the person has opened; what is no number is none."""
+    asked = request.GET.getlist("wave")
+    return [int(each) for each in asked if each.isascii() and each.isdigit() and len(each) < 9]
+
+
 def show(
-    wave: Wave, columns: Sequence[Column], *, number: int, title: str, alone: bool
+    wave: Wave, columns: Sequence[Column], *, title: str, alone: bool, request: HttpRequest
 ) -> WaveView:
     """The wave with its instances. ``alone``: there is no other."""
-    is_open = alone or wave.is_running or bool(wave.counts[_FAILED])
-    table = Table(columns, wave.items, empty="")
-    return WaveView(wave, number, title, table, _badge(wave), is_open)
+    # In a page that is open already what a person unfolded stays so by itself.
+    is_asked_for = "HX-Request" not in request.headers and wave.number in opened(request)
+    is_open = wave.items is not None and (alone or wave.is_of_interest or is_asked_for)
+    table = None if wave.items is None else Table(columns, wave.items, empty="")
+    return WaveView(wave, title, table, _badge(wave), is_open)
 
 
 def instance(item: FleetActionItem | RolloutItem) -> SafeString:
@@ -119,6 +110,6 @@ def _badge(wave: Wave) -> SafeString:
         return badge("Waiting", "idle")
     if counts[_FAILED]:
         return badge(f"{counts[_FAILED]} failed", "bad")
-    if counts[_SKIPPED] == len(wave.items):
+    if counts[_SKIPPED] == wave.size:
         return badge("Left out", "idle")
     return badge("Done", "ok")

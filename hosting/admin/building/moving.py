@@ -25,7 +25,7 @@ class MoveAdmin(ReadOnlyPageAdmin[M]):
     list_filter = (
         ("operation__state", ChoicesDropdownFilter),
         ("operation__instance__client", AutocompleteSelectFilter),
-        ("operation__requested_at", DayFilter),
+        ("requested_at", DayFilter),
     )
     search_fields: ClassVar[tuple[str, ...]] = (
         "operation__instance__name",
@@ -33,12 +33,12 @@ class MoveAdmin(ReadOnlyPageAdmin[M]):
         "operation__instance__client__slug",
         "id",
     )
-    ordering = ("-operation__requested_at",)
+    ordering = ("-requested_at",)
 
-    @admin.display(description="Asked for", ordering="operation__requested_at")
+    @admin.display(description="Asked for", ordering="requested_at")
     def asked(self, move: M) -> str:
         """How long ago."""
-        return moment(move.operation.requested_at)
+        return moment(move.requested_at)
 
     @admin.display(description="Instance", ordering="operation__instance__name")
     def instance_link(self, move: M) -> SafeString:

@@ -109,7 +109,7 @@ def _change(
 def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
     """What the rollout's page shows, as of now."""
     rollout = get_object_or_404(reading.with_progress(Rollout.objects.all()), pk=pk)
-    waves = reading.waves(rollout)
+    waves = reading.waves(rollout, opened=in_waves.opened(request))
     total, ended = rollout.total, rollout.ended  # type: ignore[attr-defined]  # annotated above
     is_running = rollout.state == Rollout.State.RUNNING
     return {
@@ -117,9 +117,10 @@ def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
         "title": f"Rollout of {rollout.app} {rollout.version}",
         "badge": rollout_state(rollout),
         "is_running": is_running,
+        "live_url": reverse("admin:hosting_rollout_live", args=[rollout.pk]),
         "renews": is_running or any(wave.is_running for wave in waves),
         "next": _next(rollout),
-        "waves": [_show(wave, alone=len(waves) == 1) for wave in waves],
+        "waves": [_show(wave, request, alone=len(waves) == 1) for wave in waves],
         "total": total,
         "ended": ended,
         "failed": rollout.failed,  # type: ignore[attr-defined]  # annotated above
@@ -139,9 +140,9 @@ def _next(rollout: Rollout) -> str:
     return f"The next wave begins in {span(at - now)}." if is_paused and at else ""
 
 
-def _show(wave: reading.Wave, *, alone: bool) -> in_waves.WaveView:
+def _show(wave: reading.RolloutWave, request: HttpRequest, *, alone: bool) -> in_waves.WaveView:
     title = "Canaries" if wave.is_canary else f"Wave {wave.number}"
-    return in_waves.show(wave, _COLUMNS, number=wave.number, title=title, alone=alone)
+    return in_waves.show(wave, _COLUMNS, title=title, alone=alone, request=request)
 
 
 def _doing(item: RolloutItem) -> SafeString | str:

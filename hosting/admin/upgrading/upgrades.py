@@ -54,7 +54,7 @@ def of_instance(instance: Instance, request: HttpRequest) -> Table | None:
     if not request.user.has_perm(VIEW):
         return None
     found = reading.for_staff().filter(operation__instance=instance)
-    newest = list(found.order_by("-operation__requested_at")[:RECENT])
+    newest = list(found.order_by("-requested_at")[:RECENT])
     return rows.upgrades(newest, empty="") if newest else None
 
 

@@ -99,7 +99,7 @@ def title(action: FleetAction) -> str:
 def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
     """What the action's page shows, as of now."""
     action = get_object_or_404(reading.with_progress(FleetAction.objects.all()), pk=pk)
-    waves = reading.waves(action)
+    waves = reading.waves(action, opened=in_waves.opened(request))
     total, ended = action.total, action.ended  # type: ignore[attr-defined]  # annotated above
     is_running = action.state == FleetAction.State.RUNNING
     return {
@@ -107,8 +107,9 @@ def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
         "title": title(action),
         "badge": fleet_action_state(action),
         "is_running": is_running,
+        "live_url": reverse("admin:hosting_fleetaction_live", args=[action.pk]),
         "renews": is_running or any(wave.is_running for wave in waves),
-        "waves": [_show(wave, alone=len(waves) == 1) for wave in waves],
+        "waves": [_show(wave, request, alone=len(waves) == 1) for wave in waves],
         "total": total,
         "ended": ended,
         "failed": action.failed,  # type: ignore[attr-defined]  # annotated above
@@ -118,9 +119,9 @@ def _as_of_now(pk: uuid.UUID, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _show(wave: reading.Wave, *, alone: bool) -> in_waves.WaveView:
+def _show(wave: reading.FleetWave, request: HttpRequest, *, alone: bool) -> in_waves.WaveView:
     title = f"Wave {wave.number}"
-    return in_waves.show(wave, _COLUMNS, number=wave.number, title=title, alone=alone)
+    return in_waves.show(wave, _COLUMNS, title=title, alone=alone, request=request)
 
 
 def _doing(item: FleetActionItem) -> SafeString | str:

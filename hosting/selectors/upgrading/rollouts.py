@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
-from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from django.db.models import Case, Count, Prefetch, Q, QuerySet, When
@@ -14,6 +11,7 @@ from django.db.models import Case, Count, Prefetch, Q, QuerySet, When
 from hosting.models import AT_WORK, Instance, OperationStep, Rollout, RolloutItem
 from hosting.selectors import catalog
 from hosting.selectors.upgrading import upgrades
+from hosting.selectors.working.waves import UNSHOWN, Wave, counted, with_items
 
 _Item = RolloutItem.State
 _CHANGEABLE = (Instance.State.RUNNING, Instance.State.DEGRADED, Instance.State.STOPPED)
@@ -97,17 +95,10 @@ def with_progress(rollouts: QuerySet[Rollout]) -> QuerySet[Rollout]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Wave:
-    """The instances that are changed at the same time. Number 0 are the canaries."""
+class RolloutWave(Wave):
+    """Of a rollout. Number 0 are the canaries."""
 
-    number: int
-    items: Sequence[RolloutItem]
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How many items are in which state."""
-        return Counter(item.state for item in self.items)
+    __slots__ = ()
 
     @property
     def is_canary(self) -> bool:
@@ -117,26 +108,21 @@ class Wave:
     @property
     def is_running(self) -> bool:
         """Whether it has begun and not ended; one that waits for its hours has not ended."""
-        counts = self.counts
-        is_begun = 0 < counts[_Item.WAITING] < len(self.items)
-        return is_begun or any(counts[state] for state in AT_WORK)
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it has not begun."""
-        return self.counts[_Item.WAITING] == len(self.items)
+        is_begun = 0 < self.counts[_Item.WAITING] < self.size
+        return is_begun or any(self.counts[state] for state in AT_WORK)
 
 
-def waves(rollout: Rollout) -> list[Wave]:
-    """With instances, clients, rehearsals, operations and steps: two queries, however many."""
+def waves(rollout: Rollout, *, opened: Collection[int]) -> list[RolloutWave]:
+    """With instances, clients, rehearsals, operations and steps where they are looked at.
+
+    Three queries, however many.
+    """
     steps = OperationStep.objects.order_by("position").defer("output")
     items = (
         rollout.items.order_by("wave", "pk")
-        .select_related("instance__client", "rehearsal", "operation")
-        .defer(*(f"instance__{each}" for each in _UNSHOWN), "rehearsal__to_definition")
+        .select_related("rollout", "instance__client", "rehearsal", "operation")
+        .defer(*(f"instance__{each}" for each in UNSHOWN), "rehearsal__to_definition")
         .prefetch_related(Prefetch("operation__steps", queryset=steps))
     )
-    return [Wave(number, list(group)) for number, group in groupby(items, key=lambda i: i.wave)]
-
-
-_UNSHOWN = ("definition", "expected", "image_pins")  # large, and on no page
+    found = [RolloutWave(number, counts) for number, counts in counted(rollout.items.all())]
+    return with_items(found, items, first=0, opened=opened)

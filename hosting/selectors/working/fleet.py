@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Collection
 
 from django.db.models import Count, Prefetch, Q, QuerySet
 
 from hosting.models import FleetAction, FleetActionItem, OperationStep
+from hosting.selectors.working.waves import UNSHOWN, Wave, counted, with_items
 
 _Item = FleetActionItem.State
 OPEN = (_Item.WAITING, _Item.RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
-class Wave:
-    """The instances that are asked at the same time. ``number`` counts from one."""
+class FleetWave(Wave):
+    """Of a fleet action. ``number`` counts from one."""
 
-    number: int
-    items: Sequence[FleetActionItem]
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How many items are in which state."""
-        return Counter(item.state for item in self.items)
+    __slots__ = ()
 
     @property
     def is_running(self) -> bool:
         """Whether it has begun and not ended."""
         return self.counts[_Item.RUNNING] > 0
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it has not begun."""
-        return self.counts[_Item.WAITING] == len(self.items)
 
 
 def with_progress(actions: QuerySet[FleetAction]) -> QuerySet[FleetAction]:
@@ -47,15 +33,14 @@ def with_progress(actions: QuerySet[FleetAction]) -> QuerySet[FleetAction]:
     )
 
 
-def waves(action: FleetAction) -> list[Wave]:
-    """With instances, clients, operations and steps: two queries, however many."""
+def waves(action: FleetAction, *, opened: Collection[int]) -> list[FleetWave]:
+    """With instances, clients, operations and steps where they are looked at: three queries."""
     steps = OperationStep.objects.order_by("position").defer("output")
     items = (
         action.items.order_by("wave", "pk")
         .select_related("instance__client", "operation")
+        .defer(*(f"instance__{each}" for each in UNSHOWN))
         .prefetch_related(Prefetch("operation__steps", queryset=steps))
     )
-    return [
-        Wave(number + 1, list(group))
-        for number, group in groupby(items, key=lambda each: each.wave)
-    ]
+    found = [FleetWave(number + 1, counts) for number, counts in counted(action.items.all())]
+    return with_items(found, items, first=1, opened=opened)

@@ -18,9 +18,11 @@ SELECT operation_id, instance_id, '{kind}', 'succeeded', '', '', 'Somebody', at,
 FROM chosen
 """
 _MOVE = """
-SELECT gen_random_uuid(), operation_id, 1, 2, 38, at + interval '2 days', ''
+SELECT gen_random_uuid(), operation_id, at, 1, 2, 38, at + interval '2 days', ''
 """
-_MOVE_COLUMNS = "id, operation_id, from_generation, to_generation, seconds, kept_until, trouble"
+_MOVE_COLUMNS = (
+    "id, operation_id, requested_at, from_generation, to_generation, seconds, kept_until, trouble"
+)
 
 _RESTORES = f"""
 WITH chosen AS (
@@ -75,7 +77,7 @@ SELECT gen_random_uuid(), scratch_id, backup_id, '{{}}', 41, true, '', at, at + 
 FROM chosen
 """
 _IN_WAVES = """
-row_number() OVER (PARTITION BY {of} ORDER BY instance.id) / 50
+(row_number() OVER (PARTITION BY {of} ORDER BY instance.id) - 1) / 50
 """
 _ROLLOUTS = f"""
 INSERT INTO hosting_rollout (id, app, version, wave_size, pause, most_failures, in_window, state,

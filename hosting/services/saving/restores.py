@@ -40,6 +40,7 @@ def request(
     is_from_copy = is_from_copy or chosen.lost_at is not None
     return Restore.objects.create(
         operation=operation,
+        requested_at=operation.requested_at,
         backup=chosen,
         is_from_copy=is_from_copy,
         from_generation=locked.generation,
@@ -63,6 +64,7 @@ def request_to(*, instance: Instance, at: datetime, actor: Actor) -> Restore:
     backup = refuse_unreachable(instance=locked, at=at)
     return Restore.objects.create(
         operation=operation,
+        requested_at=operation.requested_at,
         backup=backup,
         target_at=at,
         is_from_copy=backup.lost_at is not None,

@@ -51,6 +51,7 @@ def request(*, instance: Instance, version: str, plan: str, actor: Actor) -> Upg
     operation = moves.request(instance=current, kind=Operation.Kind.UPGRADE, actor=actor, told=told)
     return Upgrade.objects.create(
         operation=operation,
+        requested_at=operation.requested_at,
         from_generation=current.generation,
         to_generation=reading.unused_generation(current) if changes_app else current.generation,
         from_version=current.version,

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hosting.models import Instance, Operation, Rehearsal, Rollout, Server, Upgrade
+from hosting.selectors.working import waves
 from tenants.models import AuditEvent, Client
 
 Order = Callable[..., Instance]
@@ -90,6 +91,31 @@ def test_its_waves_say_what_became_of_each(root: Browser, fleet: list[Instance])
     assert 'id="wave-1" open' in html
     assert 'id="wave-0" open' not in html
     assert f'href="{_change(upgrade.operation)}"' in html
+
+
+def test_of_many_instances_those_are_shown_that_somebody_looks_at(
+    root: Browser, fleet: list[Instance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waves, "FEW", 2)
+    root.post(reverse(BEGIN), WANTED)
+    made = Rollout.objects.get()
+    made.items.filter(instance=fleet[2]).update(state="failed", reason="web ended.")
+    page, live = _change(made), reverse("admin:hosting_rollout_live", args=[made.pk])
+    html = root.get(page).content.decode()
+    assert f'href="{_change(fleet[2])}"' in html  # it went wrong there
+    assert f'href="{_change(fleet[0])}"' not in html
+    assert "Wave 1 Waiting 2 instances" in _plain(html)
+    assert f'hx-get="{live}?wave=1" hx-trigger="toggle from:closest details once"' in html
+    assert 'href="?wave=1#wave-1"' in html
+    html = root.get(f"{page}?wave=1").content.decode()
+    assert f'href="{_change(fleet[0])}"' in html
+    assert 'id="wave-1" open' in html
+    html = root.get(f"{live}?wave=1", headers={"HX-Request": "true"}).content.decode()
+    assert f'href="{_change(fleet[0])}"' in html
+    assert 'id="wave-1" open' not in html  # whoever reads it has opened it, or closed it again
+    assert html.count('type="hidden" name="wave"') == 2
+    for nonsense in ("x", "-1", "99", "9" * 30, "²"):
+        assert root.get(f"{page}?wave={nonsense}").status_code == 200
 
 
 def test_it_says_what_is_waited_for(root: Browser, fleet: list[Instance]) -> None:
