@@ -195,6 +195,7 @@ class Delivery(models.Model):
                 name="delivery_due",
             ),
             models.Index(fields=("channel", "-created_at"), name="delivery_by_channel"),
+            models.Index(fields=("-created_at",), name="delivery_by_time"),
         )
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 
 from hosting.models import Channel, Delivery
 from tenants.models import Client
@@ -26,11 +26,11 @@ def of_staff() -> QuerySet[Channel]:
 
 
 def log_of(client: Client) -> QuerySet[Delivery]:
-    """What was sent to the client, newest first, with how much was in it."""
+    """What was sent to the client, newest first, with what was in it."""
     return log().filter(channel__client=client)
 
 
 def log() -> QuerySet[Delivery]:
     """What was sent to anybody, newest first."""
     found = Delivery.objects.select_related("channel__client").prefetch_related("notifications")
-    return found.annotate(parts=Count("notifications")).order_by("-created_at")
+    return found.order_by("-created_at")
