@@ -10,5 +10,8 @@ class HostingConfig(AppConfig):
         """Register the system checks, and give the staff groups their permissions."""
         from hosting import checks  # noqa: F401  (importing registers them)
         from hosting.services.groups import sync_own
+        from hosting.services.measuring import usage_moves
+        from tenants import hooks
 
+        hooks.register_move_listener(usage_moves.mark)
         post_migrate.connect(sync_own, sender=self)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.urls import reverse
@@ -135,7 +134,7 @@ def _tell(client: Client, now: datetime) -> bool:
     if found is None or not reached:
         return False
     threshold, budget = reached[-1], found.budget
-    month = periods.day_at(now, ZoneInfo(client.timezone))
+    month = client.clock.day_at(now)
     allowed = currencies.said(budget.amount, budget.currency)
     notice = notifications.notify(
         topic=Topic.BUDGET,

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from billing.services import periods
 from billing.services.invoicing import gathering, previews
@@ -15,6 +14,7 @@ from billing.services.invoicing.previews import Expected
 from billing.services.statement import Stretch
 from hosting.catalog.meters import Meter
 from hosting.selectors.measuring import usage_stretches
+from tenants.clocks import Clock
 from tenants.models import Client
 
 DAY = timedelta(days=1)
@@ -30,23 +30,23 @@ def of_client(
     """
     if not running:
         return {}
-    zone = ZoneInfo(client.timezone)
+    clock = client.clock
     meters = usage_stretches.titles({each.subscription.instance_id for each in running})
     at_end = previews.of_subscriptions(
-        [each.subscription for each in running], ahead=_goes_on(meters, zone, now)
+        [each.subscription for each in running], ahead=_goes_on(meters, clock, now)
     )
     return {
-        each.subscription.pk: each.net if _is_known(each, zone, now) else None
+        each.subscription.pk: each.net if _is_known(each, clock, now) else None
         for each in at_end
         if not each.problem
     }
 
 
 def _goes_on(
-    meters: Mapping[uuid.UUID, Mapping[str, Meter]], zone: ZoneInfo, now: datetime
+    meters: Mapping[uuid.UUID, Mapping[str, Meter]], clock: Clock, now: datetime
 ) -> gathering.Ahead:
     def ahead(wanted: Wanted, stretch: Stretch, used: gathering.Usage) -> gathering.Usage:
-        gone = sum((_gone(span, zone, now) for span in stretch.spans), timedelta())
+        gone = sum((_gone(span, clock, now) for span in stretch.spans), timedelta())
         own = meters.get(wanted.subscription.instance_id, {})
         return {
             name: _projected(amount, own.get(name), gone=gone, days=stretch.count)
@@ -65,10 +65,10 @@ def _projected(amount: Decimal, meter: Meter | None, *, gone: timedelta, days: i
     return max(amount, Decimal(round(amount * share)))
 
 
-def _gone(span: periods.Days, zone: ZoneInfo, now: datetime) -> timedelta:
-    first, end = periods.midnight(span.first, zone), periods.midnight(span.end, zone)
+def _gone(span: periods.Days, clock: Clock, now: datetime) -> timedelta:
+    first, end = clock.begin_of(span.first), clock.begin_of(span.end)
     return max(min(now, end) - first, timedelta())
 
 
-def _is_known(each: Expected, zone: ZoneInfo, now: datetime) -> bool:
-    return _gone(each.days, zone, now) >= DAY
+def _is_known(each: Expected, clock: Clock, now: datetime) -> bool:
+    return _gone(each.days, clock, now) >= DAY

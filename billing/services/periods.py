@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 
 
@@ -91,15 +91,6 @@ def periods_until(day: date, *, since: date, anchor: date, interval: Interval) -
     while period.end <= day:
         yield period
         period = period_at(period.end, anchor=anchor, interval=interval)
-
-
-def midnight(day: date, zone: tzinfo) -> datetime:
-    """The moment in UTC at which the day begins there.
-
-    Where clocks are put forward at midnight that is the moment at which they are, and where they
-    are put back the first of both midnights.
-    """
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
 def day_at(at: datetime, zone: tzinfo) -> date:

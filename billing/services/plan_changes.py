@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from billing import currencies
 from billing.models import Price, Span, Subscription
 from billing.selectors import plan_prices
 from billing.selectors.plan_prices import Terms
-from billing.services import periods, proration, subscriptions
+from billing.services import periods, proration
 from billing.services.periods import Days, Interval
 from hosting.models import Instance, Plan
 
@@ -44,7 +43,7 @@ def outlook(*, instance: Instance, plan: Plan, now: datetime) -> Outlook | None:
     )
     terms = plan_prices.terms_of(instance.client)
     if subscription is None:
-        today = periods.day_at(now, ZoneInfo(instance.client.timezone))
+        today = instance.client.clock.day_at(now)
         old = plan_prices.valid_on([instance.plan_id], terms, on=today).get(instance.plan_id)
         new = plan_prices.valid_on([plan.pk], terms, on=today).get(plan.pk)
         return _told(terms, old, new) if old and new else None
@@ -55,7 +54,7 @@ def _of_period(
     subscription: Subscription, instance: Instance, plan: Plan, terms: Terms, now: datetime
 ) -> Outlook | None:
     terms = Terms(terms.currency, subscription.interval)
-    today = periods.day_at(now, subscriptions.zone_of(subscription))
+    today = subscription.client.clock.day_at(now)
     whole = periods.period_at(
         today, anchor=subscription.anchor, interval=Interval(subscription.interval)
     )

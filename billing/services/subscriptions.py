@@ -6,7 +6,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -25,14 +24,19 @@ FIRST_LOOK = timedelta(days=2)
 _DAY = timedelta(days=1)
 
 
-@transaction.atomic
 def follow(*, now: datetime) -> None:
     """Begin, change and end subscriptions as their instances did. Run twice it changes nothing.
 
     What happened since the last time is followed turn by turn, however long ago that was. Nothing
     is done without a seller; an instance waits for its client's billing details, and is charged
-    from its first day all the same.
+    from its first day all the same. Where another one follows just now, that one does it.
     """
+    _follow_moves()
+    _follow_instances(now)
+
+
+@transaction.atomic
+def _follow_instances(now: datetime) -> None:
     seller = Seller.objects.first()
     if seller is None or not _alone():
         return
@@ -93,7 +97,7 @@ def _unbilled_spans(of: Iterable[Subscription]) -> Mapping[uuid.UUID, Sequence[S
 
 def _turned(stages: Sequence[Stage], turn: Turn, subscription: Subscription) -> list[Stage]:
     """A day on which it was suspended has been used. What has been billed stays as it was."""
-    day = periods.day_at(turn.at, zone_of(subscription)) + _DAY * bool(turn.is_suspended)
+    day = subscription.client.clock.day_at(turn.at) + _DAY * bool(turn.is_suspended)
     day = max(day, subscription.unbilled_from)
     return timelines.turned(stages, day, plan=turn.plan_id, is_suspended=turn.is_suspended)
 
@@ -133,19 +137,40 @@ def schedule(subscription: Subscription) -> None:
     if subscription.end_day is not None and subscription.unbilled_from >= subscription.end_day:
         subscription.next_billing_at = None
         return
-    end = periods.midnight(next_days(subscription).end, zone_of(subscription))
+    end = subscription.client.clock.begin_of(next_days(subscription).end)
     subscription.next_billing_at = max(end, subscription.unbilled_at + timedelta(seconds=1))
-
-
-def zone_of(subscription: Subscription) -> ZoneInfo:
-    """Whose clock counts its days."""
-    return ZoneInfo(subscription.client.timezone)
 
 
 def _alone() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
         return bool(cursor.fetchone()[0])
+
+
+def _follow_moves() -> None:
+    """Set anew what was set before the client moved to another time zone.
+
+    A move changes only days that begin after it, and a begin that is to come. So what is due is
+    never touched, and every run does this before it looks for what is due.
+    """
+    moved = Subscription.objects.filter(next_billing_at__isnull=False).exclude(client__zones=[])
+    rows = moved.select_related("client").order_by("pk")
+    other = [each.pk for each in rows if _schedule_anew(each)]
+    if not other:
+        return
+    with transaction.atomic():
+        for subscription in rows.filter(pk__in=other).select_for_update(of=("self",)):
+            if _schedule_anew(subscription):
+                subscription.save(update_fields=["unbilled_at", "next_billing_at"])
+
+
+def _schedule_anew(subscription: Subscription) -> bool:
+    """Whether that is another moment than before."""
+    before = subscription.unbilled_at, subscription.next_billing_at
+    if subscription.unbilled_from == subscription.first_day:
+        subscription.unbilled_at = subscription.client.clock.begin_of(subscription.first_day)
+    schedule(subscription)
+    return before != (subscription.unbilled_at, subscription.next_billing_at)
 
 
 def _begin(seller: Seller, now: datetime) -> Turns:
@@ -182,9 +207,9 @@ def _first_plan(life: Lifetime, turns: Turns) -> uuid.UUID:
 
 def _new(life: Lifetime, profile: BillingProfile, bills_from: date) -> Subscription | None:
     """None where it ended before anything was charged."""
-    zone = ZoneInfo(profile.client.timezone)
-    first = max(periods.day_at(life.began_at, zone), bills_from)
-    if life.ended_at is not None and periods.day_at(life.ended_at, zone) < first:
+    clock = profile.client.clock
+    first = max(clock.day_at(life.began_at), bills_from)
+    if life.ended_at is not None and clock.day_at(life.ended_at) < first:
         return None
     interval = Interval(profile.interval)
     subscription = Subscription(
@@ -196,7 +221,7 @@ def _new(life: Lifetime, profile: BillingProfile, bills_from: date) -> Subscript
         anchor=periods.anchor_of(Anchor(profile.anchor), interval=interval, first=first),
         first_day=first,
         unbilled_from=first,
-        unbilled_at=periods.midnight(first, zone),
+        unbilled_at=clock.begin_of(first),
     )
     schedule(subscription)
     return subscription
@@ -204,7 +229,7 @@ def _new(life: Lifetime, profile: BillingProfile, bills_from: date) -> Subscript
 
 def _end(subscription: Subscription, at: datetime) -> None:
     """Its last day is the one of that moment; what has been billed stays billed."""
-    day = periods.day_at(at, zone_of(subscription)) + _DAY
+    day = subscription.client.clock.day_at(at) + _DAY
     subscription.end_day = max(day, subscription.unbilled_from, subscription.first_day + _DAY)
     schedule(subscription)
     subscription.save(update_fields=["end_day", "next_billing_at"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from billing.selectors import costs, rates
@@ -73,7 +73,7 @@ def _priced_quarters(window: Window) -> Iterator[Bit]:
         counted[each.begin, each.label][each.meter] = int(each.value)
     known = rates.of_models({model.lower() for _, model in counted})
     for (begin, model), of in counted.items():
-        day: date = begin.astimezone(window.zone).date()
+        day = window.instance.client.clock.day_at(begin)
         rate = rating.rate_on(known.get(model.lower(), ()), day)
         number, given, answered, cached = (of.get(name, 0) for name in LLM_METERS)
         amounts = {}

@@ -26,7 +26,8 @@ from hosting.models import Instance
 from hosting.selectors.measuring import usage
 from hosting.views import instances
 from hosting.views.charting import ShownChart, show
-from hosting.views.usage_charts import SPANS, Window, midnight
+from hosting.views.usage_charts import SPANS, Window
+from tenants.clocks import midnight
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
 
@@ -176,8 +177,7 @@ def _amount(
 def _expected(
     instance: Instance, days: Mapping[date, Decimal], month: date, today: date
 ) -> Decimal | None:
-    zone = zoneinfo.ZoneInfo(instance.client.timezone)
-    began = (instance.first_running_at or instance.created_at).astimezone(zone).date()
+    began = instance.client.clock.day_at(instance.first_running_at or instance.created_at)
     until = next_month(month)
     return forecasts.at_months_end(days, today=today, began=began, until=until)
 

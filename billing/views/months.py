@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from datetime import date
 
 from django.http import Http404, HttpRequest
@@ -15,7 +14,7 @@ EARLIEST = date(2000, 1, 1)
 
 def today_of(client: Client) -> date:
     """The day that it is at the client's."""
-    return timezone.now().astimezone(zoneinfo.ZoneInfo(client.timezone)).date()
+    return client.clock.day_at(timezone.now())
 
 
 def month_asked_for(request: HttpRequest, today: date) -> date:

@@ -6,14 +6,13 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 
 from billing import currencies
 from billing.models import Price, Seller
 from billing.selectors import plan_prices
-from billing.services import periods, plan_changes, pricing
+from billing.services import plan_changes, pricing
 from billing.services.pricing import Charge, Model
 from hosting.catalog.meters import BUILT_IN
 from hosting.hooks import PlanNote
@@ -30,7 +29,7 @@ def of_plans(
     """Each plan's price for the client from today on; nothing where nobody sells. Three queries."""
     if not Seller.objects.exists():
         return {}
-    today = periods.day_at(now, ZoneInfo(client.timezone))
+    today = client.clock.day_at(now)
     known = plan_prices.valid_on(
         [plan.pk for plan in plans], plan_prices.terms_of(client), on=today
     )

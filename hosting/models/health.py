@@ -137,7 +137,7 @@ class HealthSlot(HealthCounts):
 
 
 class HealthDay(HealthCounts):
-    """A day by the clock of the instance's client; ``zone`` is the one it was made for."""
+    """A day by the clock of the instance's client; ``zone`` is the one it begins by."""
 
     id = models.BigAutoField(primary_key=True)
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="health_days")

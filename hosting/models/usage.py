@@ -131,7 +131,8 @@ class UsageMark(models.Model):
     """That a quarter of an hour of an instance has events its sums don't have yet.
 
     Only ever added by who writes events, in the same transaction, and taken by who sums up: so
-    a mark is never seen without its events, nor taken while some of them are still to come.
+    a mark is never seen without its events, nor taken while some of them are still to come. A move
+    of the client to another time zone marks what its days' new ends concern.
     """
 
     instance = models.ForeignKey(

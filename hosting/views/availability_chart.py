@@ -11,7 +11,7 @@ from hosting.charts.geometry import Chart, Line, Point
 from hosting.models import Instance
 from hosting.selectors.watching import availability
 from hosting.selectors.watching.availability import Availability
-from hosting.views.usage_charts import midnight
+from tenants.clocks import midnight
 
 SLUG = "availability"
 # Where the axis may begin: it is cut off below, as 99.9 % and 99 % would look alike otherwise.

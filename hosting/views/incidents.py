@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import date, timedelta
-from zoneinfo import ZoneInfo
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
@@ -120,7 +119,7 @@ def page(request: ClientRequest, name: str, incident_id: uuid.UUID) -> HttpRespo
 
 def _today(request: ClientRequest) -> date:
     """By the client's clock."""
-    return timezone.localdate(timezone=ZoneInfo(request.client.timezone))
+    return request.client.clock.day_at(timezone.now())
 
 
 def _month(found: Availability, today: date) -> Month:

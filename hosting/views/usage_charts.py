@@ -5,7 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from hosting.charts import units
 from hosting.charts.geometry import Chart, Line, Point
@@ -13,6 +13,7 @@ from hosting.models import Instance
 from hosting.selectors.measuring import resources, usage
 from hosting.selectors.measuring.resources import Measure
 from hosting.selectors.watching import health
+from tenants.clocks import midnight
 
 QUARTER = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
@@ -65,7 +66,10 @@ class Window:
         first = (now - span.length + DAY).astimezone(zone).date()
         if span.bar == WEEK:
             first -= timedelta(days=first.weekday())
-        return cls(instance, span, midnight(first, zone), now, zone)
+        # The day that runs is shown though by the new clock it may begin later, after a move.
+        today = midnight(instance.client.clock.day_at(now), zone)
+        until = max(now, today + timedelta(seconds=1))
+        return cls(instance, span, midnight(first, zone), until, zone)
 
     @property
     def first(self) -> date:
@@ -79,11 +83,6 @@ class Window:
 
 
 Reading = Callable[[Window], Chart]
-
-
-def midnight(day: date, zone: tzinfo) -> datetime:
-    """When the day begins there, in UTC."""
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
 def _resource(

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import BooleanRadioFilter
 
@@ -69,6 +70,18 @@ class MemberInline(TabularInline[Member, Client]):
         return self.has_change_permission(request)
 
 
+_DAYS_FOLLOW = (
+    "Times follow another time zone at once. Days of usage and billing are counted by it from the"
+    " first day on that can be, usually tomorrow."
+)
+
+
+def _when_days_follow(client: Client) -> str:
+    """Nothing where they are counted by its present time zone already."""
+    first = client.clock.next_move(now=timezone.now())
+    return f"Days are counted by the new clock from {first:%-d %B %Y} on." if first else ""
+
+
 @admin.register(Client)
 class ClientAdmin(PageAdmin[Client], ServiceAdmin[Client]):
     """A client is never deleted here: it is set inactive, and keeps what it has."""
@@ -99,6 +112,24 @@ class ClientAdmin(PageAdmin[Client], ServiceAdmin[Client]):
     def page(self, obj: Client, request: HttpRequest) -> dict[str, Any]:
         """What rooms above know of the client."""
         return {"panels": [panel(obj, request) for panel in PANELS]}
+
+    def get_form(
+        self, request: HttpRequest, obj: Client | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Client]]:
+        """Which says from when on days are counted by another time zone."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if obj is not None and "timezone" in form.base_fields:
+            form.base_fields["timezone"].help_text = _when_days_follow(obj) or _DAYS_FOLLOW
+        return form
+
+    def save_model(
+        self, request: HttpRequest, obj: Client, form: forms.ModelForm[Client], change: bool
+    ) -> None:
+        """Through the service; a move to another time zone is told with its first day."""
+        super().save_model(request, obj, form, change)
+        if change and "timezone" in form.changed_data:
+            said = _when_days_follow(Client.objects.get(pk=obj.pk))
+            self.message_user(request, said or "Days go on being counted by the clock they were.")
 
     def create(self, *, form: forms.ModelForm[Client], actor: Actor) -> Client:
         """Through the service, which makes its data key."""

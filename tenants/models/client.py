@@ -10,6 +10,10 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.fields.json import KT
+
+from tenants import clocks
+from tenants.clocks import Clock
 
 validate_dns_label = RegexValidator(
     r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?\Z",
@@ -31,7 +35,11 @@ def _time_zones() -> set[str]:
 
 
 class Client(models.Model):
-    """A client. Its slug is part of its instances' addresses, so it never changes."""
+    """A client. Its slug is part of its instances' addresses, so it never changes.
+
+    ``timezone`` is where it is: times are shown by it, and nights are by it. ``zones`` says which
+    days were counted by which zone, and is empty as long as it never moved: see ``clock``.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=120)
@@ -45,6 +53,7 @@ class Client(models.Model):
     timezone = models.CharField(
         "time zone", max_length=64, default="UTC", validators=[validate_time_zone]
     )
+    zones = models.JSONField("time zones by first day", default=list, blank=True, editable=False)
     is_active = models.BooleanField(
         "active", default=True, help_text="An inactive client can look but not change anything."
     )
@@ -59,7 +68,16 @@ class Client(models.Model):
                 condition=models.Q(slug__regex=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"),
                 name="client_slug_is_a_dns_label",
             ),
+            models.CheckConstraint(
+                condition=models.Q(zones=[]) | models.Q(timezone=KT("zones__-1__1")),
+                name="client_is_in_the_last_of_its_zones",
+            ),
         )
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def clock(self) -> Clock:
+        """What counts its days."""
+        return clocks.read(self.timezone, self.zones)

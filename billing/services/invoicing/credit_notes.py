@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
 from billing import currencies
 from billing.models import Invoice, InvoiceLine, Seller, Settlement
-from billing.services import periods, totals
+from billing.services import totals
 from billing.services.invoicing import numbers, snapshots
 from billing.services.invoicing.issued_rows import mark_issued
 from billing.services.paying import settlements
@@ -50,7 +49,7 @@ def issue(
     note.save(force_insert=True)
     InvoiceLine.objects.bulk_create(lines)
     _sum_up(note, invoice, lines)
-    _number(note, ZoneInfo(profile.client.timezone), now)
+    _number(note, profile.client.clock.day_at(now), now)
     mark_issued([note])
     settlements.credit(settlement, note, now=now)
     told = {"invoice": invoice.number, "total": str(note.total), "reason": note.reason}
@@ -180,10 +179,10 @@ def _sum_up(note: Invoice, invoice: Invoice, lines: Sequence[InvoiceLine]) -> No
     }
 
 
-def _number(note: Invoice, zone: ZoneInfo, now: datetime) -> None:
+def _number(note: Invoice, today: date, now: datetime) -> None:
     """Last, as the number holds up everybody else who wants one."""
     seller = Seller.objects.get()
     note.seller = snapshots.seller(seller)
-    note.issued_at, note.issued_on = now, periods.day_at(now, zone)
+    note.issued_at, note.issued_on = now, today
     note.series = seller.credit_series
     note.sequence = numbers.take(series=note.series, count=1)[0]

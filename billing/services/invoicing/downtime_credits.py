@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from billing import currencies
 from billing.models import (
@@ -26,7 +25,7 @@ from billing.models import (
     InvoiceLine,
     Subscription,
 )
-from billing.services import periods, statement
+from billing.services import statement
 from billing.services.invoicing.line_rows import Charged
 from billing.services.periods import Days
 from billing.services.statement import Item
@@ -94,8 +93,8 @@ def of_client(
 
     ``months`` are what ``availability.months_with_downtime`` has of the client: mostly none.
     """
-    zone = ZoneInfo(profile.client.timezone)
-    over = [each for each in months if _after(each) <= periods.day_at(now, zone)]
+    today = profile.client.clock.day_at(now)
+    over = [each for each in months if _after(each) <= today]
     if not parts or not over:
         return []
     rows = Subscription.objects.filter(client=profile.client_id)

@@ -9,20 +9,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Count, DecimalField, Max, Q, QuerySet, Sum
 from django.db.models.functions import Cast
 
 from billing.models import InvoiceLine
-from billing.services import periods
 from billing.services.invoicing import explained_levels
 from billing.services.invoicing.explaining import Spans, spans_of, subscription_of
 from hosting.catalog.meters import BUILT_IN, LLM, LLM_METERS, Meter
 from hosting.models import UsageEvent
 from hosting.selectors.measuring import usage_stretches
 from hosting.selectors.measuring.usage_stretches import Stretch
+from tenants.clocks import Clock
 
 Events = QuerySet[UsageEvent, dict[str, Any]]
 
@@ -63,7 +62,7 @@ def total(
             return usage_stretches.shared(Decimal(many), stretch)
         case kind:
             levels = found.annotate(level=amount).values_list("at", "level")
-            return explained_levels.total(kind, list(levels), stretch, zone=_zone(line))
+            return explained_levels.total(kind, list(levels), stretch, clock=_clock(line))
 
 
 def kept_from(*, now: datetime) -> datetime:
@@ -73,13 +72,13 @@ def kept_from(*, now: datetime) -> datetime:
 
 def _within(line: InvoiceLine, spans: Spans) -> Events:
     subscription = subscription_of(line)
-    zone = _zone(line)
+    clock = _clock(line)
     inside = Q()
     kind = LLM if line.meter in LLM_METERS else line.meter
     rows = UsageEvent.objects.filter(instance=subscription.instance_id, meter=kind)
     for first, end in spans:
-        since = periods.midnight(first, zone)
-        inside |= Q(at__gte=since, at__lt=periods.midnight(end, zone))
+        since = clock.begin_of(first)
+        inside |= Q(at__gte=since, at__lt=clock.begin_of(end))
         if line.meter not in BUILT_IN:
             inside |= _held_at(rows, since)
     rows = rows.filter(inside)
@@ -95,10 +94,10 @@ def _held_at(rows: QuerySet[UsageEvent], since: datetime) -> Q:
     return Q() if last is None else Q(at=last[0], digest=last[1])
 
 
-def _zone(line: InvoiceLine) -> ZoneInfo:
-    return ZoneInfo(subscription_of(line).client.timezone)
+def _clock(line: InvoiceLine) -> Clock:
+    return subscription_of(line).client.clock
 
 
 def _are_kept(line: InvoiceLine, spans: Spans, now: datetime) -> bool:
     first = min(first for first, _ in spans)
-    return periods.midnight(first, _zone(line)) >= kept_from(now=now)
+    return _clock(line).begin_of(first) >= kept_from(now=now)

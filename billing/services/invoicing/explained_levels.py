@@ -10,35 +10,34 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 from billing.currencies import divided
-from billing.services import periods
 from hosting.selectors.measuring import usage_stretches
 from hosting.selectors.measuring.usage_stretches import Stretch
+from tenants.clocks import Clock
 
 Level = tuple[datetime, Decimal]
 _DAY = timedelta(days=1)
 _NOTHING = Decimal(0)
 
 
-def total(kind: str, levels: Sequence[Level], stretch: Stretch, *, zone: ZoneInfo) -> Decimal:
+def total(kind: str, levels: Sequence[Level], stretch: Stretch, *, clock: Clock) -> Decimal:
     """Of ``latest`` the last one by the share of the days, else the average of the days.
 
     ``levels`` are in order, and the one that held before the first day is among them.
     """
     if kind == "latest":
         end = max(end for _, end in stretch.spans)
-        before = periods.midnight(end, zone)
+        before = clock.begin_of(end)
         held = [level for at, level in levels if at < before]
         return usage_stretches.shared(held[-1] if held else _NOTHING, stretch)
     days = (day for first, end in stretch.spans for day in _days(first, end))
-    return usage_stretches.averaged((_mean(levels, day, zone) for day in days), stretch)
+    return usage_stretches.averaged((_mean(levels, day, clock) for day in days), stretch)
 
 
-def _mean(levels: Sequence[Level], day: date, zone: ZoneInfo) -> Decimal:
+def _mean(levels: Sequence[Level], day: date, clock: Clock) -> Decimal:
     """Over the time of the day at which a level was known; before the first one it is none."""
-    begin, end = periods.midnight(day, zone), periods.midnight(day + _DAY, zone)
+    begin, end = clock.begin_of(day), clock.begin_of(day + _DAY)
     before = [level for at, level in levels if at < begin]
     inside = [(at.astimezone(UTC), level) for at, level in levels if begin <= at < end]
     if not inside:

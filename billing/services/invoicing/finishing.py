@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from billing import currencies
 from billing.models import (
@@ -19,7 +18,7 @@ from billing.models import (
     Seller,
     Subscription,
 )
-from billing.services import discounts, periods, totals, vat
+from billing.services import discounts, totals, vat
 from billing.services.invoicing import (
     downtime_credits,
     gathering,
@@ -189,7 +188,7 @@ class Work:
 
     def _date(self, draft: Invoice, profile: BillingProfile) -> None:
         draft.issued_at = self.now
-        draft.issued_on = periods.day_at(self.now, ZoneInfo(profile.client.timezone))
+        draft.issued_on = profile.client.clock.day_at(self.now)
         draft.due_on = draft.issued_on + timedelta(days=self.seller.payment_days)
 
     def _write_lines(self, drafts: Sequence[Invoice]) -> None:

@@ -10,13 +10,12 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from django.db.models import Max
 
 from billing.models import BillingProfile, DunningStep, Invoice, Payment
-from billing.services import periods
 from billing.services.paying.dunning_rules import History
+from tenants.clocks import Clock
 from tenants.services import audit
 from tenants.services.actors import Actor
 
@@ -66,14 +65,14 @@ def of(profile: BillingProfile, invoices: Sequence[uuid.UUID]) -> Mapping[uuid.U
         steps[step.invoice_id].append(step)
     taken_back = Payment.objects.filter(invoice__in=invoices, amount__lt=0).values_list("invoice")
     reopened: dict[uuid.UUID, datetime] = dict(taken_back.annotate(Max("recorded_at")).order_by())
-    zone = ZoneInfo(profile.client.timezone)
-    return {pk: _history(steps[pk], reopened.get(pk), zone) for pk in invoices}
+    clock = profile.client.clock
+    return {pk: _history(steps[pk], reopened.get(pk), clock) for pk in invoices}
 
 
-def _history(steps: Sequence[DunningStep], reopened: datetime | None, zone: ZoneInfo) -> History:
+def _history(steps: Sequence[DunningStep], reopened: datetime | None, clock: Clock) -> History:
     reminders = [each for each in steps if each.kind == Kind.REMINDER]
     recent = [each for each in reminders if reopened is None or each.done_at >= reopened]
-    told = [periods.day_at(each.told_at, zone) for each in recent if each.told_at is not None]
+    told = [clock.day_at(each.told_at) for each in recent if each.told_at is not None]
     turns = [each for each in steps if each.kind in (Kind.SUSPENSION, Kind.RESUMPTION)]
     is_suspended = bool(turns) and turns[-1].kind == Kind.SUSPENSION
     return History(
@@ -87,4 +86,4 @@ def _history(steps: Sequence[DunningStep], reopened: datetime | None, zone: Zone
 
 def today_of(profile: BillingProfile, now: datetime) -> date:
     """The day that it is at the client."""
-    return periods.day_at(now, ZoneInfo(profile.client.timezone))
+    return profile.client.clock.day_at(now)

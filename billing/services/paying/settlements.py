@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
@@ -21,7 +20,7 @@ from billing.models import (
     Payment,
     Settlement,
 )
-from billing.services import copying, periods
+from billing.services import copying
 from hosting.services.working import doorbell
 from tenants.errors import Refused
 from tenants.models import Client
@@ -76,7 +75,7 @@ def record_payment(
     """Note that money came in for an invoice. ``Refused`` with the field where that can't be."""
     profile = lock_client(invoice.client_id)
     settlement = locked(invoice)
-    if received_on > periods.day_at(now, ZoneInfo(profile.client.timezone)):
+    if received_on > profile.client.clock.day_at(now):
         raise Refused("Choose today or an earlier day.", field="received_on")
     if currency != invoice.currency:
         raise Refused(f"The invoice is in {invoice.currency}.", field="currency")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from hosting.admin.building.tables import NUMBER, Column, Table
 from hosting.models import Instance
@@ -16,7 +15,7 @@ MONTHS = 6  # on the instance's page
 
 def of_instance(instance: Instance, *, now: datetime) -> Table:
     """By the months of its client, the one that goes on first. One query."""
-    today = now.astimezone(ZoneInfo(instance.client.timezone)).date()
+    today = instance.client.clock.day_at(now)
     found = availability.months_of(instance, today=today, most=MONTHS)
     return Table(_COLUMNS, found, empty="Nobody has looked at it yet.")
 

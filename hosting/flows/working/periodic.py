@@ -181,7 +181,6 @@ def _forget_usage_keys() -> None:
 
 def _count_health() -> None:
     health_counts.count_marked(now=timezone.now())
-    health_counts.follow_zones()
 
 
 def _forget_notifications() -> None:

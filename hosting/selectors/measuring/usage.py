@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-import zoneinfo
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Max, Q, QuerySet, Sum
@@ -78,13 +77,13 @@ def months(
 
 def month_of(client: Client, now: datetime) -> date:
     """The month that it is at the client's, named by its first day."""
-    return now.astimezone(zoneinfo.ZoneInfo(client.timezone)).date().replace(day=1)
+    return client.clock.day_at(now).replace(day=1)
 
 
 def end_of(month: date, client: Client) -> datetime:
     """When that month is over at the client's."""
     following = (month.replace(day=1) + timedelta(days=31)).replace(day=1)
-    return datetime.combine(following, time(), zoneinfo.ZoneInfo(client.timezone))
+    return client.clock.begin_of(following)
 
 
 def totals(

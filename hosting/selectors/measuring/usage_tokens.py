@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 from hosting.models import Instance, UsageToken
 from tenants.models import Client
 
-_NEEDED = ("id", "last_used_at", "instance__created_at", "instance__client__timezone")
+_OF_CLIENT = ("instance__client__timezone", "instance__client__zones")
+_NEEDED = ("id", "last_used_at", "instance__created_at", *_OF_CLIENT)
 
 
 def find(token: str) -> UsageToken | None:

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -99,7 +98,7 @@ def _find(
     now: datetime,
 ) -> Finding | bool:
     """What is to be said, or whether what is said already stays."""
-    today = now.astimezone(ZoneInfo(instance.client.timezone)).date()
+    today = instance.client.clock.day_at(now)
     is_open = row is not None
     strained = limits.is_strained(strain, kind, instance.plan, is_open=is_open)
     if strained is None:

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from hosting.selectors import client_days
 from hosting.selectors.measuring.readings import INTERVALS
 
 QUARTER = timedelta(minutes=15)
@@ -128,10 +129,10 @@ ON CONFLICT (instance_id, at) DO UPDATE SET {_REPLACED}
 """  # noqa: S608 - the names are those above
 _DAYS = f"""
 WITH days AS (
-    SELECT DISTINCT instance_id, (dirty.at AT TIME ZONE timezone)::date AS date, timezone
-    FROM unnest(%(instances)s::uuid[], %(quarters)s::timestamptz[]) AS dirty (instance_id, at)
-    JOIN hosting_instance ON hosting_instance.id = instance_id
-    JOIN tenants_client ON tenants_client.id = client_id
+    SELECT * FROM unnest(
+        %(instances)s::uuid[], %(dates)s::date[], %(begins)s::timestamptz[],
+        %(ends)s::timestamptz[]
+    ) AS day (instance_id, date, begins, ends)
 )
 INSERT INTO hosting_resourceday (instance_id, date, {", ".join(_VALUES)})
 SELECT days.instance_id, date, sum(seconds), sum(cpu_seconds), max(cpu_max),
@@ -141,8 +142,7 @@ SELECT days.instance_id, date, sum(seconds), sum(cpu_seconds), max(cpu_max),
     {", ".join(f"sum({each})" for each in _SUMMED)},
     (array_agg(volume_bytes ORDER BY at DESC) FILTER (WHERE volume_bytes IS NOT NULL))[1]
 FROM days JOIN hosting_resourcequarter AS quarter ON quarter.instance_id = days.instance_id
-    AND quarter.at >= date::timestamp AT TIME ZONE timezone
-    AND quarter.at < (date + 1)::timestamp AT TIME ZONE timezone
+    AND quarter.at >= begins AND quarter.at < ends
 GROUP BY days.instance_id, date
 ON CONFLICT (instance_id, date) DO UPDATE SET {_REPLACED}
 """  # noqa: S608 - the names are those above
@@ -225,13 +225,14 @@ def _roll_up_under_way(now: datetime) -> int:
 
 
 def _compute(dirty: Sequence[tuple[uuid.UUID, datetime]]) -> None:
-    """Quarters and the days that they are part of."""
+    """Quarters and the days that they are part of, by their clients' clocks."""
     if not dirty:
         return
-    widened = _Quarters.of(_rows(_WIDEN.format(**_EDGES), _Quarters.of(dirty).values))
+    widened = _rows(_WIDEN.format(**_EDGES), _Quarters.of(dirty).values)
+    clocks = client_days.clocks_of({instance for instance, _ in widened})
     with connection.cursor() as cursor:
-        cursor.execute(_QUARTERS, widened.values)
-        cursor.execute(_DAYS, widened.values)
+        cursor.execute(_QUARTERS, _Quarters.of(widened).values)
+        cursor.execute(_DAYS, client_days.days(widened, clocks).values)
 
 
 def _rows(query: str, values: dict[str, Any]) -> list[tuple[uuid.UUID, datetime]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from hosting.selectors import client_days
 from hosting.services.measuring import usage_sums_sql as sql
 
 LOCK = 0x42657274680005  # pg_advisory_xact_lock: who sums up does it alone
@@ -20,6 +21,7 @@ MARKS_AT_ONCE = 5_000
 ROUNDS_AT_MOST = 200
 
 Quarters = Sequence[tuple[uuid.UUID, datetime]]
+_UNITS = {"day": client_days.days, "month": client_days.months}
 
 
 def sum_up(*, now: datetime) -> int:
@@ -54,11 +56,12 @@ def _round(now: datetime) -> Quarters:
         cursor.execute(sql.CLEAR_QUARTERS, arrays)
         cursor.execute(sql.FILL_QUARTERS, {**arrays, "now": now})
         cursor.execute(sql.MEANS_OF_QUARTERS, arrays)
-        for unit, statements in sql.DAYS_AND_MONTHS.items():
-            cursor.execute(sql.SPANS, {**arrays, "unit": unit})
-            spans = _spans(cursor.fetchall(), unit, now)
-            for statement in statements:
-                cursor.execute(statement, spans)
+        # By the clock of the instance's client: a quarter lies in one day in every time zone.
+        clocks = client_days.clocks_of({instance for instance, _ in quarters})
+        for unit, spans_of in _UNITS.items():
+            spans = spans_of(quarters, clocks).values
+            for statement in sql.DAYS_AND_MONTHS[unit]:
+                cursor.execute(statement, {**spans, "unit": unit, "now": now})
     return quarters
 
 
@@ -66,17 +69,4 @@ def _arrays(quarters: Quarters) -> dict[str, Any]:
     return {
         "instances": [instance for instance, _ in quarters],
         "quarters": [quarter for _, quarter in quarters],
-    }
-
-
-def _spans(rows: Sequence[tuple[object, ...]], unit: str, now: datetime) -> dict[str, Any]:
-    """Instance, first day, begin and end of each, as the statements want them."""
-    instances, dates, begins, ends = ([*each] for each in zip(*rows, strict=True))
-    return {
-        "instances": instances,
-        "dates": dates,
-        "begins": begins,
-        "ends": ends,
-        "unit": unit,
-        "now": now,
     }

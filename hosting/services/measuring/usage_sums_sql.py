@@ -96,18 +96,6 @@ MEANS_OF_QUARTERS = _MEANS.format(
     which="sum.span = 'quarter' AND sum.starts_at = begin",
 )
 
-# By the clock of the instance's client: a quarter of an hour lies in one day in every time zone.
-SPANS = f"""
-SELECT found.instance_id, "on"::date, "on" AT TIME ZONE timezone,
-       ("on" + ('1 ' || %(unit)s)::interval) AT TIME ZONE timezone
-FROM (
-    SELECT DISTINCT span.instance_id, client.timezone,
-           date_trunc(%(unit)s, begin AT TIME ZONE client.timezone) AS "on"
-    FROM {_QUARTERS} JOIN hosting_instance AS instance ON instance.id = span.instance_id
-    JOIN tenants_client AS client ON client.id = instance.client_id
-) AS found
-"""
-
 _CLEAR = f"""
 DELETE FROM hosting_usagesum AS sum USING {_SPANS}
 WHERE sum.span = %(unit)s AND sum.instance_id = span.instance_id AND sum."on" = span."on"

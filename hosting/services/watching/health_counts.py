@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q
 
-from hosting.models import HealthDay
 from hosting.models.health import RESPONSE_BUCKETS_MS
+from hosting.selectors import client_days
 from hosting.services.watching.health import LOCK, SLOT
 
 AT_ONCE = 1000  # quarters; so long nobody can write looks
@@ -30,6 +29,9 @@ _EACH_BUCKET = ", ".join(
     f"count(*) FILTER (WHERE excuse = '' AND ms IS NOT NULL"
     f" AND width_bucket(ms, {_BOUNDS}) = {number})"
     for number in range(_BUCKETS)
+)
+_SUM_OF_EACH_BUCKET = ", ".join(
+    f"coalesce(sum(buckets[{number}]), 0)" for number in range(1, _BUCKETS + 1)
 )
 _COUNT_SLOTS = f"""
 WITH marked AS (
@@ -60,36 +62,21 @@ WITH marked AS (
 )
 SELECT start, instance_id FROM marked ORDER BY start, instance_id
 """  # noqa: S608
-# A day of the zone: from its midnight to the next one, which is 23, 24 or 25 hours.
+# A day by the client's clock: 23, 24 or 25 hours, and others before it moves to another zone.
 _COUNT_DAYS = f"""
 WITH wanted AS (
-    SELECT DISTINCT i.id AS instance_id, c.timezone AS zone,
-        (given.start AT TIME ZONE c.timezone)::date AS day
-    FROM unnest(%(instances)s::uuid[], %(starts)s::timestamptz[]) AS given (instance_id, start)
-    JOIN hosting_instance i ON i.id = given.instance_id
-    JOIN tenants_client c ON c.id = i.client_id
-), slots AS (
-    SELECT w.instance_id AS owner_id, w.day, w.zone, s.*
-    FROM wanted w JOIN hosting_healthslot s ON s.instance_id = w.instance_id
-    AND s.start >= (w.day::timestamp AT TIME ZONE w.zone)
-    AND s.start < ((w.day + 1)::timestamp AT TIME ZONE w.zone)
-), summed AS (
-    SELECT owner_id, day, zone, ARRAY(
-        SELECT coalesce(sum(each.count), 0)
-        FROM generate_series(1, {_BUCKETS}) AS number
-        LEFT JOIN LATERAL (
-            SELECT s.buckets[number] AS count FROM slots s
-            WHERE s.owner_id = o.owner_id AND s.day = o.day
-        ) AS each ON true
-        GROUP BY number ORDER BY number
-    ) AS buckets
-    FROM (SELECT DISTINCT owner_id, day, zone FROM slots) AS o
+    SELECT * FROM unnest(
+        %(instances)s::uuid[], %(dates)s::date[], %(begins)s::timestamptz[],
+        %(ends)s::timestamptz[], %(zones)s::text[]
+    ) AS given (instance_id, day, begins, ends, zone)
 )
 INSERT INTO hosting_healthday (instance_id, day, zone, {_COUNTED})
-SELECT s.owner_id, s.day, s.zone, sum(checks), sum(failures), sum(known_seconds),
-    sum(down_seconds), sum(excused_seconds), sum(responses), sum(ms_sum), max(ms_max), m.buckets
-FROM slots s JOIN summed m ON m.owner_id = s.owner_id AND m.day = s.day
-GROUP BY s.owner_id, s.day, s.zone, m.buckets
+SELECT w.instance_id, w.day, w.zone, sum(checks), sum(failures), sum(known_seconds),
+    sum(down_seconds), sum(excused_seconds), sum(responses), sum(ms_sum), max(ms_max),
+    ARRAY[{_SUM_OF_EACH_BUCKET}]
+FROM wanted w JOIN hosting_healthslot s ON s.instance_id = w.instance_id
+AND s.start >= w.begins AND s.start < w.ends
+GROUP BY w.instance_id, w.day, w.zone
 ON CONFLICT (instance_id, day) DO UPDATE SET zone = excluded.zone, {_SET}
 """  # noqa: S608
 
@@ -103,15 +90,6 @@ def count_marked(*, now: datetime) -> int:
         if len(slots) < AT_ONCE:
             break
     return total
-
-
-def follow_zones() -> int:
-    """Count the days anew of instances whose client has moved to another zone; how many."""
-    moved = HealthDay.objects.filter(~Q(zone=F("instance__client__timezone")))
-    instances = list(moved.values_list("instance", flat=True).distinct()[:AT_ONCE])
-    for each in instances:
-        _recount_days(each)
-    return len(instances)
 
 
 @transaction.atomic
@@ -132,24 +110,7 @@ def _count(after: tuple[datetime, uuid.UUID], *, now: datetime) -> list[tuple[da
 
 
 def _count_days(slots: Collection[tuple[datetime, uuid.UUID]]) -> None:
+    moments = [(instance, start) for start, instance in slots]
+    clocks = client_days.clocks_of({instance for instance, _ in moments})
     with connection.cursor() as cursor:
-        cursor.execute(
-            _COUNT_DAYS,
-            {
-                "instances": [instance for _, instance in slots],
-                "starts": [start for start, _ in slots],
-            },
-        )
-
-
-@transaction.atomic
-def _recount_days(instance: uuid.UUID) -> None:
-    """All days of the instance, from its quarters."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        cursor.execute(
-            "SELECT start FROM hosting_healthslot WHERE instance_id = %s ORDER BY start", [instance]
-        )
-        starts = [start for (start,) in cursor.fetchall()]
-    HealthDay.objects.filter(instance=instance).delete()
-    _count_days([(start, instance) for start in starts])
+        cursor.execute(_COUNT_DAYS, client_days.days(moments, clocks).values)

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -26,8 +26,10 @@ from hosting.models import (
     UsageSum,
 )
 from hosting.models.health import RESPONSE_BUCKETS_MS
-from hosting.views.usage_charts import CHARTS, SPANS
+from hosting.views.usage_charts import CHARTS, SPANS, Window
 from tenants.models import Role, User
+from tenants.services import clients
+from tenants.services.actors import Actor
 from tests.hosting.metered import record, steady
 
 PAGE = "/c/acme/instances/book/usage/"
@@ -99,6 +101,19 @@ def measured(book: Instance) -> Instance:
         ResourceDay.objects.create(**_rollup(book, last, seconds=86_400), date=day)
         HealthDay.objects.create(instance=book, day=day, zone="Europe/Berlin", **counts)
     return book
+
+
+def test_charts_of_days_reach_to_the_one_that_runs_also_after_a_move(
+    book: Instance, actor: Actor
+) -> None:
+    """It is the 1st of April in Berlin, and will be for a day; in New York it is March."""
+    now = datetime(2026, 3, 31, 22, 30, tzinfo=UTC)
+    book.client = clients.update(
+        client=book.client, timezone="America/New_York", actor=actor, now=now
+    )
+    for span in ("month", "year"):
+        assert Window.until_now(book, SPANS[span], now).after == date(2026, 4, 2)
+    assert Window.until_now(book, SPANS["day"], now).until == now
 
 
 def test_the_page_has_a_place_for_each_chart(book: Instance, browser: Browser) -> None:

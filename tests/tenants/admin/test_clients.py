@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django.contrib.messages import get_messages
@@ -46,7 +47,41 @@ def test_a_change_is_audited_by_what_is_different(root: Browser, acme: Client) -
     assert (acme.timezone, acme.is_active, acme.slug) == ("UTC", False, "acme")
     event = AuditEvent.objects.latest("sequence")
     assert event.before == {"timezone": "Europe/Berlin", "is_active": True}
-    assert event.after == {"timezone": "UTC", "is_active": False}
+    assert event.after == {
+        "timezone": "UTC",
+        "is_active": False,
+        "days_from": acme.zones[-1][0],
+    }
+
+
+def test_a_move_says_from_when_on_days_are_counted_by_it(root: Browser, acme: Client) -> None:
+    shown = root.get(_page(acme)).content.decode()
+    assert "Days of usage and billing are counted by it from the first day on" in shown
+    form = {"name": "Acme", "timezone": "Asia/Kathmandu", "is_active": "on", **NO_MEMBERS}
+    response = root.post(_page(acme), form)
+    acme.refresh_from_db()
+    first = date.fromisoformat(acme.zones[-1][0])
+    said = f"Days are counted by the new clock from {first.day} {first:%B %Y} on."
+    assert said in [str(each) for each in get_messages(response.wsgi_request)]
+    assert said in root.get(_page(acme)).content.decode()
+    back = {**form, "timezone": "Europe/Berlin"}
+    response = root.post(_page(acme), back)
+    acme.refresh_from_db()
+    assert acme.zones == [["0001-01-01", "Europe/Berlin"]]
+    said = "Days go on being counted by the clock they were."
+    assert said in [str(each) for each in get_messages(response.wsgi_request)]
+
+
+def test_a_move_that_would_leave_out_a_day_is_refused_at_its_field(
+    root: Browser, acme: Client
+) -> None:
+    Client.objects.update(timezone="Pacific/Pago_Pago")
+    form = {"name": "Other", "timezone": "Pacific/Kiritimati", "is_active": "on", **NO_MEMBERS}
+    refused = root.post(_page(acme), form).context["adminform"].form
+    assert list(refused.errors) == ["timezone"]
+    assert "so that a day would be left out" in str(refused.errors)
+    acme.refresh_from_db()
+    assert (acme.name, acme.timezone, acme.zones) == ("Acme", "Pacific/Pago_Pago", [])
 
 
 def test_an_owner_can_be_replaced_in_one_go_but_not_removed_alone(

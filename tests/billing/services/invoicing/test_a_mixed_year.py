@@ -45,6 +45,16 @@ METERS = {
     "seats": {"title": "Seats", "unit": "seats", "aggregation": "latest"},
     "stored": {"title": "Storage", "unit": "GB", "aggregation": "time_weighted"},
 }
+# On which days of the year whose client moves where; most of them as a period ends.
+MOVES = {
+    57: (0, "America/New_York"),
+    88: (2, "America/St_Johns"),
+    148: (0, "Asia/Kathmandu"),
+    208: (3, "Pacific/Kiritimati"),
+    209: (3, "Europe/Berlin"),
+    250: (2, "Europe/Berlin"),
+    302: (0, "Atlantic/Azores"),
+}
 KINDS = ("executions", "users", "seats", "stored")
 LARGE: list[dict[str, Any]] = [
     {"meter": "executions", "model": "package", "per": 500, "tiers": [[None, "7"]]},
@@ -178,7 +188,7 @@ def _tell_late(year: Year, now: datetime) -> None:
 
 
 def _happen(year: Year, number: int, now: datetime) -> None:
-    """Plans change, instances are suspended, down and deleted."""
+    """Plans change, clients move, instances are suspended, down and deleted."""
     chosen = year.random.choice(year.instances)
     rows = Instance.objects.filter(pk=chosen.pk, delete_requested_at=None)
     if number % 11 == 3:
@@ -189,6 +199,9 @@ def _happen(year: Year, number: int, now: datetime) -> None:
         Instance.objects.update(suspended_at=None, suspended_for="")
     if number % 29 == 20 and number > 40:
         money.be_down(chosen, f"{now - timedelta(days=1):%Y-%m-%d}")
+    if number in MOVES:
+        place, zone = MOVES[number]
+        clients.update(client=year.instances[place].client, timezone=zone, actor=ACTOR, now=now)
     if number in (155, 290):
         money.end(year.instances[0 if number == 155 else 3], f"{now:%Y-%m-%d %H:%M}")
 

@@ -20,6 +20,8 @@ from hosting.models import (
 )
 from hosting.selectors.watching import health as reading
 from hosting.services.watching import health, health_counts
+from tenants.services import clients
+from tenants.services.actors import Actor
 from tests.hosting.looking_at import look, see
 from tests.tenants.threads import at_once
 
@@ -128,15 +130,27 @@ def test_a_day_is_the_clients_own_whatever_its_length(
 
 
 @pytest.mark.django_db
-def test_a_client_that_moves_gets_its_days_anew(book: Instance) -> None:
-    health.record(looks=[look(book, datetime(2026, 3, 20, 23, 30, tzinfo=UTC))])
-    health_counts.count_marked(now=LATER + timedelta(days=1))
-    assert HealthDay.objects.get().day == date(2026, 3, 21)
-    book.client.timezone = "America/New_York"
-    book.client.save()
-    assert health_counts.follow_zones() == 1
-    assert HealthDay.objects.get().day == date(2026, 3, 20)
-    assert health_counts.follow_zones() == 0
+@pytest.mark.parametrize(("zone", "hours"), [("Asia/Kathmandu", 19.25), ("America/New_York", 29)])
+def test_days_stay_when_a_client_moves_and_each_look_is_of_one(
+    book: Instance, actor: Actor, zone: str, hours: float
+) -> None:
+    """Whose last day in Berlin, the 20th, ends when the 21st begins there."""
+    begin = datetime(2026, 3, 19, 23, tzinfo=UTC)
+    quarters = [begin + number * timedelta(minutes=15) for number in range(-96, 4 * 24 * 3)]
+    for at in quarters[:120]:
+        health.record(looks=[look(book, at)])
+    health_counts.count_marked(now=NOW)
+    past = HealthDay.objects.get(day=date(2026, 3, 19))
+    clients.update(client=book.client, timezone=zone, actor=actor, now=NOW)
+    for at in quarters[120:]:
+        health.record(looks=[look(book, at)])
+    health_counts.count_marked(now=begin + timedelta(days=9))
+    days = {each.day: each for each in HealthDay.objects.all()}
+    assert sum(each.checks for each in days.values()) == len(quarters)
+    assert days[date(2026, 3, 20)].checks == 4 * hours
+    assert days[date(2026, 3, 21)].checks == 96
+    assert (days[past.day].checks, days[past.day].zone) == (past.checks, "Europe/Berlin")
+    assert days[date(2026, 3, 21)].zone == zone
 
 
 @pytest.mark.django_db(transaction=True)
