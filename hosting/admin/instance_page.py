@@ -15,7 +15,7 @@ from hosting.admin.building.tables import link
 from hosting.admin.instance_verbs import possible
 from hosting.admin.saving import beginning_anew, places, restore_tests, restores
 from hosting.admin.upgrading import new_versions, upgrades
-from hosting.admin.watching import available
+from hosting.admin.watching import available, looks
 from hosting.display import instance_state
 from hosting.models import Instance, Journal
 from hosting.selectors import overview, reasons
@@ -62,6 +62,7 @@ def _troubles(instance: Instance, request: HttpRequest) -> dict[str, Any]:
     found: dict[str, Any] = {
         "next_attempt": next_attempt(instance),
         "limit_warnings": resources.open_warnings([instance]).get(instance.pk, []),
+        "looks": looks.of_instance(instance),
     }
     if request.user.has_perm("hosting.view_incident"):
         found["incidents"] = list(incidents.of_instance(instance))
