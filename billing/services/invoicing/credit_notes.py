@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
 
 from billing import currencies
-from billing.models import Invoice, InvoiceLine, Seller, Settlement
+from billing.models import (
+    BillingPeriod,
+    Invoice,
+    InvoiceLine,
+    Seller,
+    Settlement,
+    Subscription,
+)
 from billing.services import totals
 from billing.services.invoicing import numbers, snapshots
 from billing.services.invoicing.issued_rows import mark_issued
@@ -18,6 +26,22 @@ from billing.services.paying import settlements
 from tenants.errors import Refused
 from tenants.services import audit
 from tenants.services.actors import Actor
+
+MOST_NAMED = 3
+Key = tuple[str, Decimal]  # category and rate
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A line that gives back: so much without VAT, of those days; of usage also which it was."""
+
+    net: Decimal
+    name: str
+    first_day: date
+    last_day: date
+    meter: str = ""
+    subscription: Subscription | None = None
+    period: BillingPeriod | None = None
 
 
 @transaction.atomic
@@ -33,33 +57,91 @@ def issue(
 
     ``Refused`` with the field where that is more than is left. What was paid becomes credit.
     """
-    profile = settlements.lock_client(invoice.client_id)
-    settlement = Settlement.objects.select_for_update().filter(invoice=invoice.pk).first()
+    settlement = _locked(invoice)
     if settlement is None or invoice.kind != Invoice.Kind.INVOICE:
         raise Refused("Only an invoice that was issued can be credited.")
     if not reason.strip():
         raise Refused("Say why: it stands on the credit note.", field="reason")
-    note = _note(invoice, reason.strip(), now)
     left = _left(invoice)
     shares = _shares(left, net, currencies.exponent(invoice.currency), invoice.currency)
+    name = f"Credit for {invoice.number}"
+    parts = [
+        (key, Back(amount, name, invoice.first_day, invoice.last_day))
+        for key, amount in sorted(shares.items())
+    ]
+    return _issue(settlement, parts, reason.strip(), actor, now)
+
+
+@transaction.atomic
+def give_back(
+    *, invoice: Invoice, parts: Sequence[tuple[Key, Back]], actor: Actor, now: datetime
+) -> Invoice | None:
+    """Give back parts of an issued invoice, each of its VAT: of usage that was corrected.
+
+    Of each VAT no more than is left of it, and of all no more than is left of the invoice; a few
+    cents less where its VAT could not be rounded otherwise. None where nothing is left.
+    """
+    settlement = _locked(invoice)
+    if settlement is None or invoice.kind != Invoice.Kind.INVOICE:
+        raise Refused("Only an invoice that was issued can be credited.")
+    left = _left(invoice)
+    whole = sum(left.values(), Decimal(0))
+    fitting: list[tuple[Key, Back]] = []
+    for key in sorted({key for key, _ in parts}):
+        own = [part for of, part in parts if of == key]
+        most = min(sum((part.net for part in own), Decimal(0)), left.get(key, Decimal(0)), whole)
+        amount = _fitting(key, left, most, currencies.exponent(invoice.currency))
+        whole -= amount
+        fitting += [(key, part) for part in _at_most(own, amount)]
+    if not fitting:
+        return None
+    days = sorted({(part.first_day, part.last_day) for _, part in fitting})
+    said = ", ".join(f"{first} to {last}" for first, last in days[:MOST_NAMED])
+    more = f" and {len(days) - MOST_NAMED} more" if len(days) > MOST_NAMED else ""
+    reason = f"Usage from {said}{more} was corrected after it had been billed."
+    return _issue(settlement, fitting, reason, actor, now)
+
+
+def _at_most(parts: Sequence[Back], amount: Decimal) -> Iterator[Back]:
+    """The parts in their order, as far as the amount goes."""
+    for part in parts:
+        net = min(part.net, amount)
+        if net > 0:
+            amount -= net
+            yield replace(part, net=net)
+
+
+def _locked(invoice: Invoice) -> Settlement | None:
+    """How it stands, with its client's billing details locked."""
+    settlements.lock_client(invoice.client_id)
+    rows = Settlement.objects.select_for_update(of=("self",)).select_related("invoice__client")
+    return rows.filter(invoice=invoice.pk).first()
+
+
+def _issue(
+    settlement: Settlement,
+    parts: Sequence[tuple[Key, Back]],
+    reason: str,
+    actor: Actor,
+    now: datetime,
+) -> Invoice:
+    """A note with a line for each part; what was paid becomes credit."""
+    invoice = settlement.invoice
+    note = _note(invoice, reason, now)
     lines = [
-        _line(note, invoice, position, key, amount)
-        for position, (key, amount) in enumerate(sorted(shares.items()), start=1)
+        _line(note, position, key, part) for position, (key, part) in enumerate(parts, start=1)
     ]
     note.save(force_insert=True)
     InvoiceLine.objects.bulk_create(lines)
     _sum_up(note, invoice, lines)
-    _number(note, profile.client.clock.day_at(now), now)
+    _number(note, invoice.client.clock.day_at(now), now)
     mark_issued([note])
     settlements.credit(settlement, note, now=now)
     told = {"invoice": invoice.number, "total": str(note.total), "reason": note.reason}
     audit.record(
-        action="invoice.credited", actor=actor, client=profile.client, obj=note, after=told
+        action="invoice.credited", actor=actor, client=invoice.client, obj=note, after=told
     )
     return note
-
-
-Key = tuple[str, Decimal]  # category and rate
 
 
 def _left(invoice: Invoice) -> Mapping[Key, Decimal]:
@@ -103,24 +185,35 @@ def _refuse_odd_cents(
 
     Otherwise a cent would stay that no note could ever give back, or one be given back too much.
     """
-    for (category, rate), amount in shares.items():
-        whole = left[category, rate]
-
-        def vat(net: Decimal, rate: Decimal = rate) -> Decimal:
-            return currencies.divided(net, rate, Decimal(100), exponent)
-
-        def fits(net: Decimal, whole: Decimal = whole) -> bool:
-            return 0 < net <= whole and vat(net) + vat(whole - net) == vat(whole)
-
-        if amount and not fits(amount):
+    for key, amount in shares.items():
+        whole = left[key]
+        if amount and not _fits(key, amount, whole, exponent):
             unit = Decimal(1).scaleb(-exponent)
             steps = (amount + sign * n * unit for n in range(1, 200) for sign in (-1, 1))
-            other = next((net for net in steps if fits(net)), whole)
+            other = next((net for net in steps if _fits(key, net, whole, exponent)), whole)
             raise Refused(
                 f"Of {amount} the VAT can't be rounded without a cent being left over:"
-                f" credit {other} at {rate.normalize():f} %, or all of it.",
+                f" credit {other} at {key[1].normalize():f} %, or all of it.",
                 field="net",
             )
+
+
+def _fits(key: Key, net: Decimal, whole: Decimal, exponent: int) -> bool:
+    """Whether the VAT of what is taken and of what is left make up that of the whole."""
+
+    def vat(net: Decimal) -> Decimal:
+        return currencies.divided(net, key[1], Decimal(100), exponent)
+
+    return 0 < net <= whole and vat(net) + vat(whole - net) == vat(whole)
+
+
+def _fitting(key: Key, left: Mapping[Key, Decimal], most: Decimal, exponent: int) -> Decimal:
+    """The largest amount up to that one of which the VAT can be rounded; 0 where there is none."""
+    unit = Decimal(1).scaleb(-exponent)
+    steps = (most - n * unit for n in range(200))
+    return next(
+        (net for net in steps if _fits(key, net, left.get(key, Decimal(0)), exponent)), Decimal(0)
+    )
 
 
 def _note(invoice: Invoice, reason: str, now: datetime) -> Invoice:
@@ -139,22 +232,25 @@ def _note(invoice: Invoice, reason: str, now: datetime) -> Invoice:
     )
 
 
-def _line(note: Invoice, invoice: Invoice, position: int, key: Key, amount: Decimal) -> InvoiceLine:
+def _line(note: Invoice, position: int, key: Key, part: Back) -> InvoiceLine:
     category, rate = key
-    sign = Decimal(1) if amount > 0 else Decimal(-1)
+    sign = Decimal(1) if part.net > 0 else Decimal(-1)
     return InvoiceLine(
         invoice=note,
         position=position,
         kind=InvoiceLine.Kind.CREDIT,
-        name=f"Credit for {invoice.number}",
+        name=part.name,
         description=note.reason,
         quantity=sign,
-        unit_price=abs(amount),
-        net=amount,
+        unit_price=abs(part.net),
+        net=part.net,
         category=category,
         rate=rate,
-        first_day=invoice.first_day,
-        last_day=invoice.last_day,
+        first_day=part.first_day,
+        last_day=part.last_day,
+        meter=part.meter,
+        subscription=part.subscription,
+        period=part.period,
     )
 
 

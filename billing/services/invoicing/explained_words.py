@@ -75,7 +75,9 @@ def told(line: InvoiceLine, *, now: datetime) -> Told:
     return Told(
         unit=unit,
         parts=[_part(each, line, unit, meter) for each in found.parts],
-        before=[(each, currencies.said(each.net, currency)) for each in found.before],
+        before=[
+            (each, currencies.said(explaining.counted(each), currency)) for each in found.before
+        ],
         billed=_billed(line, currency),
         again=_again(found, currency),
         is_late=found.is_late,

@@ -90,7 +90,7 @@ class Explained:
     @property
     def billed_before(self) -> Decimal:
         """What of it the lines before have."""
-        return sum((line.net for line in self.before), Decimal(0))
+        return sum((counted(line) for line in self.before), Decimal(0))
 
     @property
     def fits(self) -> bool:
@@ -177,8 +177,13 @@ def _part(noted: Mapping[str, Any], stretch: Stretch, used_now: Decimal, exponen
     )
 
 
+def counted(line: InvoiceLine) -> Decimal:
+    """What a line comes to in what was billed: that of a credit note is less."""
+    return -line.net if line.kind == InvoiceLine.Kind.CREDIT else line.net
+
+
 def _before(line: InvoiceLine) -> QuerySet[InvoiceLine]:
-    """The lines of the same period and meter on what was issued earlier."""
+    """The lines of the same period and meter on what was issued earlier; credit notes give back."""
     own = line.invoice
     at_once = Q(
         invoice__issued_at=own.issued_at,
@@ -189,9 +194,8 @@ def _before(line: InvoiceLine) -> QuerySet[InvoiceLine]:
         Q(invoice__issued_at__lt=own.issued_at) | at_once,
         period=line.period_id,
         meter=line.meter,
-        kind__in=KINDS,
+        kind__in=(*KINDS, InvoiceLine.Kind.CREDIT),
         invoice__state=Invoice.State.ISSUED,
-        invoice__kind=Invoice.Kind.INVOICE,
     )
     return found.select_related("invoice").order_by("invoice__issued_at", "invoice_id", "position")
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.models import BillingPeriod, BillingProfile, Invoice, Seller, Subscription
 from billing.services.invoicing import late_usage
@@ -24,7 +24,7 @@ AT_ONCE = 250
 def draft(*, now: datetime, seller: Seller) -> int:
     """Draft for all of them, and say for how many. Those that somebody works on are left out.
 
-    What comes to less than nothing makes no invoice; it waits, should the client come back.
+    What comes to less than nothing makes no invoice: ``last_credits`` gives it back.
     """
     many = 0
     after: uuid.UUID | None = None
@@ -55,13 +55,17 @@ def _batch(now: datetime, seller: Seller, after: uuid.UUID | None) -> tuple[int,
     return len(drafts), max(each.pk for each in profiles.values())
 
 
-def _clients(now: datetime, after: uuid.UUID | None) -> Sequence[BillingProfile]:
+def clients(*, now: datetime) -> QuerySet[BillingProfile]:
     """Those with late usage, whose subscriptions have all been billed, and that have no draft."""
     of = {"client": OuterRef("client")}
     goes_on = Subscription.objects.filter(**of, next_billing_at__isnull=False)
     drafts = Invoice.objects.filter(**of, state=Invoice.State.DRAFT)
     late = late_usage.candidates(now=now).filter(subscription__client=OuterRef("client"))
-    last = BillingProfile.objects.filter(~Exists(goes_on), ~Exists(drafts), Exists(late))
+    return BillingProfile.objects.filter(~Exists(goes_on), ~Exists(drafts), Exists(late))
+
+
+def _clients(now: datetime, after: uuid.UUID | None) -> Sequence[BillingProfile]:
+    last = clients(now=now)
     if after is not None:
         last = last.filter(pk__gt=after)
     chosen = last.order_by("pk")[:AT_ONCE]

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Sum, When
 
 from billing.models import BillingPeriod, Invoice, InvoiceLine, Seller
 from billing.services import statement
@@ -30,6 +30,7 @@ from tenants.errors import Refused
 LOOKS_BACK = timedelta(days=400)
 # A sum is dated before its transaction ends: what was dated earlier may be seen only now.
 OVERLAP = timedelta(hours=1)
+_USAGE = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT, InvoiceLine.Kind.CREDIT)
 Billed = Mapping[tuple[uuid.UUID, str], Decimal]
 Found = Mapping[uuid.UUID, Sequence[Charged]]
 Parts = Sequence[Mapping[str, Any]]
@@ -104,15 +105,13 @@ def candidates(*, now: datetime) -> QuerySet[BillingPeriod]:
 
 
 def _billed(candidates: Sequence[BillingPeriod]) -> Billed:
-    """What of each period's meters stands on issued invoices."""
-    usage = (InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT)
+    """What of each period's meters stands on issued invoices, less what was given back of it."""
     rows = InvoiceLine.objects.filter(
-        period__in=candidates,
-        kind__in=usage,
-        invoice__state=Invoice.State.ISSUED,
-        invoice__kind=Invoice.Kind.INVOICE,
+        period__in=candidates, kind__in=_USAGE, invoice__state=Invoice.State.ISSUED
     )
-    sums = rows.values_list(F("period"), F("meter")).annotate(Sum("net")).order_by()
+    is_back = Q(kind=InvoiceLine.Kind.CREDIT)
+    amount = Case(When(is_back, then=-F("net")), default=F("net"))
+    sums = rows.values_list(F("period"), F("meter")).annotate(billed=Sum(amount)).order_by()
     return {(period, meter): total for period, meter, total in sums}
 
 

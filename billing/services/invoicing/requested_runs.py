@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from billing.models import BillingRun, Seller
 from billing.services import leases, subscriptions
-from billing.services.invoicing import last_invoices, runs
+from billing.services.invoicing import last_credits, last_invoices, runs
 from billing.services.leases import Keep, Lost
 from hosting.services.working import doorbell
 from tenants.errors import Refused
@@ -71,6 +71,7 @@ def _work(run: BillingRun, now: datetime, keep: Keep) -> None:
         run.began_at = now
     subscriptions.follow(now=now)
     last_invoices.draft(now=now, seller=seller)
+    last_credits.give_back(now=now, seller=seller)
     run.remaining = runs.remaining(now=now)
     keep("began_at", "remaining")
     runs.work(run=run, seller=seller, now=now, keep=keep)

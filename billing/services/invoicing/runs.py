@@ -16,7 +16,7 @@ from django.db import transaction
 
 from billing.models import BillingRun, Invoice, Seller
 from billing.services import subscriptions
-from billing.services.invoicing import drafting, issuing, last_invoices, refusals
+from billing.services.invoicing import drafting, issuing, last_credits, last_invoices, refusals
 from billing.services.leases import Keep
 from tenants.services import audit
 from tenants.services.actors import Actor
@@ -35,6 +35,7 @@ def bill_due(*, now: datetime, at_once: int = drafting.AT_ONCE) -> BillingRun | 
         return None
     subscriptions.follow(now=now)
     last_invoices.draft(now=now, seller=seller)
+    last_credits.give_back(now=now, seller=seller)
     if not (drafting.due_clients(now=now).exists() or issuing.due_drafts(now=now).exists()):
         return None
     run = BillingRun.objects.create(began_at=now)

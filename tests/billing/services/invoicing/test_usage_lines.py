@@ -279,7 +279,7 @@ def test_a_last_draft_waits_for_more_of_it(book: Instance, report: Report) -> No
     assert not Invoice.objects.filter(state="draft").exists()
 
 
-def test_what_is_taken_back_after_the_last_invoice_makes_none(
+def test_what_is_taken_back_after_the_last_invoice_makes_a_credit_note(
     book: Instance, report: Report, make_plan: Callable[[str], Plan]
 ) -> None:
     plan = make_plan("volume")
@@ -291,7 +291,9 @@ def test_what_is_taken_back_after_the_last_invoice_makes_none(
     bill("2026-01-11")
     report(1, "2026-01-06", told="2026-02-10")
     bill("2026-02-11")
-    assert Invoice.objects.count() == 1
+    # 100 at 1.00 each became 101 at 0.10.
+    assert Invoice.objects.filter(kind="invoice").count() == 1
+    assert Invoice.objects.get(kind="credit_note").net == Decimal("89.90")
 
 
 def test_a_line_of_late_usage_opens_too(book: Instance, report: Report) -> None:
