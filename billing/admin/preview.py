@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -12,17 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
-from billing import currencies
+from billing.currencies import said
 from billing.models import BillingRun
 from billing.services.invoicing import previews
 from billing.services.invoicing.previews import Expected
 from hosting.admin.building.tables import NUMBER, Column, Table, link
 from tenants.display import badge, moment
-
-
-def money(amount: Decimal, currency: str) -> str:
-    """With the currency's decimals: 1,234.50 EUR."""
-    return f"{currencies.rounded(amount, currencies.exponent(currency)):,f} {currency}"
 
 
 def view(request: HttpRequest) -> HttpResponse:
@@ -38,7 +32,7 @@ def view(request: HttpRequest) -> HttpResponse:
         "due": moment(found.first_at),
         "may_run": request.user.has_perm("billing.add_billingrun"),
         "going_on": BillingRun.objects.filter(requested_at__isnull=False, ended_at=None).exists(),
-        "totals": [money(amount, currency) for currency, amount in sorted(found.totals.items())],
+        "totals": [said(amount, currency) for currency, amount in sorted(found.totals.items())],
     }
     return TemplateResponse(request, "admin/billing/preview.html", context)
 
@@ -48,11 +42,11 @@ def _instance(row: Expected) -> SafeString:
 
 
 def _amount(row: Expected) -> str:
-    return "–" if row.problem else money(row.net, row.currency)
+    return "–" if row.problem else said(row.net, row.currency)
 
 
 def _downtime(row: Expected) -> str:
-    return money(row.downtime, row.currency) if row.downtime else ""
+    return said(row.downtime, row.currency) if row.downtime else ""
 
 
 def _problem(row: Expected) -> SafeString | str:

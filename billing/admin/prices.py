@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from billing.admin.charges import ChargesField
-from billing.admin.preview import money
+from billing.currencies import said
 from billing.models import Coupon, Discount, Price
 from billing.models.discount import Kind
 from billing.services import charge_words, discounts, prices, pricing
@@ -81,12 +81,12 @@ class PriceAdmin(OnceAdmin):
     @admin.display(description="Price", ordering="amount")
     def price(self, price: Price) -> str:
         """With its currency."""
-        return money(price.amount, price.currency)
+        return said(price.amount, price.currency)
 
     @admin.display(description="Setup", ordering="setup_fee")
     def setup(self, price: Price) -> str:
         """With its currency, where there is one."""
-        return money(price.setup_fee, price.currency) if price.setup_fee else "–"
+        return said(price.setup_fee, price.currency) if price.setup_fee else "–"
 
     @admin.display(description="Usage")
     def usage(self, price: Price) -> SafeString | str:
@@ -127,7 +127,7 @@ class CouponAdmin(OnceAdmin):
         """A part, or an amount with its currency."""
         if coupon.kind == Kind.PERCENT:
             return number(coupon.value, "%")
-        return money(coupon.value, coupon.currency)
+        return said(coupon.value, coupon.currency)
 
     @admin.display(description="For", ordering="periods")
     def runs(self, coupon: Coupon) -> str:

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from billing.admin.preview import money
+from billing.currencies import said
 from billing.models import ServerCost
 from billing.services.reporting import server_costs
 from tenants.admin.base import ServiceAdmin
@@ -50,7 +50,7 @@ class ServerCostAdmin(ServiceAdmin[ServerCost]):
     @admin.display(description="A month", ordering="amount")
     def a_month(self, cost: ServerCost) -> str:
         """With its currency."""
-        return money(cost.amount, cost.currency)
+        return said(cost.amount, cost.currency)
 
     @admin.display(description="CPU / memory / disk")
     def weights(self, cost: ServerCost) -> str:

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.admin.preview import money
+from billing.currencies import said
 from billing.models import DowntimeCredit, InvoiceLine
 from tenants.admin.base import ReadOnlyAdmin
 from tenants.display import moment
@@ -48,7 +48,7 @@ class DowntimeCreditAdmin(ReadOnlyAdmin[DowntimeCredit]):
     @admin.display(description="Amount", ordering="amount")
     def given(self, credit: DowntimeCredit) -> str:
         """Without VAT."""
-        return money(credit.amount, credit.invoice.currency)
+        return said(credit.amount, credit.invoice.currency)
 
     @admin.display(description="Invoice", ordering="invoice__sequence")
     def on(self, credit: DowntimeCredit) -> SafeString:

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from billing import currencies
-from billing.admin.preview import money
+from billing.currencies import said
 from billing.documents.numbers import plain
 from billing.models import Invoice, InvoiceLine
 from billing.selectors import invoices as reading
@@ -90,7 +90,7 @@ class LineInline(TabularInline[InvoiceLine, Invoice]):
     @admin.display(description="Net")
     def net_(self, line: InvoiceLine) -> str:
         """Without VAT."""
-        return money(line.net, line.invoice.currency).replace(" ", "\N{NO-BREAK SPACE}")
+        return said(line.net, line.invoice.currency).replace(" ", "\N{NO-BREAK SPACE}")
 
     @admin.display(description="VAT")
     def rate_(self, line: InvoiceLine) -> str:

@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from billing import currencies
-from billing.admin.preview import money
+from billing.currencies import said
 from billing.models import DunningStep, Invoice, Settlement
 from hosting.admin.building.tables import link
 from tenants.display import badge, moment
@@ -37,7 +37,7 @@ class WithMoney(_Admin):
     def payments_(self, invoice: Invoice) -> SafeString:
         """What came in and went out, and a way to record more while something is open."""
         rows = [
-            f"{date_format(each.received_on)}: {money(each.amount, each.currency)},"
+            f"{date_format(each.received_on)}: {said(each.amount, each.currency)},"
             f" {each.get_method_display().lower()}"
             + (f" ({each.reference})" if each.reference else "")
             for each in invoice.payments.order_by("received_on", "recorded_at")
@@ -51,7 +51,7 @@ class WithMoney(_Admin):
             format_html(
                 "{}: {}, {}",
                 link(each.number, "billing_invoice_change", each.pk),
-                money(each.total, each.currency),
+                said(each.total, each.currency),
                 each.reason,
             )
             for each in invoice.credit_notes.filter(state=Invoice.State.ISSUED)

@@ -21,8 +21,8 @@ from billing.admin.delivering.invoice_files import WithFiles
 from billing.admin.delivering.invoice_mails import MailFilter, WithMail
 from billing.admin.invoicing.invoice_lines import LineInline, WithLines
 from billing.admin.invoicing.invoice_money import WithMoney
-from billing.admin.preview import money
 from billing.admin.reports.urls import WithReports
+from billing.currencies import said
 from billing.models import Invoice, Settlement, Subscription
 from billing.services.invoicing import credit_notes
 from tenants.admin.base import ModelForm, ReadOnlyAdmin, ServiceAdmin
@@ -179,23 +179,23 @@ class InvoiceAdmin(
     @admin.display(description="Total", ordering="total")
     def amount(self, invoice: Invoice) -> str:
         """With its currency."""
-        return money(invoice.total, invoice.currency)
+        return said(invoice.total, invoice.currency)
 
     @admin.display(description="Net")
     def net_(self, invoice: Invoice) -> str:
         """With its currency."""
-        return money(invoice.net, invoice.currency)
+        return said(invoice.net, invoice.currency)
 
     @admin.display(description="VAT")
     def vat_(self, invoice: Invoice) -> str:
         """With its currency."""
-        return money(invoice.vat, invoice.currency)
+        return said(invoice.vat, invoice.currency)
 
     @admin.display(description="Open")
     def open_(self, invoice: Invoice) -> str:
         """What is still to be paid."""
         settlement = _settlement(invoice)
-        return money(settlement.open, invoice.currency) if settlement else "–"
+        return said(settlement.open, invoice.currency) if settlement else "–"
 
     @admin.display(description="VAT decided")
     def vat_rule(self, invoice: Invoice) -> str:
@@ -255,9 +255,9 @@ def _totals(invoices: QuerySet[Invoice]) -> list[dict[str, str]]:
     return [
         {
             "many": str(row["many"]),
-            "net": money(row["net_in"] - row["net_out"], row["currency"]),
-            "total": money(row["total_in"] - row["total_out"], row["currency"]),
-            "open": money(row["open"], row["currency"]) if row["open"] else "",
+            "net": said(row["net_in"] - row["net_out"], row["currency"]),
+            "total": said(row["total_in"] - row["total_out"], row["currency"]),
+            "open": said(row["open"], row["currency"]) if row["open"] else "",
         }
         for row in sums.order_by("currency")
     ]

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from billing.admin import preview
-from billing.admin.preview import money
+from billing.currencies import said
 from billing.models import BillingRun
 from billing.services.invoicing import requested_runs
 from hosting.admin.building.live import LiveAdmin
@@ -118,7 +118,7 @@ def _state(run: BillingRun) -> SafeString:
 
 def _sums(run: BillingRun, what: str) -> Sequence[str]:
     return [
-        money(Decimal(sums[what]), currency)
+        said(Decimal(sums[what]), currency)
         for currency, sums in sorted(run.sums.items())
         if what in sums
     ]

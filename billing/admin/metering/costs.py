@@ -72,4 +72,4 @@ class ModelCostAdmin(ReadOnlyAdmin[ModelCost]):
         """The exact amount, to the sixth place; flagged where there is no rate."""
         if cost.amount is None:
             return badge("No rate", "warn")
-        return f"{number(round(cost.amount, 6))} {cost.currency}"
+        return f"{cost.currency} {number(round(cost.amount, 6))}"

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing import currencies
-from billing.admin.preview import money
+from billing.currencies import said
 from billing.models import BankLine, Invoice, Settlement
 from billing.services.paying import bank_lines, bank_proposals
 from billing.services.paying.bank_proposals import Proposed
@@ -78,7 +78,7 @@ def book(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         )
 
     question = Question(
-        title=f"Book {money(line.amount, line.currency)} of {line.name or 'somebody'}",
+        title=f"Book {said(line.amount, line.currency)} of {line.name or 'somebody'}",
         meaning=(found.proposal.why, "What is more than its invoices becomes the client's credit."),
         submit="Book",
         back=_page(line),
@@ -96,7 +96,7 @@ def set_aside(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         bank_lines.set_aside(line=line, reason=form.cleaned_data["reason"], actor=actor(request))
 
     question = Question(
-        title=f"Set aside {money(line.amount, line.currency)} of {line.name or 'somebody'}",
+        title=f"Set aside {said(line.amount, line.currency)} of {line.name or 'somebody'}",
         meaning=("It is no payment of a client's. It stays in the list of what was set aside.",),
         submit="Set aside",
         back=_page(line),
@@ -115,7 +115,7 @@ def pay_out(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         bank_lines.pay_out(line=line, client=client, actor=actor(request), now=timezone.now())
 
     question = Question(
-        title=f"Book {money(-line.amount, line.currency)} as paid out",
+        title=f"Book {said(-line.amount, line.currency)} as paid out",
         meaning=("The client's credit becomes less by it.",),
         submit="Book",
         back=_page(line),

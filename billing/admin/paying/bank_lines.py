@@ -15,8 +15,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from billing import currencies
 from billing.admin.paying import bank_acting
-from billing.admin.preview import money
 from billing.bank.matching import Certainty
+from billing.currencies import said
 from billing.models import BankLine
 from billing.services.paying import bank_lines, bank_proposals
 from billing.services.paying.bank_proposals import Proposed
@@ -77,7 +77,7 @@ class BankLineAdmin(ReadOnlyPageAdmin[BankLine]):
         """What the bank says, what it may be, and what became of it."""
         found = bank_proposals.of_line(obj)
         return {
-            "title": f"{money(obj.amount, obj.currency)} on {obj.booked_on}",
+            "title": f"{said(obj.amount, obj.currency)} on {obj.booked_on}",
             "line": obj,
             "badge": badge(obj.get_state_display(), _STATES[obj.state]),
             "what": _what(obj),
@@ -122,7 +122,7 @@ class BankLineAdmin(ReadOnlyPageAdmin[BankLine]):
     @admin.display(description="Amount", ordering="amount")
     def amount_(self, line: BankLine) -> str:
         """With its currency."""
-        return money(line.amount, line.currency)
+        return said(line.amount, line.currency)
 
     @admin.display(description="From or to", ordering="name")
     def payer(self, line: BankLine) -> str:
@@ -166,14 +166,14 @@ def _what(line: BankLine) -> str:
 def _facts(line: BankLine) -> list[tuple[str, object]]:
     facts: list[tuple[str, object]] = [
         ("Booked on", line.booked_on),
-        ("Amount", money(line.amount, line.currency)),
+        ("Amount", said(line.amount, line.currency)),
         ("From" if line.amount > 0 else "To", line.name or "–"),
         ("Account there", identifier(line.iban)),
         ("Text", line.text or "–"),
         ("Creditor reference", identifier(line.creditor_reference)),
         ("End to end", identifier(line.end_to_end)),
         ("Bank's reference", identifier(line.bank_reference)),
-        ("The bank kept", money(line.charges, line.currency) if line.charges else "–"),
+        ("The bank kept", said(line.charges, line.currency) if line.charges else "–"),
         ("Account here", identifier(line.account)),
         ("Imported with", line.statement),
     ]
@@ -187,13 +187,13 @@ def _tables(line: BankLine) -> list[tuple[str, Table]]:
     if payments:
         columns = (
             Column("Invoice", lambda p: link(p.invoice, "billing_invoice_change", p.invoice_id)),
-            Column("Amount", lambda p: money(p.amount, p.currency), NUMBER),
+            Column("Amount", lambda p: said(p.amount, p.currency), NUMBER),
         )
         found.append(("Paid with it", Table(columns, payments, "")))
     if credits:
         columns = (
             Column("Credit", lambda entry: entry.reason),
-            Column("Amount", lambda entry: money(entry.amount, entry.currency), NUMBER),
+            Column("Amount", lambda entry: said(entry.amount, entry.currency), NUMBER),
         )
         found.append(("Credit from it", Table(columns, credits, "")))
     return found

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from billing.admin.preview import money
+from billing.currencies import said
 from billing.models import OnlineEvent, OnlinePage
 from billing.services.paying import online_events, online_reversals
 from hosting.admin.building.asking import Question, ask
@@ -59,13 +59,13 @@ class OnlinePageAdmin(ReadOnlyPageAdmin[OnlinePage]):
         facts = [
             ("Invoice", link(obj.invoice, "billing_invoice_change", obj.invoice_id)),
             ("Client", obj.invoice.client),
-            ("Amount", money(obj.amount, obj.currency)),
+            ("Amount", said(obj.amount, obj.currency)),
             ("Opened", moment(obj.opened_at)),
             ("Payment", identifier(obj.payment_id)),
             ("Page", identifier(obj.page_id)),
         ]
         columns = (
-            Column("Amount", lambda row: money(row.amount, obj.currency), NUMBER),
+            Column("Amount", lambda row: said(row.amount, obj.currency), NUMBER),
             Column("State", lambda row: badge(row.get_state_display(), _BACK[row.state])),
             Column("Why", lambda row: row.reason or "–"),
             Column("Problem", lambda row: row.problem or "–"),
@@ -105,7 +105,7 @@ class OnlinePageAdmin(ReadOnlyPageAdmin[OnlinePage]):
         question = Question(
             title=f"Give back what {row.invoice.client} paid for {row.invoice}",
             meaning=(
-                f"{money(row.amount, row.currency)} were paid. The client's credit is given back"
+                f"{said(row.amount, row.currency)} were paid. The client's credit is given back"
                 " first; what is more opens the invoice again.",
             ),
             submit="Give it back",
@@ -127,7 +127,7 @@ class OnlinePageAdmin(ReadOnlyPageAdmin[OnlinePage]):
     @admin.display(description="Amount", ordering="amount")
     def amount_(self, page: OnlinePage) -> str:
         """With its currency."""
-        return money(page.amount, page.currency)
+        return said(page.amount, page.currency)
 
     @admin.display(description="State", ordering="state")
     def state_(self, page: OnlinePage) -> SafeString:

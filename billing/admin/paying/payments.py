@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from billing.admin.preview import money
 from billing.admin.prices import OnceAdmin
+from billing.currencies import said
 from billing.models import CreditEntry, Payment
 from billing.services.paying import settlements
 from tenants.services.actors import Actor
@@ -67,7 +67,7 @@ class PaymentAdmin(OnceAdmin):
     @admin.display(description="Amount", ordering="amount")
     def money(self, payment: Payment) -> str:
         """With its currency."""
-        return money(payment.amount, payment.currency)
+        return said(payment.amount, payment.currency)
 
 
 def _totals(payments: QuerySet[Payment]) -> list[dict[str, str]]:
@@ -82,8 +82,8 @@ def _totals(payments: QuerySet[Payment]) -> list[dict[str, str]]:
     return [
         {
             "many": f"{row['many']:,}",
-            "came": money(row["came"], row["currency"]),
-            "used": money(row["used"], row["currency"]) if row["used"] else "",
+            "came": said(row["came"], row["currency"]),
+            "used": said(row["used"], row["currency"]) if row["used"] else "",
         }
         for row in sums.order_by("currency")
     ]
@@ -118,4 +118,4 @@ class CreditEntryAdmin(OnceAdmin):
     @admin.display(description="Amount", ordering="amount")
     def money(self, entry: CreditEntry) -> str:
         """With its currency."""
-        return money(entry.amount, entry.currency)
+        return said(entry.amount, entry.currency)

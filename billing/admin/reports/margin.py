@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.admin.preview import money
 from billing.admin.reports import page
+from billing.currencies import said
 from billing.documents.exports.cells import Row
 from billing.selectors.reports.months import earlier
 from billing.services.reporting import lowest_margins, margins
@@ -131,14 +131,14 @@ def _percent(each: Margin) -> str:
 
 
 def _left(each: Margin) -> SafeString | str:
-    said = money(each.margin, each.currency)
-    return format_html('<span class="b-text-bad">{}</span>', said) if each.margin < 0 else said
+    told = said(each.margin, each.currency)
+    return format_html('<span class="b-text-bad">{}</span>', told) if each.margin < 0 else told
 
 
 _AMOUNTS = (
-    Column("Revenue", lambda each: money(each.revenue, each.currency), NUMBER),
-    Column("Servers", lambda each: money(each.server_cost, each.currency), NUMBER),
-    Column("Language models", lambda each: money(each.model_cost, each.currency), NUMBER),
+    Column("Revenue", lambda each: said(each.revenue, each.currency), NUMBER),
+    Column("Servers", lambda each: said(each.server_cost, each.currency), NUMBER),
+    Column("Language models", lambda each: said(each.model_cost, each.currency), NUMBER),
     Column("Margin", _left, NUMBER),
     Column("Of revenue", _percent, NUMBER),
 )
@@ -168,9 +168,9 @@ def _unused_percent(each: OfServer) -> str:
 
 _SERVERS = (
     Column("Server", lambda each: each.server),
-    Column("Cost", lambda each: money(each.cost, each.currency), NUMBER),
-    Column("Shared out", lambda each: money(each.cost - each.unused, each.currency), NUMBER),
-    Column("Not reserved", lambda each: money(each.unused, each.currency), NUMBER),
+    Column("Cost", lambda each: said(each.cost, each.currency), NUMBER),
+    Column("Shared out", lambda each: said(each.cost - each.unused, each.currency), NUMBER),
+    Column("Not reserved", lambda each: said(each.unused, each.currency), NUMBER),
     Column("Of its cost", _unused_percent, NUMBER),
 )
 _HEAD = (

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse
 
-from billing.admin.preview import money
 from billing.admin.reports import page
+from billing.currencies import said
 from billing.documents.exports.cells import Row
 from billing.services.reporting import mrr_report
 from billing.services.reporting.mrr_report import MonthEnd
@@ -37,7 +37,7 @@ def view(request: HttpRequest) -> HttpResponse:
         months=months,
         note="As of each month's last day: prices a month of what runs, without usage, setup, "
         "coupons and VAT. The month that goes on is as of its end, as things stand now.",
-        totals=[money(each.amount, each.currency) for each in found if each.month == months.last],
+        totals=[said(each.amount, each.currency) for each in found if each.month == months.last],
         charts=[
             (
                 f"mrr-{currency.lower()}",
@@ -68,20 +68,20 @@ def _amount(name: str) -> Column:
 
 
 def _signed(amount: object, currency: str) -> str:
-    return money(amount, currency) if amount else "–"  # type: ignore[arg-type]
+    return said(amount, currency) if amount else "–"  # type: ignore[arg-type]
 
 
 _COLUMNS = (
     Column("Month", lambda each: f"{each.month:%b %Y}"),
-    Column("Before", lambda each: money(each.before, each.currency), NUMBER),
+    Column("Before", lambda each: said(each.before, each.currency), NUMBER),
     *(_amount(name) for name in _MOVES),
-    Column("At its end", lambda each: money(each.amount, each.currency), NUMBER),
+    Column("At its end", lambda each: said(each.amount, each.currency), NUMBER),
     Column("Clients", lambda each: f"{each.clients:,}", NUMBER),
 )
 _CLIENTS = (
     Column("Client", lambda each: link(each.client, "tenants_client_change", each.client_id)),
-    Column("Before", lambda each: money(each.before, each.currency), NUMBER),
-    Column("At its end", lambda each: money(each.amount, each.currency), NUMBER),
+    Column("Before", lambda each: said(each.before, each.currency), NUMBER),
+    Column("At its end", lambda each: said(each.amount, each.currency), NUMBER),
     Column("Moved", lambda each: each.kind.capitalize() or "–"),
 )
 _HEAD: Sequence[str] = (

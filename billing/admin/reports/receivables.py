@@ -15,8 +15,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.admin.preview import money
 from billing.admin.reports import page
+from billing.currencies import said
 from billing.documents.exports.cells import Row
 from billing.selectors.reports import receivables
 from billing.selectors.reports.receivables import BUCKETS, Owed
@@ -49,7 +49,7 @@ def view(request: HttpRequest) -> HttpResponse:
         latest=today,
         note="What was open at the day's end by the seller's clock, by days since it was due.",
         said=_agreed(sums) if on == today else "",
-        totals=[money(amounts[-1], currency) for currency, amounts in sums.items()],
+        totals=[said(amounts[-1], currency) for currency, amounts in sums.items()],
         tables=[
             ("By currency", Table(_SUMS, list(sums.items()), empty="Nothing is open.")),
             ("By client", Table(_columns(on), found, empty="Nobody owes anything.")),
@@ -120,12 +120,12 @@ def _agreed(sums: dict[str, tuple[Decimal, ...]]) -> SafeString:
     books = receivables.in_the_books()
     if {currency: amounts[-1] for currency, amounts in sums.items()} == books:
         return badge("Agrees with the books", "ok")
-    told = ", ".join(money(amount, currency) for currency, amount in books.items()) or "nothing"
+    told = ", ".join(said(amount, currency) for currency, amount in books.items()) or "nothing"
     return badge(f"The books say {told}", "bad")
 
 
 def _bucket(number: int, title: str) -> Column:
-    return Column(title, lambda row: money(row[1][number], row[0]), NUMBER)
+    return Column(title, lambda row: said(row[1][number], row[0]), NUMBER)
 
 
 _SUMS = (
@@ -142,14 +142,14 @@ def _columns(on: date) -> list[Column]:
     def bucket(number: int, title: str) -> Column:
         def cell(each: Owed) -> str:
             amount = each.amounts[number]
-            return money(amount, each.currency) if amount else "–"
+            return said(amount, each.currency) if amount else "–"
 
         return Column(title, cell, NUMBER)
 
     return [
         Column("Client", leads_to),
         *(bucket(number, title) for number, title in enumerate(BUCKETS)),
-        Column("Open", lambda each: money(each.total, each.currency), NUMBER),
+        Column("Open", lambda each: said(each.total, each.currency), NUMBER),
     ]
 
 
@@ -163,7 +163,7 @@ def _invoices(on: date) -> list[Column]:
         Column("Issued", lambda each: each.issued_on),
         Column("Due", lambda each: each.due_on),
         Column("Overdue", lambda each: late(each.due_on), NUMBER),
-        Column("Open", lambda each: money(each.amount, each.currency), NUMBER),
+        Column("Open", lambda each: said(each.amount, each.currency), NUMBER),
     ]
 
 

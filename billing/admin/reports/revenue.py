@@ -16,8 +16,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing.admin.preview import money
 from billing.admin.reports import page
+from billing.currencies import said
 from billing.documents.exports.cells import Row
 from billing.selectors.reports import issued, kept, revenue
 from billing.selectors.reports.months import Months
@@ -191,13 +191,13 @@ def _name(row: Revenue | _Sum) -> str:
 
 
 def _totals(sums: Mapping[str, Decimal]) -> list[str]:
-    return [money(amount, currency) for currency, amount in sorted(sums.items())]
+    return [said(amount, currency) for currency, amount in sorted(sums.items())]
 
 
 def _columns(by: By, months: Months) -> list[Column]:
     def of(amount: str) -> Column:
         return Column(
-            amount.capitalize(), lambda row: money(getattr(row, amount), row.currency), NUMBER
+            amount.capitalize(), lambda row: said(getattr(row, amount), row.currency), NUMBER
         )
 
     documents_of = reverse("admin:billing_report_revenue_documents")
@@ -231,7 +231,7 @@ def _part_columns(zone: tzinfo) -> tuple[Column, ...]:
         Column("Kind", lambda row: row.kind.replace("_", " ").capitalize()),
         Column("Client", lambda row: row.client),
         Column("Issued", lambda row: row.issued_at.astimezone(zone).date()),
-        Column("Net", lambda row: money(row.net, row.currency), NUMBER),
+        Column("Net", lambda row: said(row.net, row.currency), NUMBER),
     )
 
 

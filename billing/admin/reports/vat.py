@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from django.http import HttpRequest, HttpResponse
 
-from billing.admin.preview import money
 from billing.admin.reports import page
+from billing.currencies import said
 from billing.documents.exports.cells import Row
 from billing.documents.numbers import tidy
 from billing.selectors.reports import vat_report
@@ -55,7 +55,7 @@ def _totals(found: Sequence[Taxed]) -> list[str]:
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for each in found:
         sums[each.currency] += each.vat
-    return [f"{money(amount, currency)} VAT" for currency, amount in sorted(sums.items())]
+    return [f"{said(amount, currency)} VAT" for currency, amount in sorted(sums.items())]
 
 
 def _percent(rate: Decimal) -> str:
@@ -69,14 +69,14 @@ _COLUMNS = (
     Column("Category", lambda each: each.category),
     Column("Rate", lambda each: _percent(each.rate), NUMBER),
     Column("Documents", lambda each: f"{each.documents:,}", NUMBER),
-    Column("Net", lambda each: money(each.basis, each.currency), NUMBER),
-    Column("VAT", lambda each: money(each.vat, each.currency), NUMBER),
+    Column("Net", lambda each: said(each.basis, each.currency), NUMBER),
+    Column("VAT", lambda each: said(each.vat, each.currency), NUMBER),
 )
 _OWED = (
     Column("Month", lambda each: f"{each.month:%b %Y}"),
     Column("VAT number", lambda each: each.vat_number),
     Column("Country", lambda each: each.country),
-    Column("Net", lambda each: money(each.basis, each.currency), NUMBER),
+    Column("Net", lambda each: said(each.basis, each.currency), NUMBER),
 )
 _HEAD = (
     *("Month", "Country", "Rule", "Category", "Rate", "Currency", "Documents"),

@@ -131,7 +131,7 @@ def note(dues: Iterable[tuple[Due, Invoice]], *, now: datetime) -> None:
             "month": str(due.known.month),
             "instance": due.known.name,
             "percent": str(row.percent),
-            "amount": f"{row.amount} {invoice.currency}",
+            "amount": currencies.said(row.amount, invoice.currency),
         }
         audit.record(
             action="downtime.credited", actor=ACTOR, client=invoice.client, obj=row, after=told

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from billing import currencies
 from billing.gateway.base import Declined, Gateway, Page, Unavailable, Wanted
 from billing.models import Invoice, OnlinePage, Payment
 from billing.services.paying import receipts, settlements
@@ -114,7 +115,7 @@ def _pay(row: OnlinePage, client: Client, seen: Page, now: datetime) -> None:
     """Only what was asked for is booked: anything else is for a person to look at."""
     if (seen.amount, seen.currency, bool(seen.payment)) != (row.amount, row.currency, True):
         row.state = _STATE.WRONG
-        row.problem = f"{seen.amount} {seen.currency} was paid on it."
+        row.problem = f"{currencies.said(seen.amount, seen.currency)} was paid on it."
         logger.error("online page %s: %s", row.pk, row.problem)
         told = {"problem": row.problem}
         audit.record(

@@ -92,7 +92,9 @@ def record(
     row = _row(locked, seen, asked, now)
     was = (row.state, "")
     if seen.currency != locked.currency or locked.state != OnlinePage.State.PAID:
-        row.problem = f"{seen.amount} {seen.currency} of a page that is {locked.state}."
+        row.problem = (
+            f"{currencies.said(seen.amount, seen.currency)} of a page that is {locked.state}."
+        )
     elif seen.is_gone and row.state != _STATE.GONE:
         _give(locked, row, client, is_refund=is_refund, now=now)
     elif not seen.is_gone and row.state == _STATE.GONE:

@@ -150,7 +150,7 @@ def test_the_list_says_how_they_stand_with_totals(
     text = page.content.decode()
     shown = standing in ("", "open", "overdue")
     assert (invoice.number in text) == shown
-    assert ("35.70 EUR" in text) == shown
+    assert ("EUR 35.70" in text) == shown
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_prices_and_coupons_read_as_people_say_them(finance: Browser, small: Pla
     charge["tiers"] = [[1000, "0.20"], [None, "0.0125"]]
     price = money.set_price(small, "29", setup_fee=Decimal("5"), charges=[charge])
     page = finance.get(reverse("admin:billing_price_changelist")).content.decode()
-    assert "29.00 EUR" in page
-    assert "5.00 EUR" in page
+    assert "EUR 29.00" in page
+    assert "EUR 5.00" in page
     page = finance.get(reverse("admin:billing_price_change", args=[price.pk])).content.decode()
     assert "executions: 100 executions a month are included. Each of the executions above" in page
     assert "1 to 1,000: EUR 0.20 per 10" in page
@@ -185,7 +185,7 @@ def test_prices_and_coupons_read_as_people_say_them(finance: Browser, small: Pla
     assert not add(finance, "coupon", **half, valid_until="")
     assert not add(finance, "coupon", **{**five, "periods": ""}, valid_until="")
     page = finance.get(coupons).content.decode()
-    for words in ("50 %", "1 period<", "5.00 EUR", "All periods"):
+    for words in ("50 %", "1 period<", "EUR 5.00", "All periods"):
         assert words in page
     assert "Nothing fits" in finance.get(coupons, {"q": "none"}).content.decode()
 
@@ -207,8 +207,8 @@ def test_its_page_says_what_came_of_it_and_what_to_do_next(
     add(finance, "payment", invoice=invoice.pk, amount="5.70", currency="EUR", **RECEIVED)
     add(finance, "invoice", corrects=invoice.pk, amount="", reason="Down for two days")
     text = finance.get(address).content.decode()
-    assert "1 Feb 2026: 5.70 EUR, recorded by hand" in text
-    assert "CN-000001</a>: 35.70 EUR, Down for two days" in text
+    assert "1 Feb 2026: EUR 5.70, recorded by hand" in text
+    assert "CN-000001</a>: EUR 35.70, Down for two days" in text
     assert "Record a payment" not in text
     assert "Credit it" not in text
 
@@ -225,8 +225,8 @@ def test_payments_have_totals_of_money_and_of_credit(finance: Browser, invoice: 
     )
     address = reverse("admin:billing_payment_changelist")
     page = finance.get(address).content.decode()
-    assert "15.70 EUR</b> came in" in page
-    assert "5.00 EUR</b> from clients' credit" in page
+    assert "EUR 15.70</b> came in" in page
+    assert "EUR 5.00</b> from clients' credit" in page
     page = finance.get(address, {"method__exact": "manual"}).content.decode()
     assert "1 in this list" in page
     assert "from clients' credit" not in page
@@ -235,7 +235,7 @@ def test_payments_have_totals_of_money_and_of_credit(finance: Browser, invoice: 
 def test_the_totals_say_what_is_open(finance: Browser, invoice: Invoice) -> None:
     add(finance, "payment", invoice=invoice.pk, amount="5.70", currency="EUR", **RECEIVED)
     page = finance.get(reverse("admin:billing_invoice_changelist")).content.decode()
-    assert re.search(r"30\.00 EUR</b> of it open", page)
+    assert re.search(r"EUR 30\.00</b> of it open", page)
 
 
 def test_an_invoice_can_only_be_looked_at(finance: Browser, invoice: Invoice) -> None:
@@ -275,7 +275,7 @@ def test_the_next_run_can_be_seen_before(
     before = Subscription.objects.values_list("pk", "unbilled_from", "problem")
     known = list(before)
     text = finance.get(reverse("admin:billing_billingrun_preview")).content.decode()
-    assert "45.00 EUR" in text  # 30 and half of it
+    assert "EUR 45.00" in text  # 30 and half of it
     assert "The plan Free has no price in EUR a month on 2026-02-01." in text
     assert list(before.all()) == known
     assert Invoice.objects.count() == 1

@@ -70,11 +70,11 @@ def test_its_page_shows_what_it_came_to() -> None:
     assert run is not None
     page = finance.get(reverse("admin:billing_billingrun_live", args=[run.pk])).content.decode()
     assert "5 of 5 done" in page
-    assert "71.40 EUR" in page
+    assert "EUR 71.40" in page
     assert "The plan Small has no price in JPY a month on 2026-01-01." in page
     assert "hx-get" not in page
     assert (
-        "71.40 EUR" in finance.get(reverse("admin:billing_billingrun_changelist")).content.decode()
+        "EUR 71.40" in finance.get(reverse("admin:billing_billingrun_changelist")).content.decode()
     )
 
 

@@ -83,7 +83,7 @@ def test_a_statement_is_imported_and_its_lines_are_proposed(
     )
     shown = finance.get(reverse(LINES), {"state__exact": "open"}).content.decode()
     assert "2 lines, 2 of them new." in shown
-    for words in ("35.70 EUR", "Acme GmbH", "Sure", "Unknown", "hello"):
+    for words in ("EUR 35.70", "Acme GmbH", "Sure", "Unknown", "hello"):
         assert words in shown
     assert not upload(finance, camt(entry("35.70", transfer())))
     assert "1 were known already" in finance.get(reverse(LINES)).content.decode()
@@ -135,7 +135,7 @@ def test_a_booking_is_typed_looked_at_and_taken_back(finance: Browser, invoice: 
     assert CreditEntry.objects.get().amount == 5
     shown = page(finance, line)
     assert "It is booked on Acme." in shown
-    assert "15.00 EUR" in shown
+    assert "EUR 15.00" in shown
     assert not act(finance, line, "undo")
     assert Settlement.objects.get().paid == 0
     assert "To be matched" in page(finance, line)

@@ -58,7 +58,7 @@ def test_finance_has_a_payment_given_back(page: OnlinePage) -> None:
     look = reverse("admin:billing_onlinepage_change", args=[page.pk])
     refund = reverse("admin:billing_onlinepage_refund", args=[page.pk])
     listed = finance.get(reverse("admin:billing_onlinepage_changelist")).content.decode()
-    assert "35.70 EUR" in listed
+    assert "EUR 35.70" in listed
     assert refund in finance.get(look).content.decode()
     assert 'value="35.7"' in finance.get(refund).content.decode()
     wrong = finance.post(refund, {"amount": "35.71", "reason": "x"})

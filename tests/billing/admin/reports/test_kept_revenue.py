@@ -58,8 +58,8 @@ CHANGES: dict[str, Callable[[], object]] = {
     "a client's name": lambda: Client.objects.filter(name="Acme").update(name="Renamed"),
 }
 SHOWN: dict[str, Callable[[str], bool]] = {
-    "an invoice": lambda page: "90.00 EUR" in page,
-    "a credit note": lambda page: 'class="b-num">30.00 EUR</b>' in page,
+    "an invoice": lambda page: "EUR 90.00" in page,
+    "a credit note": lambda page: 'class="b-num">EUR 30.00</b>' in page,
     "a plan's name": lambda page: "Renamed" in page,
     "a client's name": lambda page: "Renamed" in page,
 }

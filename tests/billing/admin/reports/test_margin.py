@@ -69,7 +69,7 @@ def test_finance_enters_costs_and_sees_margins(march: Instance, memory_server: S
     assert finance.post(change, cost(memory_server, amount="1600")).status_code == 302
     page = finance.get(reverse(PAGE), {"month": "2026-03"}).content.decode()
     # 100 + 50 + 3.2 of what it costs, twice as much as it brings
-    for words in ("30.00 EUR", "63.20 EUR", "-33.20 EUR", "-111 %", "1,536.80 EUR", "96 %"):
+    for words in ("EUR 30.00", "EUR 63.20", "EUR -33.20", "-111 %", "EUR 1,536.80", "96 %"):
         assert words in page
     answer = finance.get(reverse(PAGE), {"month": "2026-03", "csv": "1"})
     rows = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()  # type: ignore[attr-defined]

@@ -99,7 +99,7 @@ def test_an_installation_without_anything_has_reports(page: str, finance: Browse
 @pytest.mark.parametrize("by", ["month", "plan", "client"])
 def test_revenue_is_net_of_credit_notes(finance: Browser, books: Invoice, by: str) -> None:
     page = text(finance, "billing_report_revenue", by=by, **SPRING)
-    assert "60.00 EUR" in page
+    assert "EUR 60.00" in page
     rows = csv(finance, "billing_report_revenue", by=by, **SPRING)
     assert [row.split(",")[-1] for row in rows] == ["Net", "30.00", "0.00", "30.00"]
 
@@ -109,7 +109,7 @@ def test_a_sum_of_revenue_leads_to_its_documents(finance: Browser, books: Invoic
     page = text(finance, "billing_report_revenue_documents", **march)
     assert "INV-000002" in page
     assert "CN-000001" in page
-    assert "-30.00 EUR" in page
+    assert "EUR -30.00" in page
     assert "INV-000001" not in page
 
 

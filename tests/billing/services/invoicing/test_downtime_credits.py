@@ -54,7 +54,7 @@ def test_a_month_with_downtime_is_credited_on_the_next_invoice(book: Instance) -
         date(2026, 1, 1), invoice, Decimal("7.50")
     )  # fmt: skip
     event = AuditEvent.objects.get(action="downtime.credited")
-    assert event.after["amount"] == "7.50 EUR"
+    assert event.after["amount"] == "EUR 7.50"
 
 
 def test_it_is_credited_once(book: Instance) -> None:
