@@ -28,6 +28,12 @@ class DunningPolicy(models.Model):
     notice_after = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Days overdue; empty is never."
     )
+    least = models.JSONField(
+        "least open sum",
+        default=dict,
+        blank=True,
+        help_text="By currency. Who owes less in all is neither reminded nor suspended.",
+    )
     notice_days = models.PositiveSmallIntegerField(
         default=30, help_text="From the notice to the day on which the contract ends."
     )

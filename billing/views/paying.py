@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from billing import currencies
 from billing.documents import transfer
-from billing.documents.transfer import Transfer
-from billing.models import Invoice, Seller
+from billing.models import Invoice
+from billing.services.paying import transfers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,9 @@ def details(invoice: Invoice, open_amount: Decimal) -> Details | None:
 
     None where nothing is open, or nobody sells.
     """
-    seller = Seller.objects.first()
-    if seller is None or open_amount <= 0:
+    to = transfers.of(invoice, open_amount)
+    if to is None:
         return None
-    to = Transfer(
-        name=seller.name,
-        iban="".join(seller.iban.split()),
-        bic=seller.bic,
-        amount=open_amount,
-        currency=invoice.currency,
-        number=invoice.number,
-    )
     return Details(
         name=to.name,
         iban=to.iban,

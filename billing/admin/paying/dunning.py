@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -15,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from billing.currencies import said
 from billing.models import DunningGrace, DunningPolicy, DunningStep, DunningSuspension
 from billing.services.paying import dunning, dunning_letters, dunning_rules
 from hosting.admin.building.tables import link
@@ -33,14 +35,23 @@ class PolicyForm(ModelForm[DunningPolicy]):
         help_text="So many days after the due date, such as 3, 10, 17.",
     )
 
+    least = forms.CharField(
+        widget=UnfoldAdminTextInputWidget,
+        required=False,
+        label="Least open sum",
+        help_text="By currency, such as EUR 10.00, CHF 12.00. Who owes less in all is neither"
+        " reminded nor suspended; in a currency that is not named every sum counts.",
+    )
+
     class Meta:
         model = DunningPolicy
-        fields = ("reminders", "suspend_after", "notice_after", "notice_days")
+        fields = ("reminders", "suspend_after", "notice_after", "notice_days", "least")
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         if self.instance.reminders:
             self.initial["reminders"] = ", ".join(str(day) for day in self.instance.reminders)
+        self.initial["least"] = _sums(self.instance)
 
     def clean_reminders(self) -> list[int]:
         """As numbers."""
@@ -49,13 +60,26 @@ class PolicyForm(ModelForm[DunningPolicy]):
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
 
+    def clean_least(self) -> Mapping[str, str]:
+        """By currency, as they are kept."""
+        try:
+            sums = dunning_rules.parsed_sums(self.cleaned_data["least"])
+            return {currency: str(amount) for currency, amount in sums.items()}
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+def _sums(policy: DunningPolicy) -> str:
+    """As it is typed: without commas for thousands."""
+    return ", ".join(f"{each} {amount}" for each, amount in sorted(policy.least.items()))
+
 
 @admin.register(DunningPolicy)
 class DunningPolicyAdmin(ServiceAdmin[DunningPolicy]):
     """One row: when an overdue invoice is reminded of, suspended for, and given notice for."""
 
     form = PolicyForm
-    list_display = ("days", "suspend_after", "notice_after", "notice_days")
+    list_display = ("days", "suspend_after", "notice_after", "notice_days", "least_open")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """While there is none."""
@@ -75,6 +99,12 @@ class DunningPolicyAdmin(ServiceAdmin[DunningPolicy]):
     def days(self, policy: DunningPolicy) -> str:
         """In one line."""
         return ", ".join(str(day) for day in policy.reminders) or "None"
+
+    @admin.display(description="Least open sum")
+    def least_open(self, policy: DunningPolicy) -> str:
+        """Of each currency that has one."""
+        sums = sorted(policy.least.items())
+        return ", ".join(said(Decimal(amount), each) for each, amount in sums) or "–"
 
 
 @admin.register(DunningGrace)

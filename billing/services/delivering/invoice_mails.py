@@ -22,6 +22,7 @@ from django.db import transaction
 from billing import currencies
 from billing.models import Invoice, InvoiceFile, InvoiceMail, Seller
 from billing.services import posting
+from billing.services.paying import transfers
 from billing.services.posting import Answer
 from tenants.errors import Refused
 from tenants.services import audit
@@ -145,8 +146,8 @@ def _how_to_pay(invoice: Invoice) -> list[str]:
     settlement = getattr(invoice, "settlement", None)
     if settlement is None or not settlement.open:
         return ["There is nothing to be paid of it."]
-    seller = invoice.seller
-    return [
-        f"Please pay {currencies.said(settlement.open, invoice.currency)} by {invoice.due_on}.",
-        f"To: {seller.get('name')}, {seller.get('iban')}, reference {invoice.number}",
+    lines = [
+        f"Please pay {currencies.said(settlement.open, invoice.currency)} by {invoice.due_on}."
     ]
+    to = transfers.of(invoice, settlement.open)
+    return lines if to is None else [*lines, transfers.told(to)]

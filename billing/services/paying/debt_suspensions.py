@@ -21,7 +21,7 @@ from billing.models import (
     Invoice,
     Settlement,
 )
-from billing.services.paying import dunning_history
+from billing.services.paying import dunning_history, overdue
 from billing.services.paying.dunning_history import BY
 from hosting.models import Instance, Plan
 from hosting.services import suspensions
@@ -47,7 +47,8 @@ def open_of(client: Client) -> QuerySet[DunningSuspension]:
 def _suspended_for(client: Client) -> Invoice | None:
     """Also of a client that had no instance when it came to that, unless it is left alone."""
     profile = BillingProfile.objects.select_related("client").filter(client=client).first()
-    if profile is None or is_left_alone(profile, timezone.now()):
+    now = timezone.now()
+    if profile is None or is_left_alone(profile, now):
         return None
     steps = DunningStep.objects.filter(
         kind=_Kind.SUSPENSION,
@@ -55,7 +56,9 @@ def _suspended_for(client: Client) -> Invoice | None:
         invoice__settlement__state=Settlement.State.OPEN,
     ).exclude(invoice__dunning_steps__kind=_Kind.RESUMPTION)
     step = steps.select_related("invoice").first()
-    return step.invoice if step else None
+    if step is None or overdue.is_too_little(profile=profile, now=now):
+        return None
+    return step.invoice
 
 
 def is_left_alone(profile: BillingProfile, now: datetime) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, QuerySet
 
 from billing.models import (
     BillingProfile,
@@ -24,7 +24,13 @@ from billing.models import (
     Invoice,
     Settlement,
 )
-from billing.services.paying import debt_suspensions, dunning_history, dunning_rules, settlements
+from billing.services.paying import (
+    debt_suspensions,
+    dunning_history,
+    dunning_rules,
+    overdue,
+    settlements,
+)
 from billing.services.paying.dunning_rules import History, Rules
 from tenants.errors import Refused
 from tenants.models import Client
@@ -44,19 +50,29 @@ def set_policy(
     suspend_after: int | None,
     notice_after: int | None,
     notice_days: int = 30,
+    least: Mapping[str, Decimal | str] | None = None,
     actor: Actor,
 ) -> DunningPolicy:
-    """Say when what is done about overdue invoices. ``Refused`` where that makes no sense."""
+    """Say when what is done about overdue invoices. ``Refused`` where that makes no sense.
+
+    ``least`` is by currency: clients that owe less of it in all are left in peace.
+    """
     try:
         Rules(tuple(reminders), suspend_after, notice_after)
     except ValueError as error:
         raise Refused(str(error), field="reminders") from error
+    text = ", ".join(f"{currency} {amount}" for currency, amount in (least or {}).items())
+    try:
+        sums = dunning_rules.parsed_sums(text)
+    except ValueError as error:
+        raise Refused(str(error), field="least") from error
     known = DunningPolicy.objects.select_for_update().first()
     policy = known or DunningPolicy()
     before = _told(policy) if known else {}
     policy.reminders = list(reminders)
     policy.suspend_after, policy.notice_after = suspend_after, notice_after
     policy.notice_days = notice_days
+    policy.least = {currency: str(amount) for currency, amount in sums.items()}
     refuse_invalid(policy)
     policy.save()
     if _told(policy) != before:
@@ -120,20 +136,12 @@ def _advance_all(clients: Iterable[uuid.UUID], now: datetime) -> None:
 
 def _concerned(now: datetime) -> set[uuid.UUID]:
     """Clients that owe something in any zone's today, and those that something is taken from."""
-    overdue = _open().filter(invoice__due_on__lte=now.date())
+    late = overdue.open_ones().filter(invoice__due_on__lte=now.date())
     taken = DunningSuspension.objects.filter(lifted_at=None)
     return {
-        *overdue.values_list("invoice__client", flat=True),
+        *late.values_list("invoice__client", flat=True),
         *taken.values_list("instance__client", flat=True),
     }
-
-
-def _open() -> QuerySet[Settlement]:
-    return Settlement.objects.filter(
-        state=Settlement.State.OPEN,
-        invoice__kind=Invoice.Kind.INVOICE,
-        total__gt=F("paid") + F("credited"),
-    )
 
 
 @transaction.atomic
@@ -144,23 +152,36 @@ def _advance(client: uuid.UUID, policy: DunningPolicy | None, now: datetime) -> 
         debt_suspensions.give_back(profile=profile, now=now)
         return
     today = dunning_history.today_of(profile, now)
-    owed = _overdue(client, today)
+    owed = overdue.of(client, today)
     if owed:
         settlements.spend_credit(profile, [each.invoice for each in owed], now=now)
-        owed = _overdue(client, today)
-    rules = rules_of(policy)
-    known = dunning_history.of(profile, [each.invoice_id for each in owed])
-    suspends_for = None
-    for invoice in (each.invoice for each in owed):
-        history = known[invoice.pk]
-        _tell(profile, invoice, policy, history, now)
-        day = dunning_rules.suspends_on(rules, due_on=_due(invoice), warned_on=history.warned_on)
-        if suspends_for is None and day is not None and day <= today:
-            suspends_for = invoice
+        owed = overdue.of(client, today)
+    since = overdue.counted_from(policy, owed)
+    suspends_for = _tell_all(profile, owed, policy, since, now) if since is not None else None
     if suspends_for is None:
         debt_suspensions.give_back(profile=profile, now=now)
     else:
         debt_suspensions.take(profile=profile, invoice=suspends_for, now=now)
+
+
+def _tell_all(
+    profile: BillingProfile,
+    owed: Sequence[Settlement],
+    policy: DunningPolicy | None,
+    since: date,
+    now: datetime,
+) -> Invoice | None:
+    """Note what is due of each; the first invoice, if there is one, that is to be suspended for."""
+    rules, today = rules_of(policy), dunning_history.today_of(profile, now)
+    known = dunning_history.of(profile, [each.invoice_id for each in owed], since=since)
+    suspends_for = None
+    for invoice in (each.invoice for each in owed):
+        history, due_on = known[invoice.pk], max(overdue.due_on(invoice), since)
+        _tell(profile, invoice, policy, history, due_on, now)
+        day = dunning_rules.suspends_on(rules, due_on=due_on, warned_on=history.warned_on)
+        if suspends_for is None and day is not None and day <= today:
+            suspends_for = invoice
+    return suspends_for
 
 
 def _tell(
@@ -168,13 +189,14 @@ def _tell(
     invoice: Invoice,
     policy: DunningPolicy | None,
     history: History,
+    due_on: date,
     now: datetime,
 ) -> None:
     """Note the reminder and the notice that are due of an invoice: letters are made of them."""
     if policy is None:
         return
     rules, today = rules_of(policy), dunning_history.today_of(profile, now)
-    days = dunning_rules.overdue_days(_due(invoice), today)
+    days = dunning_rules.overdue_days(due_on, today)
     number = dunning_rules.reminder_due(rules, days=days, history=history)
     if number is not None:
         dunning_history.note(
@@ -204,10 +226,15 @@ def suspends_on(*, invoice: Invoice, now: datetime, warned_now: bool = False) ->
         return None
     if debt_suspensions.open_of(client.client).exists():
         return None
-    told = dunning_history.of(client, [invoice.pk])[invoice.pk].warned_on
-    today = dunning_history.today_of(client, now) if warned_now else None
+    today = dunning_history.today_of(client, now)
+    since = overdue.counted_from(policy, overdue.of(invoice.client_id, today))
+    if since is None:
+        return None
+    told = dunning_history.of(client, [invoice.pk], since=since)[invoice.pk].warned_on
     return dunning_rules.suspends_on(
-        rules_of(policy), due_on=_due(invoice), warned_on=told or today
+        rules_of(policy),
+        due_on=max(overdue.due_on(invoice), since),
+        warned_on=told or (today if warned_now else None),
     )
 
 
@@ -218,21 +245,11 @@ def rules_of(policy: DunningPolicy | None) -> Rules:
     return Rules(tuple(policy.reminders), policy.suspend_after, policy.notice_after)
 
 
-def _due(invoice: Invoice) -> date:
-    assert invoice.due_on is not None  # noqa: S101  (issued invoices have it)
-    return invoice.due_on
-
-
-def _overdue(client: uuid.UUID, today: date) -> list[Settlement]:
-    """The one that was due first before the others."""
-    rows = _open().filter(invoice__client=client, invoice__due_on__lt=today)
-    return list(rows.select_related("invoice").order_by("invoice__due_on", "invoice__sequence"))
-
-
 def _told(policy: DunningPolicy) -> dict[str, object]:
     return {
         "reminders": list(policy.reminders),
         "suspend_after": policy.suspend_after,
         "notice_after": policy.notice_after,
         "notice_days": policy.notice_days,
+        "least": dict(policy.least),
     }

@@ -58,18 +58,25 @@ def count(invoice: Invoice, kind: DunningStep.Kind) -> int:
     return DunningStep.objects.filter(invoice=invoice, kind=kind).count()
 
 
-def of(profile: BillingProfile, invoices: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, History]:
-    """Each invoice's, by its client's clock. Two queries."""
+def of(
+    profile: BillingProfile, invoices: Sequence[uuid.UUID], *, since: date
+) -> Mapping[uuid.UUID, History]:
+    """Each invoice's, by its client's clock; warnings count from the day after ``since`` on.
+
+    Two queries.
+    """
     steps = defaultdict(list)
     for step in DunningStep.objects.filter(invoice__in=invoices).order_by("done_at"):
         steps[step.invoice_id].append(step)
     taken_back = Payment.objects.filter(invoice__in=invoices, amount__lt=0).values_list("invoice")
     reopened: dict[uuid.UUID, datetime] = dict(taken_back.annotate(Max("recorded_at")).order_by())
     clock = profile.client.clock
-    return {pk: _history(steps[pk], reopened.get(pk), clock) for pk in invoices}
+    return {pk: _history(steps[pk], reopened.get(pk), clock, since) for pk in invoices}
 
 
-def _history(steps: Sequence[DunningStep], reopened: datetime | None, clock: Clock) -> History:
+def _history(
+    steps: Sequence[DunningStep], reopened: datetime | None, clock: Clock, since: date
+) -> History:
     reminders = [each for each in steps if each.kind == Kind.REMINDER]
     recent = [each for each in reminders if reopened is None or each.done_at >= reopened]
     told = [clock.day_at(each.told_at) for each in recent if each.told_at is not None]
@@ -78,7 +85,7 @@ def _history(steps: Sequence[DunningStep], reopened: datetime | None, clock: Clo
     return History(
         reminders=max((each.number for each in reminders), default=0),
         is_reopened=bool(reminders) and not recent,
-        warned_on=min(told, default=None),
+        warned_on=min((day for day in told if day > since), default=None),
         suspended_on=turns[-1].on if is_suspended else None,
         is_notice_given=any(each.kind == Kind.NOTICE for each in steps),
     )

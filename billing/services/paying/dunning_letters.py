@@ -9,6 +9,7 @@ dies between sending and noting it sends it twice, rather than never, under the 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
@@ -20,9 +21,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 
 from billing import currencies
-from billing.models import BillingProfile, DunningStep, Invoice, Settlement
+from billing.models import BillingProfile, DunningStep, Invoice, InvoiceFile, Settlement
 from billing.services import posting
-from billing.services.paying import debt_suspensions, dunning
+from billing.services.paying import debt_suspensions, dunning, overdue, transfers
 from billing.services.posting import Answer
 from tenants.errors import Refused
 from tenants.services import audit
@@ -31,6 +32,7 @@ from tenants.services.actors import Actor
 AT_ONCE = 100
 SETTLED = "Not sent: nothing of the invoice was open any more."
 LEFT_ALONE = "Not sent: the client was left alone by then."
+TOO_LITTLE = "Not sent: what was overdue was less than is reminded of by then."
 NEWER = "Not sent: there was a newer one by then."
 GIVEN_BACK = "Not sent: the instances had been given back by then."
 SUSPENDED_AGAIN = "Not sent: the instances were suspended again by then."
@@ -98,6 +100,8 @@ def _not_needed(step: DunningStep, settlement: Settlement, now: datetime) -> str
         return SETTLED
     if debt_suspensions.is_left_alone(profile, now):
         return LEFT_ALONE
+    if overdue.is_too_little(profile=profile, now=now):
+        return TOO_LITTLE
     if step.kind == _Kind.REMINDER and later.filter(kind=_Kind.REMINDER).exists():
         return NEWER
     if step.kind == _Kind.SUSPENSION and later.filter(kind=_Kind.RESUMPTION).exists():
@@ -112,6 +116,7 @@ def _post(
     recipients = list(posting.recipients_of(step.invoice.client))
     if recipients:
         letter = compose(step, settlement, now=now)
+        files = _attached(step)
         mail = EmailMessage(
             subject=letter.subject,
             body=letter.text,
@@ -119,6 +124,8 @@ def _post(
             connection=connection,
             headers={"Auto-Submitted": "auto-generated", "Message-ID": _message_id(step)},
         )
+        for file in files:
+            mail.attach(file.name, bytes(file.content or b""), file.media_type)
         answer = posting.post(mail, about=f"{step.kind} {step.number} of {step.invoice.number}")
     else:
         answer = Answer(posting.NO_ADDRESS)
@@ -132,6 +139,13 @@ def _post(
         if step.send_at is None:
             step.told_at = now  # as well as anybody could: a person sees it in the admin
     return answer
+
+
+def _attached(step: DunningStep) -> Sequence[InvoiceFile]:
+    """The invoice's PDF, where there is one and it is still to be paid."""
+    if step.kind == _Kind.RESUMPTION:
+        return ()
+    return list(step.invoice.files.filter(kind=InvoiceFile.Kind.PDF, problem=""))
 
 
 def _message_id(step: DunningStep) -> str:
@@ -169,8 +183,9 @@ def compose(step: DunningStep, settlement: Settlement, *, now: datetime) -> Lett
         case _Kind.RESUMPTION:
             text = f"What was suspended for {what} starts again now."
             return Letter("Your instances are yours again", f"{text}\n\n{where}")
-    seller = invoice.seller
-    lines.append(f"To: {seller.get('name')}, {seller.get('iban')}, reference {invoice.number}")
+    to = transfers.of(invoice, settlement.open)
+    if to is not None:
+        lines.append(transfers.told(to))
     return Letter(subject, "\n\n".join([*lines, page]))
 
 

@@ -7,11 +7,17 @@ was told at least ``WARNING_DAYS`` before, nor is notice given to whom nothing w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
+
+from billing import currencies
 
 WARNING_DAYS = 3
+MOST = Decimal(10) ** 9
+_SUM = re.compile(r"([A-Za-z]{3}) *(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,21 @@ class History:
     is_notice_given: bool = False
 
 
+def counted_from(owed: Sequence[tuple[date, Decimal]], least: Decimal) -> date | None:
+    """Since when as much is overdue as is reminded of: the due date from which days are counted.
+
+    ``owed`` are the due dates and open sums of all that is overdue, the first due before the
+    others. What is due earlier is late from that day on only: before, it was too little to be told
+    of. None where all of it is below the least, or nothing is owed.
+    """
+    total = Decimal(0)
+    for due_on, amount in owed:
+        total += amount
+        if total >= least:
+            return due_on
+    return None
+
+
 def overdue_days(due_on: date, today: date) -> int:
     """How many days it is overdue; 0 on the day itself and before."""
     return max((today - due_on).days, 0)
@@ -84,6 +105,29 @@ def is_notice_due(rules: Rules, *, days: int, history: History, today: date) -> 
         return False
     least = timedelta(days=rules.notice_after - (rules.suspend_after or 0))
     return history.suspended_on is not None and history.suspended_on <= today - least
+
+
+def parsed_sums(text: str) -> Mapping[str, Decimal]:
+    """Sums by currency as a person writes them: ``EUR 10.00, CHF 12``.
+
+    ``ValueError`` with a sentence for what is no such list, names a currency twice, is nothing, or
+    has more decimals than its currency.
+    """
+    found: dict[str, Decimal] = {}
+    for word in filter(None, (each.strip() for each in text.split(","))):
+        seen = _SUM.fullmatch(word)
+        if seen is None or not word.isascii():
+            raise ValueError("Write sums with their currencies, such as EUR 10.00, CHF 12.00.")
+        currency, amount = seen[1].upper(), Decimal(seen[2])
+        if currency in found:
+            raise ValueError(f"{currency} is there twice.")
+        if (
+            not 0 < amount < MOST
+            or currencies.rounded(amount, currencies.exponent(currency)) != amount
+        ):
+            raise ValueError(f"“{word[:40]}” is no sum above 0 as {currency} has it.")
+        found[currency] = amount
+    return found
 
 
 def parsed(text: str) -> Sequence[int]:

@@ -15,6 +15,7 @@ from billing import currencies
 from billing.models import (
     BillingProfile,
     CreditEntry,
+    DunningPolicy,
     DunningSuspension,
     Invoice,
     Payment,
@@ -182,13 +183,22 @@ def settle(settlement: Settlement, *, now: datetime) -> None:
         settlement.state = _STATE.PAID
     settlement.changed_at = now
     settlement.save(update_fields=["state", "credited", "paid", "changed_at"])
-    if not settlement.open:
-        _ring_for_suspended(settlement.invoice_id)
+    _ring_for_suspended(settlement)
 
 
-def _ring_for_suspended(invoice: uuid.UUID) -> None:
-    """Let what was suspended for it be given back at once, and not at dunning's next look."""
-    if DunningSuspension.objects.filter(invoice=invoice, lifted_at=None).exists():
+def _ring_for_suspended(settlement: Settlement) -> None:
+    """Let what is suspended be looked at now, and not at dunning's next look, where it may end.
+
+    That is where the invoice that it was for is settled, or where a part may leave less in all
+    than anything is done about.
+    """
+    invoice = settlement.invoice
+    taken = DunningSuspension.objects.filter(lifted_at=None, instance__client=invoice.client_id)
+    invoices = set(taken.values_list("invoice", flat=True))
+    if not invoices:
+        return
+    is_settled = not settlement.open and invoice.pk in invoices
+    if is_settled or DunningPolicy.objects.filter(least__has_key=invoice.currency).exists():
         transaction.on_commit(lambda: doorbell.ring_for(task=TASK))
 
 

@@ -277,7 +277,7 @@ def test_finance_opens_them_in_the_admin(invoice: Invoice, login: Login) -> None
     whole = browser.get(reverse("admin:billing_invoice_change", args=[invoice.pk])).content.decode()
     assert page in whole
     assert "2.00 per\N{NO-BREAK SPACE}100" in whole
-    assert "10.00\N{NO-BREAK SPACE}EUR" in whole
+    assert "EUR\N{NO-BREAK SPACE}10.00" in whole
     read = text(browser, page)
     assert "Computed once more, it is the same amount." in read
     assert "500 × EUR 2.00 / 100 = EUR 10.00" in read

@@ -46,6 +46,23 @@ def test_finance_sets_the_rules_once_and_changes_them() -> None:
     assert DunningPolicy.objects.get().notice_after == 45
 
 
+def test_finance_says_what_is_worth_a_letter() -> None:
+    finance = _browser("finance")
+    form = {"reminders": "3, 10", "suspend_after": "20", "notice_after": "", "notice_days": "30"}
+    finance.post(_url("dunningpolicy", "add"), {**form, "least": "eur 1000.50, JPY 800"})
+    assert DunningPolicy.objects.get().least == {"EUR": "1000.50", "JPY": "800"}
+    page = finance.get(_url("dunningpolicy", "change", 1)).content.decode()
+    assert 'value="EUR 1000.50, JPY 800"' in page
+    listed = finance.get(_url("dunningpolicy", "changelist")).content.decode()
+    assert "EUR 1,000.50, JPY 800" in listed
+    for text, words in (("10", "Write sums with their currencies"), ("EUR 0", "no sum above 0")):
+        refused = finance.post(_url("dunningpolicy", "change", 1), {**form, "least": text})
+        assert words in refused.content.decode()
+    assert DunningPolicy.objects.get().least == {"EUR": "1000.50", "JPY": "800"}
+    finance.post(_url("dunningpolicy", "change", 1), {**form, "least": ""})
+    assert DunningPolicy.objects.get().least == {}
+
+
 @pytest.mark.parametrize(
     ("reminders", "suspend_after", "words"),
     [("3; 10", "20", "with commas between them"), ("3", "4", "days after the first reminder")],

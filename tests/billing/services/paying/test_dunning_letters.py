@@ -55,7 +55,8 @@ def test_letters_say_how_much_and_where_to(invoice: Invoice) -> None:
     letter = mail.outbox[0]
     assert letter.to == ["books@acme.example"]
     assert "EUR 30.00 of invoice INV-000001 of 2026-02-01 were due on 2026-02-15" in letter.body
-    assert "DE02120300000000202051, reference INV-000001" in letter.body
+    assert "IBAN: DE02 1203 0000 0000 2020 51" in letter.body
+    assert "Reference: INV-000001" in letter.body
     assert "/c/acme/" in letter.body
 
 
