@@ -23,6 +23,7 @@ from billing.services.invoicing.previews import Expected
 from billing.services.paying import dunning, online_gateway
 from billing.views import paying
 from billing.views.months import today_of
+from hosting.selectors.instances import large
 from hosting.views.states import Status
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
@@ -151,7 +152,8 @@ def _get(request: ClientRequest, number: str) -> Invoice:
 
 
 def _lines(invoice: Invoice) -> QuerySet[InvoiceLine]:
-    return invoice.lines.select_related("subscription__instance").order_by("position")
+    lines = invoice.lines.select_related("subscription__instance").order_by("position")
+    return lines.defer("basis", *large("subscription__instance"))
 
 
 def _open(invoice: Invoice) -> Decimal:

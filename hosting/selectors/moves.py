@@ -18,14 +18,14 @@ def restores_of(instance: Instance) -> QuerySet[Restore]:
     """All of them, newest first."""
     related = ("operation", "reverted_by", "backup", "safety")
     mine = Restore.objects.filter(operation__instance=instance).select_related(*related)
-    return mine.defer(*_unshown("backup"), *_unshown("safety"))
+    return mine.defer(*unshown("backup"), *unshown("safety"))
 
 
 def upgrades_of(instance: Instance) -> QuerySet[Upgrade]:
     """All of them, newest first."""
     related = ("operation", "reverted_by", "safety", "from_plan", "to_plan")
     mine = Upgrade.objects.filter(operation__instance=instance).select_related(*related)
-    return mine.defer("from_definition", "to_definition", *_unshown("safety"))
+    return mine.defer("from_definition", "to_definition", *unshown("safety"))
 
 
 def of_operation(operation: Operation) -> Move:
@@ -98,5 +98,6 @@ def _last(instance: Instance) -> Move | None:
     return max(there, key=lambda each: each.operation.requested_at, default=None)
 
 
-def _unshown(backup: str) -> tuple[str, ...]:
+def unshown(backup: str) -> tuple[str, ...]:
+    """What of the backups that moves refer to is not read with them: to be deferred."""
     return tuple(f"{backup}__{field}" for field in _UNSHOWN)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from hosting.models import MaintenanceWindow
+from hosting.selectors.instances import large
 from hosting.services.watching import maintenance_windows
 from tenants.admin.base import ServiceAdmin, actor, show_refused
 from tenants.display import badge
@@ -29,7 +30,8 @@ class MaintenanceWindowAdmin(ServiceAdmin[MaintenanceWindow]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MaintenanceWindow]:
         """With what each is about."""
-        return super().get_queryset(request).select_related("server", "instance__client")
+        windows = super().get_queryset(request).select_related("server", "instance__client")
+        return windows.defer(*large("instance"))
 
     def has_change_permission(
         self, request: HttpRequest, obj: MaintenanceWindow | None = None

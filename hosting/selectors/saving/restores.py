@@ -5,12 +5,10 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from hosting.models import Restore
+from hosting.selectors.instances import large
+from hosting.selectors.moves import unshown
 
-_UNSHOWN = tuple(  # large or secret, and on no page
-    f"{backup}__{field}"
-    for backup in ("backup", "safety")
-    for field in ("secrets", "manifest", "stored")
-)
+_UNSHOWN = (*unshown("backup"), *unshown("safety"), *large("operation__instance"))
 
 
 def for_staff() -> QuerySet[Restore]:

@@ -10,8 +10,9 @@ from django.db.models import Case, Count, Prefetch, Q, QuerySet, When
 
 from hosting.models import AT_WORK, Instance, OperationStep, Rollout, RolloutItem
 from hosting.selectors import catalog
+from hosting.selectors.instances import large
 from hosting.selectors.upgrading import upgrades
-from hosting.selectors.working.waves import UNSHOWN, Wave, counted, with_items
+from hosting.selectors.working.waves import Wave, counted, with_items
 
 _Item = RolloutItem.State
 _CHANGEABLE = (Instance.State.RUNNING, Instance.State.DEGRADED, Instance.State.STOPPED)
@@ -121,7 +122,7 @@ def waves(rollout: Rollout, *, opened: Collection[int]) -> list[RolloutWave]:
     items = (
         rollout.items.order_by("wave", "pk")
         .select_related("rollout", "instance__client", "rehearsal", "operation")
-        .defer(*(f"instance__{each}" for each in UNSHOWN), "rehearsal__to_definition")
+        .defer(*large("instance"), "rehearsal__to_definition")
         .prefetch_related(Prefetch("operation__steps", queryset=steps))
     )
     found = [RolloutWave(number, counts) for number, counts in counted(rollout.items.all())]

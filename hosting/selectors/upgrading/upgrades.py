@@ -12,7 +12,8 @@ from django.db.models import QuerySet
 
 from hosting.catalog.schema import App
 from hosting.models import Instance, Plan, Rehearsal, Upgrade
-from hosting.selectors import catalog, offers
+from hosting.selectors import catalog, moves, offers
+from hosting.selectors.instances import large
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def rehearsals_of(instance: Instance) -> QuerySet[Rehearsal]:
 def for_staff() -> QuerySet[Upgrade]:
     """All there ever were, with what a list shows of them."""
     related = ("operation__instance__client", "reverted_by", "safety", "from_plan", "to_plan")
-    return Upgrade.objects.select_related(*related).defer("from_definition", "to_definition")
+    unshown = ("from_definition", "to_definition", *moves.unshown("safety"))
+    return Upgrade.objects.select_related(*related).defer(*unshown, *large("operation__instance"))
 
 
 def _older_by_its_own(instance: Instance) -> list[str]:

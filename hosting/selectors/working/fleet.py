@@ -7,7 +7,8 @@ from collections.abc import Collection
 from django.db.models import Count, Prefetch, Q, QuerySet
 
 from hosting.models import FleetAction, FleetActionItem, OperationStep
-from hosting.selectors.working.waves import UNSHOWN, Wave, counted, with_items
+from hosting.selectors.instances import large
+from hosting.selectors.working.waves import Wave, counted, with_items
 
 _Item = FleetActionItem.State
 OPEN = (_Item.WAITING, _Item.RUNNING)
@@ -39,7 +40,7 @@ def waves(action: FleetAction, *, opened: Collection[int]) -> list[FleetWave]:
     items = (
         action.items.order_by("wave", "pk")
         .select_related("instance__client", "operation")
-        .defer(*(f"instance__{each}" for each in UNSHOWN))
+        .defer(*large("instance"))
         .prefetch_related(Prefetch("operation__steps", queryset=steps))
     )
     found = [FleetWave(number + 1, counts) for number, counts in counted(action.items.all())]

@@ -13,7 +13,6 @@ from hosting.models import FleetActionItem, RolloutItem
 
 FEW = 200  # instances that are read whichever wave they are in
 MOST_OPEN = 10  # waves that are read unasked where there are more
-UNSHOWN = ("definition", "expected", "image_pins")  # of an instance: large, and on no page
 _FAILED, _WAITING = FleetActionItem.State.FAILED, FleetActionItem.State.WAITING  # in both
 
 Item = FleetActionItem | RolloutItem
