@@ -21,7 +21,7 @@ OF_CLIENT = (
 )
 OF_INSTANCE = (
     *("instance", "backups", "incidents", "usage", "usage_tokens", "instance_upgrade"),
-    *("restore_to", "costs", "costs_csv"),
+    *("restore_to", "costs", "costs_csv", "availability_csv"),
 )
 
 
