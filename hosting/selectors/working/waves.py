@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ Item = FleetActionItem | RolloutItem
 
 
 @dataclass(frozen=True, slots=True)
-class Wave:
+class Wave(ABC):
     """The instances that are worked on at the same time: how many are in which state.
 
     ``items`` are None where they were not read, since nobody looks at them.
@@ -35,9 +36,9 @@ class Wave:
         return self.counts.total()
 
     @property
+    @abstractmethod
     def is_running(self) -> bool:
         """Whether it has begun and not ended."""
-        raise NotImplementedError
 
     @property
     def is_waiting(self) -> bool:

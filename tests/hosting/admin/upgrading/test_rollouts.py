@@ -2,62 +2,47 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client as Browser
 from django.urls import reverse
-from django.utils import timezone
 
-from hosting.models import Instance, Operation, Rehearsal, Rollout, Server, Upgrade
-from hosting.selectors.working import waves
+from hosting.models import Instance, Rollout
 from tenants.models import AuditEvent, Client
+from tests.hosting.admin.upgrading.rolled_out import (
+    BEGIN,
+    WANTED,
+    change,
+    plain,
+    rehearsed,
+    text,
+    upgraded,
+)
 
 Order = Callable[..., Instance]
 Staff = Callable[[str], Browser]
-BEGIN = "admin:hosting_rollout_add"
-WANTED = {
-    "target": "guestbook 2",
-    "wave_size": "2",
-    "pause": "30",
-    "most_failures": "1",
-    "in_window": "on",
-}
-
-
-@pytest.fixture
-def fleet(order: Order, memory_server: Server) -> list[Instance]:
-    """Three of the older version, the last of them a canary."""
-    made = [order(name) for name in ("one", "two", "canary")]
-    Operation.objects.all().delete()
-    Instance.objects.update(version="1", state="running", first_running_at=timezone.now())
-    Instance.objects.filter(name="canary").update(ring="canary")
-    for each in made:
-        each.refresh_from_db()
-    return made
 
 
 def test_one_is_begun_and_then_watched(root: Browser, fleet: list[Instance]) -> None:
     listed = root.get(reverse("admin:hosting_rollout_changelist")).content.decode()
     assert f'href="{reverse(BEGIN)}"' in listed
-    words = _text(root, reverse(BEGIN))
+    words = text(root, reverse(BEGIN))
     assert "guestbook 2: 3 instances" in words
     assert "Each instance is rehearsed on a copy of its newest backup first" in words
     assert not Rollout.objects.exists()
     answer = root.post(reverse(BEGIN), WANTED)
     made = Rollout.objects.get()
-    assert answer.headers["Location"] == _change(made)
+    assert answer.headers["Location"] == change(made)
     assert (made.app, made.version, made.wave_size) == ("guestbook", "2", 2)
     assert (made.pause, made.most_failures, made.in_window) == (timedelta(minutes=30), 1, True)
     event = AuditEvent.objects.get(action="rollout.begun")
     assert event.actor_label == "Root <root@berth.example>"
-    html = root.get(_change(made)).content.decode()
-    words = _plain(html)
+    html = root.get(change(made)).content.decode()
+    words = plain(html)
     for told in (
         "guestbook 2 for 3 instances, 2 at a time.",
         "Canaries Waiting 1 instance",
@@ -69,79 +54,19 @@ def test_one_is_begun_and_then_watched(root: Browser, fleet: list[Instance]) -> 
     ):
         assert told in words
     assert 'hx-trigger="every 2s"' in html
-    assert f'href="{_change(fleet[0])}"' in html
-
-
-def test_its_waves_say_what_became_of_each(root: Browser, fleet: list[Instance]) -> None:
-    root.post(reverse(BEGIN), WANTED)
-    made = Rollout.objects.get()
-    upgrade = _upgraded(fleet[2])
-    made.items.filter(instance=fleet[2]).update(state="succeeded", operation=upgrade.operation)
-    made.items.filter(instance=fleet[0]).update(
-        state="failed", reason="web ended. Its last words: a / b", rehearsal=_rehearsed(fleet[0])
-    )
-    Rollout.objects.update(next_wave_at=timezone.now() + timedelta(minutes=20))
-    html = root.get(reverse("admin:hosting_rollout_live", args=[made.pk])).content.decode()
-    words = _plain(html)
-    assert "Canaries Done" in words
-    assert "web ended." in words
-    assert "a / b" not in words
-    assert "2 of 3 instances ended" in words
-    assert "The next wave begins in" in words
-    assert 'id="wave-1" open' in html
-    assert 'id="wave-0" open' not in html
-    assert f'href="{_change(upgrade.operation)}"' in html
-
-
-def test_of_many_instances_those_are_shown_that_somebody_looks_at(
-    root: Browser, fleet: list[Instance], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(waves, "FEW", 2)
-    root.post(reverse(BEGIN), WANTED)
-    made = Rollout.objects.get()
-    made.items.filter(instance=fleet[2]).update(state="failed", reason="web ended.")
-    page, live = _change(made), reverse("admin:hosting_rollout_live", args=[made.pk])
-    html = root.get(page).content.decode()
-    assert f'href="{_change(fleet[2])}"' in html  # it went wrong there
-    assert f'href="{_change(fleet[0])}"' not in html
-    assert "Wave 1 Waiting 2 instances" in _plain(html)
-    assert f'hx-get="{live}?wave=1" hx-trigger="toggle from:closest details once"' in html
-    assert 'href="?wave=1#wave-1"' in html
-    html = root.get(f"{page}?wave=1").content.decode()
-    assert f'href="{_change(fleet[0])}"' in html
-    assert 'id="wave-1" open' in html
-    html = root.get(f"{live}?wave=1", headers={"HX-Request": "true"}).content.decode()
-    assert f'href="{_change(fleet[0])}"' in html
-    assert 'id="wave-1" open' not in html  # whoever reads it has opened it, or closed it again
-    assert html.count('type="hidden" name="wave"') == 2
-    for nonsense in ("x", "-1", "99", "9" * 30, "²"):
-        assert root.get(f"{page}?wave={nonsense}").status_code == 200
-
-
-def test_it_says_what_is_waited_for(root: Browser, fleet: list[Instance]) -> None:
-    begin, end = (timezone.now() + timedelta(hours=each) for each in (3, 5))
-    Instance.objects.update(changes_from=_berlin(begin), changes_until=_berlin(end))
-    root.post(reverse(BEGIN), WANTED)
-    made = Rollout.objects.get()
-    assert _text(root, _change(made)).count("Waits for its hours") == 3
-    made.items.filter(instance=fleet[2]).update(state="rehearsing", rehearsal=_rehearsed(fleet[2]))
-    assert _text(root, _change(made)).count("Waits for its hours") == 3
-    Rollout.objects.update(in_window=False)
-    words = _text(root, _change(made))
-    assert "Waits for its hours" not in words
-    assert words.count("Waits until nothing else is done to it") == 1
+    assert f'href="{change(fleet[0])}"' in html
 
 
 def test_it_is_stopped_by_a_click(root: Browser, fleet: list[Instance]) -> None:
     root.post(reverse(BEGIN), WANTED)
     made = Rollout.objects.get()
     stop = reverse("admin:hosting_rollout_stop", args=[made.pk])
-    assert stop in root.get(_change(made)).content.decode()
+    assert stop in root.get(change(made)).content.decode()
     assert root.get(stop).status_code == 405
     assert "Nothing more is begun." in _said(root.post(stop))[-1]
     made.refresh_from_db()
     assert made.state == "stopped"
-    html = root.get(_change(made)).content.decode()
+    html = root.get(change(made)).content.decode()
     assert "Stopped by Root" in html
     assert "The rollout was stopped before its turn." in html
     assert stop not in html
@@ -155,11 +80,11 @@ def test_it_is_paused_and_resumed_by_a_click(root: Browser, fleet: list[Instance
     pause, resume = (
         reverse(f"admin:hosting_rollout_{each}", args=[made.pk]) for each in ("pause", "resume")
     )
-    html = root.get(_change(made)).content.decode()
+    html = root.get(change(made)).content.decode()
     assert pause in html
     assert resume not in html
     assert "begins nothing more until it is resumed" in _said(root.post(pause))[-1]
-    html = root.get(_change(made)).content.decode()
+    html = root.get(change(made)).content.decode()
     assert "Paused" in html
     assert "Waits until the rollout is resumed" in html
     assert resume in html
@@ -188,7 +113,7 @@ def test_what_makes_no_sense_is_refused_at_its_field(
 ) -> None:
     answer = root.post(reverse(BEGIN), {**WANTED, **changes})
     assert answer.status_code == 422
-    assert sentence in _plain(answer.content.decode())
+    assert sentence in plain(answer.content.decode())
     assert not Rollout.objects.exists()
 
 
@@ -196,31 +121,31 @@ def test_a_second_one_of_the_app_waits(root: Browser, fleet: list[Instance]) -> 
     root.post(reverse(BEGIN), WANTED)
     answer = root.post(reverse(BEGIN), WANTED)
     assert answer.status_code == 422
-    assert "A rollout of guestbook has not ended yet" in _plain(answer.content.decode())
+    assert "A rollout of guestbook has not ended yet" in plain(answer.content.decode())
     assert Rollout.objects.count() == 1
 
 
 def test_upgrades_and_rehearsals_are_read(root: Browser, fleet: list[Instance]) -> None:
-    made = _upgraded(fleet[0], trouble="web ended. Its last words: a / b")
-    rehearsal = _rehearsed(fleet[0])
-    words = _text(root, reverse("admin:hosting_upgrade_changelist"))
+    made = upgraded(fleet[0], trouble="web ended. Its last words: a / b")
+    rehearsal = rehearsed(fleet[0])
+    words = text(root, reverse("admin:hosting_upgrade_changelist"))
     for told in ("one", "Acme", "Version 1 to 2", "12 s", "Did not come back", "web ended."):
         assert told in words
     assert "a / b" not in words
-    words = _text(root, _change(made))
+    words = text(root, change(made))
     for told in ("The instance was changed.", "The app did not come up again: web ended.", "1 → 2"):
         assert told in words
-    words = _text(root, reverse("admin:hosting_rehearsal_changelist"))
+    words = text(root, reverse("admin:hosting_rehearsal_changelist"))
     for told in ("one", "Acme", "Passed", "41 s"):
         assert told in words
-    words = _text(root, _change(rehearsal))
+    words = text(root, change(rehearsal))
     assert "The new version came up with the data of the backup" in words
     assert "entries 7 7 Yes" in words
-    page = root.get(_change(fleet[0])).content.decode()
+    page = root.get(change(fleet[0])).content.decode()
     assert "Latest upgrades" in page
-    assert f'href="{_change(made)}"' in page
+    assert f'href="{change(made)}"' in page
     for row in (made, rehearsal):
-        assert root.post(_change(row), {"trouble": "x"}).status_code == 403
+        assert root.post(change(row), {"trouble": "x"}).status_code == 403
         kind = row._meta.model_name
         delete = reverse(f"admin:hosting_{kind}_delete", args=[row.pk])
         assert root.post(delete, {"post": "yes"}).status_code == 403
@@ -237,8 +162,8 @@ def test_upgrades_and_rehearsals_are_read(root: Browser, fleet: list[Instance]) 
 def test_nobody_guesses_by_filtering(
     page: str, lookup: str, root: Browser, fleet: list[Instance]
 ) -> None:
-    _rehearsed(fleet[0])
-    _upgraded(fleet[0])
+    rehearsed(fleet[0])
+    upgraded(fleet[0])
     listed = reverse(f"admin:hosting_{page}_changelist")
     assert root.get(listed, {lookup: "x"}).status_code == 400
 
@@ -251,12 +176,12 @@ def test_a_group_does_only_what_it_may(
     made = Rollout.objects.get()
     browser = staff(group)
     may = group == "operations"
-    assert browser.get(_change(made)).status_code == (200 if may else 403)
+    assert browser.get(change(made)).status_code == (200 if may else 403)
     live = reverse("admin:hosting_rollout_live", args=[made.pk])
     assert browser.get(live).status_code == (200 if may else 403)
     looks = 403 if group == "finance" else 200
-    assert browser.get(_change(_upgraded(fleet[0]))).status_code == looks
-    assert browser.get(_change(_rehearsed(fleet[0]))).status_code == looks
+    assert browser.get(change(upgraded(fleet[0]))).status_code == looks
+    assert browser.get(change(rehearsed(fleet[0]))).status_code == looks
     for each in ("pause", "resume"):
         act = reverse(f"admin:hosting_rollout_{each}", args=[made.pk])
         assert browser.post(act).status_code == (302 if may else 403)
@@ -266,23 +191,23 @@ def test_a_group_does_only_what_it_may(
     assert Rollout.objects.filter(state="running").count() == 1
     canary = {"ring": "canary", "changes_from": "02:00", "changes_until": "04:00"}
     assert browser.post(_new_versions(fleet[1]), canary).status_code == (302 if may else 403)
-    assert (_new_versions(fleet[1]) in browser.get(_change(fleet[1])).content.decode()) == may
+    assert (_new_versions(fleet[1]) in browser.get(change(fleet[1])).content.decode()) == may
     fleet[1].refresh_from_db()
     assert (fleet[1].ring == "canary") == may
 
 
 def test_staff_choose_the_canaries(root: Browser, fleet: list[Instance]) -> None:
     one = fleet[0]
-    assert "With the rest, 01:00 to 05:00 (Europe/Berlin)" in _text(root, _change(one))
-    assert "When does one of Acme get new versions?" in _text(root, _new_versions(one))
+    assert "With the rest, 01:00 to 05:00 (Europe/Berlin)" in text(root, change(one))
+    assert "When does one of Acme get new versions?" in text(root, _new_versions(one))
     canary = {"ring": "canary", "changes_from": "02:00", "changes_until": "04:00"}
-    assert root.post(_new_versions(one), canary).headers["Location"] == _change(one)
-    assert "With the first, 02:00 to 04:00" in _text(root, _change(one))
+    assert root.post(_new_versions(one), canary).headers["Location"] == change(one)
+    assert "With the first, 02:00 to 04:00" in text(root, change(one))
     event = AuditEvent.objects.get(action="instance.new_versions_set")
     assert (event.before["ring"], event.after["ring"]) == ("normal", "canary")
     assert event.actor_label == "Root <root@berth.example>"
     root.post(_new_versions(one), {**canary, "ring": "never"})
-    assert "Only when asked for" in _text(root, _change(one))
+    assert "Only when asked for" in text(root, change(one))
 
 
 def test_hours_that_are_none_are_refused(
@@ -292,103 +217,20 @@ def test_hours_that_are_none_are_refused(
     same = {"ring": "normal", "changes_from": "02:00", "changes_until": "02:00"}
     answer = root.post(page, same)
     assert answer.status_code == 422
-    assert "The hours begin and end at the same time." in _plain(answer.content.decode())
+    assert "The hours begin and end at the same time." in plain(answer.content.decode())
     answer = root.post(page, {**same, "changes_until": "late", "ring": "first"})
     assert answer.status_code == 422
-    assert "Type a time, such as 01:00." in _plain(answer.content.decode())
+    assert "Type a time, such as 01:00." in plain(answer.content.decode())
     acme.is_active = False
     acme.save()
     answer = root.post(page, {**same, "changes_until": "04:00"})
     assert answer.status_code == 422
-    assert "Acme is inactive" in _plain(answer.content.decode())
+    assert "Acme is inactive" in plain(answer.content.decode())
     assert not AuditEvent.objects.filter(action="instance.new_versions_set").exists()
-
-
-def _berlin(at: datetime) -> time:
-    """By Acme's clock."""
-    return at.astimezone(ZoneInfo("Europe/Berlin")).time()
-
-
-def _upgraded(instance: Instance, **more: Any) -> Upgrade:
-    now = timezone.now()
-    operation = Operation.objects.create(
-        instance=instance,
-        kind="upgrade",
-        state="succeeded",
-        requested_by_label="Berth (test)",
-        finished_at=now,
-    )
-    values = {
-        "operation": operation,
-        "from_generation": 1,
-        "to_generation": 2,
-        "from_version": "1",
-        "to_version": "2",
-        "from_definition": {},
-        "to_definition": {},
-        "from_plan": instance.plan,
-        "to_plan": instance.plan,
-        "seconds": 12.0,
-        "kept_until": now + timedelta(days=7),
-    }
-    return Upgrade.objects.create(**{**values, **more})
-
-
-def _rehearsed(instance: Instance) -> Rehearsal:
-    now = timezone.now()
-    backup = instance.backups.create(
-        trigger="nightly", taken_at=now, verified_at=now, manifest={"app": "guestbook"}
-    )
-    scratch = Instance.objects.create(
-        client=instance.client,
-        name=f"rehearsal-of-{instance.name}",
-        app=instance.app,
-        version="1",
-        definition={},
-        plan=instance.plan,
-        server=instance.server,
-        purpose="rehearsal",
-        made_from=backup,
-        state="deleted",
-        deleted_at=now,
-    )
-    Operation.objects.create(
-        instance=scratch,
-        kind="rehearsal",
-        state="succeeded",
-        requested_by_label="Berth (rehearsals)",
-        finished_at=now,
-    )
-    return Rehearsal.objects.create(
-        backup=backup,
-        scratch=scratch,
-        to_version="2",
-        to_definition={},
-        to_plan=instance.plan,
-        checks={"entries": {"wanted": ["7", "7"], "said": "7", "fits": True}},
-        passed=True,
-        seconds=41.2,
-        ended_at=now,
-    )
-
-
-def _change(row: Any) -> str:
-    return reverse(f"admin:hosting_{row._meta.model_name}_change", args=[row.pk])
 
 
 def _new_versions(instance: Instance) -> str:
     return reverse("admin:hosting_instance_new_versions", args=[instance.pk])
-
-
-def _text(browser: Browser, path: str) -> str:
-    return _plain(browser.get(path).content.decode())
-
-
-def _plain(page: str) -> str:
-    """What is read on it: without tags and icons, in single spaces but those that never break."""
-    said = re.sub(r'<span class="material-symbols[^>]*>[^<]*</span>', " ", page)
-    words = re.sub(r"<[^>]+>", " ", said).replace("&#x27;", "'")
-    return " ".join(re.split(r"[ \n]+", words))
 
 
 def _said(response: Any) -> list[str]:
