@@ -147,7 +147,7 @@ def test_its_page_warns_of_the_day_on_which_instances_are_suspended(
     dunning.advance(now=NOW)
     dunning_letters.send_due(now=NOW)
     assert "not paid before 7 Mar 2026, your instances" in _read(browser, PAGE)
-    until = timezone.now().date()
+    until = acme.clock.day_at(timezone.now())
     dunning.grant_grace(
         client=acme, until=until, reason="They called.", actor=ACTOR, now=timezone.now()
     )
