@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from hosting.models import Incident, Instance, Severity, Topic
+from hosting.models import Incident, Instance, Notification, Severity, Topic
 from hosting.selectors import reasons
 from hosting.services.telling import notifications
 from tenants.models import Client
@@ -48,10 +48,22 @@ _UP = (Instance.State.RUNNING, Instance.State.DEGRADED)
 
 @dataclass(frozen=True, slots=True)
 class _Concern:
-    """A client, and those of its instances that an incident is about."""
+    """A client, and the names of its instances that an incident is about; ``only`` where it is one.
+
+    Told once: at the end it is about those that it began with, whatever became of them.
+    """
 
     client: Client
-    instances: tuple[Instance, ...]
+    names: tuple[str, ...]
+    only: Instance | None
+
+    @property
+    def spoken(self) -> str:
+        """The names as a sentence has them."""
+        if len(self.names) > _NAMED:
+            return f"{len(self.names)} of your instances"
+        *first, last = self.names
+        return f"{', '.join(first)} and {last}" if first else last
 
 
 def incident_opened(*, incident: Incident, now: datetime) -> None:
@@ -59,22 +71,31 @@ def incident_opened(*, incident: Incident, now: datetime) -> None:
     kind = incident.get_kind_display()
     _tell_staff(incident, title=f"{kind}: {_about(incident)}", now=now, is_over=False)
     for each in _concerns(incident):
-        names = _names(each.instances)
         what = "is degraded" if incident.kind in _IN_PART else "can't be reached"
-        many = what if len(each.instances) == 1 else what.replace("is", "are", 1)
-        text = f"{names} {many} since {_clock(incident.opened_at)}. We are looking into it."
-        _tell_client(incident, each, title=f"{names} {many}", text=text, now=now, is_over=False)
+        many = what if len(each.names) == 1 else what.replace("is", "are", 1)
+        title = f"{each.spoken} {many}"
+        text = f"{title} since {_clock(incident.opened_at)}. We are looking into it."
+        _tell_client(incident, each, title=title, text=text, now=now, is_over=False)
 
 
-def incident_closed(*, incident: Incident, why: str, now: datetime) -> None:
-    """Tell those who were told that it began that it is over."""
-    kind = incident.get_kind_display()
-    _tell_staff(incident, title=f"Over: {kind}: {_about(incident)}", now=now, is_over=True, why=why)
-    for each in _concerns(incident, is_over=True):
-        names = _names(each.instances)
-        lasted = _minutes(incident, now)
-        title = f"Over: {names} had trouble"
-        text = f"{names}: what began at {_clock(incident.opened_at)} is over after {lasted}."
+def incident_closed(
+    *, incident: Incident, why: str, now: datetime, is_carried: bool = False
+) -> None:
+    """Tell those who were told that it began that it is over.
+
+    Or that it goes on as part of another one, of which they are told beside it (``is_carried``).
+    """
+    about = f"{incident.get_kind_display()}: {_about(incident)}"
+    title = f"Part of another incident: {about}" if is_carried else f"Over: {about}"
+    _tell_staff(incident, title=title, now=now, is_over=True, why=why)
+    for each in _told(incident):
+        began = f"{each.spoken}: what began at {_clock(incident.opened_at)}"
+        if is_carried:
+            title = f"{each.spoken}: now part of a larger incident"
+            text = f"{began} is not over. It goes on as part of a larger incident."
+        else:
+            title = f"Over: {each.spoken} had trouble"
+            text = f"{began} is over after {_minutes(incident, now)}."
         _tell_client(incident, each, title=title, text=text, now=now, is_over=True)
 
 
@@ -86,7 +107,7 @@ def _tell_staff(
     notifications.notify(
         topic=_topic(incident),
         severity=_severity(incident),
-        key=f"incident:{incident.pk}",
+        key=_key(incident),
         title=title,
         text=f"{sentence}{cause} {why}".strip(),
         now=now,
@@ -101,21 +122,20 @@ def _tell_staff(
 def _tell_client(
     incident: Incident, concern: _Concern, *, title: str, text: str, now: datetime, is_over: bool
 ) -> None:
-    only = concern.instances[0] if len(concern.instances) == 1 else None
     notifications.notify(
         topic=Topic.HEALTH,
         severity=_severity(incident),
-        key=f"incident:{incident.pk}",
+        key=_key(incident),
         title=title,
         text=text,
         now=now,
         client=concern.client,
-        instance=only,
-        path=_path(incident, concern.client, only),
+        instance=concern.only,
+        path=_path(incident, concern.client, concern.only),
         data={
             "incident": str(incident.pk),
             "kind": incident.kind,
-            "instances": [each.name for each in concern.instances],
+            "instances": list(concern.names),
             "opened_at": incident.opened_at.isoformat(),
             "closed_at": incident.closed_at.isoformat() if incident.closed_at else None,
         },
@@ -130,15 +150,13 @@ def _path(incident: Incident, client: Client, only: Instance | None) -> str:
     return reverse("instances", args=[client.slug])
 
 
-def _concerns(incident: Incident, *, is_over: bool = False) -> list[_Concern]:
-    """The clients to tell. At the end those who were told, whatever became of their instances."""
+def _concerns(incident: Incident) -> list[_Concern]:
+    """The clients to tell that it began."""
     if incident.kind not in _SAID_TO_CLIENTS:
         return []
     known = Instance.objects.filter(purpose=Instance.Purpose.CLIENT).select_related("client")
     if incident.instance_id is not None:
         found = known.filter(pk=incident.instance_id)
-    elif is_over:
-        found = known.exclude(state=Instance.State.DELETED)
     else:
         found = known.filter(state__in=_UP)
     if incident.server_id is not None:
@@ -150,14 +168,32 @@ def _by_client(instances: Iterable[Instance]) -> list[_Concern]:
     theirs: dict[uuid.UUID, list[Instance]] = {}
     for each in instances:
         theirs.setdefault(each.client_id, []).append(each)
-    return [_Concern(each[0].client, tuple(each)) for each in theirs.values()]
+    return [
+        _Concern(
+            client=each[0].client,
+            names=tuple(instance.name for instance in each),
+            only=each[0] if len(each) == 1 else None,
+        )
+        for each in theirs.values()
+    ]
 
 
-def _names(instances: tuple[Instance, ...]) -> str:
-    names = [each.name for each in instances]
-    if len(names) > _NAMED:
-        return f"{len(names)} of your instances"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def _told(incident: Incident) -> list[_Concern]:
+    """The clients who were told that it began, and of which instances."""
+    if incident.kind not in _SAID_TO_CLIENTS:
+        return []
+    begun = Notification.objects.filter(key=_key(incident), is_over=False, client__isnull=False)
+    if incident.instance is not None:
+        begun = begun.filter(client=incident.instance.client_id)
+    return [
+        _Concern(client=each.client, names=tuple(each.data["instances"]), only=each.instance)
+        for each in begun.select_related("client", "instance").order_by("client__name")
+        if each.client is not None
+    ]
+
+
+def _key(incident: Incident) -> str:
+    return f"incident:{incident.pk}"
 
 
 def _about(incident: Incident) -> str:

@@ -45,7 +45,7 @@ INSERT INTO hosting_containerhealth AS h (
 )
 SELECT instance_id, at, is_up, running, total, faults, (NOT is_up)::int, is_up::int,
     CASE WHEN NOT is_up THEN at END, NOT is_up AND %(open_after)s <= 1
-FROM judged WHERE excuse = '' ORDER BY instance_id
+FROM judged WHERE excuse = '' OR is_up ORDER BY instance_id
 ON CONFLICT (instance_id) DO UPDATE SET
     at = excluded.at, is_well = excluded.is_well, running = excluded.running,
     total = excluded.total, faults = excluded.faults,

@@ -1,7 +1,8 @@
 """What looks at instances showed: written down, a second's worth at a time, and counted in a row.
 
 Whether a look counts is decided where it is written, by what the database knows then: a look that
-failed because an operation had begun meanwhile is no fault of the instance.
+failed because an operation had begun meanwhile is no fault of the instance. One that was well amid
+maintenance is no part of the uptime either, but what was down before is up again.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ WITH given AS (
     )
     SELECT instance_id, at, is_up, is_answering, status, ms, public_status, public_ms, error,
         (NOT is_up)::int, is_up::int, CASE WHEN NOT is_up THEN at END, false
-    FROM stored WHERE excuse = ''
+    FROM stored WHERE excuse = '' OR is_up
     ON CONFLICT (instance_id) DO UPDATE SET
         at = excluded.at, is_up = excluded.is_up, is_answering = excluded.is_answering,
         status = excluded.status, ms = excluded.ms, public_status = excluded.public_status,

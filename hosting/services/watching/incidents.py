@@ -75,20 +75,26 @@ def close(
     instance: Instance | None = None,
     why: str = OVER,
     now: datetime | None = None,
+    is_carried: bool = False,
 ) -> bool:
-    """It is over; True where it was going on."""
+    """It is over; True where it was going on.
+
+    ``is_carried`` says that the trouble is not: it is part of another incident from now on.
+    """
     going_on = Incident.objects.filter(kind=kind, server=server, instance=instance, closed_at=None)
     incident = going_on.select_related("server", "instance__client").first()
-    return incident is not None and _close(incident, why, now or timezone.now())
+    if incident is None:
+        return False
+    return _close(incident, why, now or timezone.now(), is_carried=is_carried)
 
 
 @transaction.atomic
-def _close(incident: Incident, why: str, at: datetime) -> bool:
+def _close(incident: Incident, why: str, at: datetime, *, is_carried: bool) -> bool:
     """Whether it was open until now: of many that close it at once, one has."""
     at = max(at, incident.opened_at)
     if not Incident.objects.filter(pk=incident.pk, closed_at=None).update(closed_at=at):
         return False
     incident.closed_at = at
     note(incident=incident, kind=_Kind.CLOSED, text=why, now=at)
-    alerts.incident_closed(incident=incident, why=why, now=at)
+    alerts.incident_closed(incident=incident, why=why, now=at, is_carried=is_carried)
     return True

@@ -30,11 +30,12 @@ def is_instance_down(
     return successes < close_after if is_down else failures >= open_after
 
 
-def is_carrier_down(*, is_down: bool, count: Count) -> bool:
+def is_carrier_down(*, is_down: bool, count: Count, is_suspect: bool = False) -> bool:
     """Whether what carries them (a server, the edge) is what is down, not each of them by itself.
 
-    Begun by nearly all of at least two; over when less than half of them still fails.
+    Begun by nearly all of at least two, or by half of them where something else speaks for it
+    (``is_suspect``); over when less than half of them still fails.
     """
     if is_down:
         return count.watched > 0 and count.share >= UP_BELOW
-    return count.watched >= FEWEST and count.share >= DOWN_FROM
+    return count.watched >= FEWEST and count.share >= (UP_BELOW if is_suspect else DOWN_FROM)

@@ -7,7 +7,6 @@ show is its cause.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -15,6 +14,7 @@ from django.conf import settings
 from hosting.models import ContainerHealth, Health, Incident, Instance
 from hosting.selectors.watching import targets
 from hosting.services.watching import container_rules, incidents
+from hosting.services.watching.carriers import Carriers
 
 FRESH = 4  # intervals; what was not looked at for longer is not known
 CARRIED = "It is part of an incident that is about more than this instance."
@@ -33,8 +33,8 @@ def follow() -> bool:
     return ContainerHealth.objects.filter(is_failing=True).exists()
 
 
-def settle(*, silent: Collection[uuid.UUID], now: datetime) -> list[Incident]:
-    """Open and close them; those that were opened. ``silent`` are servers with an incident."""
+def settle(*, carriers: Carriers, now: datetime) -> list[Incident]:
+    """Open and close them; those that were opened. A silent engine leaves them as they are."""
     failing = ContainerHealth.objects.filter(is_failing=True).select_related(
         "instance__server", "instance__client", "instance__health"
     )
@@ -44,9 +44,13 @@ def settle(*, silent: Collection[uuid.UUID], now: datetime) -> list[Incident]:
     opened = []
     for each in failing:
         incident = had.pop(each.pk, None)
-        if each.instance.server_id in silent:
+        if each.instance.server_id in carriers.servers:
             if incident is not None:
-                incidents.close(kind=_KIND, instance=each.instance, why=CARRIED, now=now)
+                incidents.close(
+                    kind=_KIND, instance=each.instance, why=CARRIED, is_carried=True, now=now
+                )
+        elif each.instance.server_id in carriers.silent:
+            continue
         elif incident is None and each.pk not in explained and _answers(each.instance, now):
             opened.append(_open(each, now))
     for over in had.values():

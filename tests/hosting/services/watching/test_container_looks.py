@@ -251,12 +251,16 @@ def test_one_of_which_an_incident_says_so_already_gets_no_second(book: Instance)
     assert outages.settle(now=NOW + MINUTE) == []
 
 
-def test_a_silent_server_is_the_one_incident(book: Instance) -> None:
+def test_a_silent_server_changes_nothing_of_what_is_known(book: Instance) -> None:
     at_containers(book, "XXX")
+    Incident.objects.create(kind=Kind.SERVER_UNREACHABLE, server=book.server, summary="Silent.")
+    assert outages.settle(now=NOW + MINUTE) == []
+    assert _open() == [Kind.SERVER_UNREACHABLE]
+    Incident.objects.all().delete()
     assert len(outages.settle(now=NOW + MINUTE)) == 1
     Incident.objects.create(kind=Kind.SERVER_UNREACHABLE, server=book.server, summary="Silent.")
     assert outages.settle(now=NOW + 2 * MINUTE) == []
-    assert _open() == [Kind.SERVER_UNREACHABLE]
+    assert sorted(_open()) == [Kind.PART_DOWN, Kind.SERVER_UNREACHABLE]
 
 
 def test_it_is_over_when_the_instance_is_to_run_no_more(book: Instance) -> None:

@@ -1,4 +1,4 @@
-"""From looks to incidents: of an instance, of its server, of the edge."""
+"""From looks to incidents of an instance; those of a server and of the edge: `test_carriers`."""
 
 from __future__ import annotations
 
@@ -7,34 +7,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hosting.models import Incident, IncidentEvent, Instance, Notification, Server
+from hosting.models import (
+    Health,
+    Incident,
+    IncidentEvent,
+    Instance,
+    MaintenanceWindow,
+    Notification,
+    Server,
+)
 from hosting.services.watching import incidents, outages
-from hosting.services.watching.outage_rules import Count, is_carrier_down, is_instance_down
+from hosting.services.watching.outage_rules import is_instance_down
 from tests.hosting.looking_at import see
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 Kind = Incident.Kind
-
-
-@pytest.fixture
-def up(order: Callable[..., Instance], memory_server: Server) -> Callable[[str], Instance]:
-    def make(name: str) -> Instance:
-        instance = order(name)
-        before = NOW - timedelta(days=1)
-        instance.operations.update(state="succeeded", started_at=before, finished_at=before)
-        Instance.objects.filter(pk=instance.pk).update(
-            state="running",
-            first_running_at=before,
-            web_address="10.208.0.2",
-            web_port=80,
-            is_routed=True,
-        )
-        instance.refresh_from_db()
-        return instance
-
-    return make
 
 
 def _open() -> list[tuple[str, str]]:
@@ -60,24 +49,6 @@ def test_when_an_instance_is_down(
         is_down=was_down, failures=failures, successes=successes, open_after=3, close_after=2
     )
     assert found is is_down
-
-
-@pytest.mark.parametrize(
-    ("was_down", "watched", "failing", "is_down"),
-    [
-        (False, 0, 0, False),
-        (False, 1, 1, False),  # one alone says nothing of its server
-        (False, 2, 2, True),
-        (False, 50, 39, False),
-        (False, 50, 40, True),
-        (True, 50, 25, True),
-        (True, 50, 24, False),
-        (True, 1, 1, True),  # the others were stopped meanwhile
-        (True, 0, 0, False),
-    ],
-)
-def test_when_a_server_is_down(was_down: bool, watched: int, failing: int, is_down: bool) -> None:
-    assert is_carrier_down(is_down=was_down, count=Count(watched, failing)) is is_down
 
 
 def test_one_that_fails_alone_is_an_incident_with_a_history(up: Callable[[str], Instance]) -> None:
@@ -111,56 +82,6 @@ def test_it_is_told_once_and_told_when_it_is_over(up: Callable[[str], Instance])
     assert "over after 2 minutes" in over.text
 
 
-def test_a_server_is_one_incident_not_one_for_each_instance(
-    up: Callable[[str], Instance],
-) -> None:
-    books = [up(f"book{number}") for number in range(5)]
-    for number, each in enumerate(books):
-        see(each, "DDD" if number == 0 else "UDD", NOW)  # the first is a look ahead of the others
-    assert outages.settle(now=NOW + MINUTE) == []
-    assert _open() == [(Kind.SERVER_DOWN, "")]
-    for each in books:
-        see(each, "DD", NOW + MINUTE)
-    outages.settle(now=NOW + 2 * MINUTE)
-    assert _open() == [(Kind.SERVER_DOWN, "")]
-    assert Notification.objects.filter(client=books[0].client).count() == 1
-
-
-def test_who_is_down_still_when_the_server_is_back_has_an_incident_then(
-    up: Callable[[str], Instance],
-) -> None:
-    books = [up(f"book{number}") for number in range(4)]
-    for each in books:
-        see(each, "DDD", NOW)
-    outages.settle(now=NOW + MINUTE)
-    for each in books[1:]:
-        see(each, "UU", NOW + MINUTE)
-    see(books[0], "DD", NOW + MINUTE)
-    outages.settle(now=NOW + 2 * MINUTE)
-    assert _open() == [(Kind.INSTANCE_DOWN, "book0")]
-
-
-def test_a_silent_engine_covers_what_is_down_on_it(up: Callable[[str], Instance]) -> None:
-    book = up("book")
-    see(book, "DDD", NOW)
-    outages.settle(now=NOW + MINUTE)
-    incidents.open_for(kind=Kind.SERVER_UNREACHABLE, server=book.server, summary="x")
-    see(book, "D", NOW + MINUTE)
-    outages.settle(now=NOW + 2 * MINUTE)
-    assert _open() == [(Kind.SERVER_UNREACHABLE, "")]
-
-
-def test_an_edge_that_fails_is_one_incident(up: Callable[[str], Instance]) -> None:
-    for name in ("book", "other", "third"):
-        see(up(name), "EEE", NOW)
-    outages.settle(now=NOW + MINUTE)
-    assert _open() == [(Kind.EDGE_DOWN, "")]
-    for each in Instance.objects.all():
-        see(each, "UU", NOW + MINUTE)
-    outages.settle(now=NOW + 2 * MINUTE)
-    assert _open() == []
-
-
 def test_one_that_is_stopped_is_not_down_any_more(up: Callable[[str], Instance]) -> None:
     book = up("book")
     see(book, "DDD", NOW)
@@ -169,6 +90,32 @@ def test_one_that_is_stopped_is_not_down_any_more(up: Callable[[str], Instance])
     outages.settle(now=NOW + 2 * MINUTE)
     assert _open() == []
     assert "nobody looks" in IncidentEvent.objects.get(kind="closed").text
+
+
+def test_what_failed_before_it_was_stopped_is_not_in_a_row_with_what_fails_after(
+    up: Callable[[str], Instance],
+) -> None:
+    book = up("book")
+    see(book, "DD", NOW)
+    Instance.objects.update(state="stopped")
+    outages.settle(now=NOW + MINUTE)
+    Instance.objects.update(state="running")
+    see(book, "D", NOW + timedelta(days=3))
+    outages.settle(now=NOW + timedelta(days=3, minutes=1))
+    assert _open() == []
+
+
+def test_what_is_well_again_amid_maintenance_is_over(up: Callable[[str], Instance]) -> None:
+    book = up("book")
+    see(book, "DDD", NOW)
+    outages.settle(now=NOW + MINUTE)
+    MaintenanceWindow.objects.create(
+        instance=book, starts_at=NOW + MINUTE, ends_at=NOW + 60 * MINUTE, planned_at=NOW
+    )
+    see(book, "DDUUD", NOW + MINUTE)
+    outages.settle(now=NOW + 3 * MINUTE)
+    assert _open() == []
+    assert Health.objects.get().failures == 0  # what fails in there counts as before: not
 
 
 def test_what_the_reconciler_found_is_the_cause(up: Callable[[str], Instance]) -> None:
