@@ -96,9 +96,11 @@ def main() -> None:
 
     apprise.Apprise.instantiate("json://localhost")  # loads the plugins, which try out the machine
     policy = Policy.of(never=tuple(asked["never"]), allowed=tuple(asked["allowed"]))
-    sender = apprise.Apprise()
     refused = guard(policy)
-    if not sender.add(asked["url"]):
+    # One service: a text that is given to Apprise.add may list several, by any scheme.
+    service = apprise.Apprise.instantiate(asked["url"])
+    sender = apprise.Apprise()
+    if service is None or not sender.add(service):
         why = refused[-1] if refused else "Apprise does not understand the URL."
         print(json.dumps({"is_sent": False, "why": why, "is_final": True}))  # noqa: T201
         return

@@ -6,6 +6,7 @@ kind, or sends mail past the mail server that the installation has.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, urlsplit
 
 from hosting.engines.outward import Policy, Refused
@@ -29,9 +30,13 @@ WITH_HOST = frozenset(
     }
 )
 SCHEMES = SERVICES | WITH_HOST
+# Those in which a topic or a token may stand where the host would: ``ntfy://topic``.
+_HOSTLESS = frozenset({"ntfy", "ntfys", "matrix", "matrixs"})
 # What some services read: files of this machine, or of anywhere.
 _READING = frozenset({"template", "attach", "attachment", "attach-as", "include", "config"})
 LONGEST = 2000
+# By which Apprise parts a list of URLs: behind any of them another one begins.
+_ANOTHER = re.compile(r"[,;][a-z0-9]+://", re.IGNORECASE)
 
 
 def problem(url: str, policy: Policy) -> str:
@@ -44,6 +49,12 @@ def problem(url: str, policy: Policy) -> str:
         return "Write a URL as Apprise has them, such as slack://token-a/token-b/token-c/#channel."
     if scheme not in SCHEMES:
         return f"Berth does not send to “{scheme[:20]}”."
+    return _problem_within(url, scheme, policy)
+
+
+def _problem_within(url: str, scheme: str, policy: Policy) -> str:
+    if _ANOTHER.search(url):
+        return "One channel leads to one service: add another channel for the other URL."
     try:
         parts = urlsplit(url)
         asked = {key.lower().lstrip("+-: ") for key, _ in parse_qsl(parts.query)}
@@ -57,3 +68,12 @@ def problem(url: str, policy: Policy) -> str:
         except Refused as refused:
             return f"{refused} Berth sends to public addresses only."
     return ""
+
+
+def host(url: str) -> str:
+    """The host that such a URL names; empty where it names none, or where that may be a secret."""
+    parts = urlsplit(url)
+    if parts.scheme not in WITH_HOST or "@" in parts.netloc:
+        return ""
+    is_bare = not parts.path.strip("/") or "mode" in parts.query.lower()
+    return "" if parts.scheme in _HOSTLESS and is_bare else parts.hostname or ""

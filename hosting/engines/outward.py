@@ -64,11 +64,8 @@ class Policy:
         name = host.strip("[]").rstrip(".").lower()
         if name == "localhost" or name.endswith((".localhost", ".local", ".internal")):
             raise Refused(f"“{host}” is not on the internet.")
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return
-        if self.refuses(name):
+        address = _written(name)
+        if address and self.refuses(address):
             raise Refused(f"“{host}” is not a public address.")
 
     async def resolve(self, host: str, port: int) -> str:
@@ -85,6 +82,18 @@ class Policy:
         if any(self.refuses(each) for each in addresses):
             raise Refused(f"{host} does not lead to a public address.")
         return addresses[0]
+
+
+def _written(name: str) -> str:
+    """The address that a host is, also in IPv4's short forms (2130706433); empty for a name."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(name))
+    except OSError:
+        return ""
 
 
 def _inner(address: Address) -> Address | None:
@@ -107,7 +116,9 @@ def _is_mapped(address: Address) -> bool:
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address.scope_id is not None or address.is_site_local  # fec0::/10, private as of long ago
+    ):
         return False
     return (
         address.is_global

@@ -199,8 +199,7 @@ def _shown(kind: str, target: str) -> str:
     parts = urlsplit(target)
     if kind == Channel.Kind.WEBHOOK:
         return f"{parts.scheme}://{parts.hostname}/…"[:200]
-    has_host = parts.scheme.lower() in apprise_urls.WITH_HOST and "@" not in parts.netloc
-    return f"{parts.scheme}://{parts.hostname if has_host else ''}…"[:200]
+    return f"{parts.scheme}://{apprise_urls.host(target)}…"[:200]
 
 
 def _new_secret() -> str:

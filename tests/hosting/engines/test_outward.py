@@ -53,6 +53,7 @@ OFFICE = Policy.of(never=("10.208.0.0/12",), allowed=("10.0.0.0/8", "127.0.0.0/8
         "fe80::1%eth0",
         "2a00:1450::1%eth0",
         "fc00::1",
+        "fec0::1",
         "fd12:3456::1",
         "ff02::1",
         "2001:db8::1",
@@ -118,6 +119,10 @@ def test_a_name_that_leads_nowhere_is_tried_again_later() -> None:
         "https://alice:secret@hooks.acme.example/",
         "https://hooks.acme.example@127.0.0.1/",
         "https://127.0.0.1/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0/",
         "https://127.0.0.1:8000/",
         "https://[::1]/",
         "https://[::ffff:10.0.0.1]/",
@@ -164,6 +169,10 @@ def test_an_ordinary_webhook_is_not() -> None:
         "workflows://acme.example/a/b?template=/etc/passwd",
         "msteams://a/b/c/?template=/etc/passwd",
         "slack://a/b/c?+attach=/etc/passwd",
+        "json://2130706433/",
+        "json://acme.example/x,mailto://a:b@acme.example",
+        "slack://a/b/c/;kodi://acme.example",
+        "json://acme.example/x?y=1,JSON://127.0.0.1/?template=/etc/passwd",
         "slack",
         "://",
     ],
@@ -177,6 +186,23 @@ def test_such_services_are_refused_at_the_form(url: str) -> None:
 )
 def test_ordinary_services_are_not(url: str) -> None:
     assert apprise_urls.problem(url, PUBLIC) == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("jsons://acme.example/token", "acme.example"),
+        ("ntfys://acme.example/topic", "acme.example"),
+        ("ntfys://topic", ""),  # whoever knows a topic reads it
+        ("ntfys://topic/", ""),
+        ("ntfys://topic/other?mode=cloud", ""),
+        ("matrix://token?mode=t2bot", ""),
+        ("rocket://hook@acme.example/room", ""),
+        ("slack://token-a/token-b/token-c", ""),
+    ],
+)
+def test_which_host_of_a_services_url_may_be_shown(url: str, host: str) -> None:
+    assert apprise_urls.host(url) == host
 
 
 def _resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:

@@ -237,6 +237,13 @@ def test_apprise_dials_nothing_inside_by_name_nor_by_redirect(receiver: Receiver
     assert receiver.heard == []
 
 
+def test_apprise_sends_to_one_service_only(receiver: Receiver) -> None:
+    """A list of URLs would get past the form with whatever comes second."""
+    place = f"127.0.0.1:{receiver.port}"
+    _apprise(f"json://{place}/x,kodi://{place}", HERE)
+    assert [path for path, *_ in receiver.heard if path == "/jsonrpc"] == []
+
+
 def test_apprise_opens_no_file_of_ours(tmp_path: Path) -> None:
     file = tmp_path / "secret.json"
     file.write_text("{}")
