@@ -22,7 +22,7 @@ from hosting.services.watching.excuses_sql import JUDGED
 SLOT = timedelta(minutes=15)
 LONGEST_ERROR = 200
 # pg_advisory_xact_lock: a slot is counted while nobody writes to it; see measuring.rollups.
-LOCK = 0x42657274680005
+LOCK = 0x42657274680007
 
 
 @dataclass(frozen=True, slots=True)
