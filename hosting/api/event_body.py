@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from hosting.services.measuring.usage_events import Unread
 
 AT_MOST = 1000
 LARGEST_BYTES = 2 * 1024 * 1024
+_MOST_DIGITS = 400  # more than any number that is counted has
 
 
 class _Identified(msgspec.Struct):
@@ -46,6 +48,7 @@ class Malformed(Exception):
 
 def read(body: bytes) -> Sequence[Event | Unread]:
     """The events of a body, which is one of them or a list. Raises ``Malformed``."""
+    body = body.removeprefix(codecs.BOM_UTF8)
     if body.lstrip()[:1] == b"{":
         body = b"[" + body + b"]"
     try:
@@ -106,12 +109,18 @@ def _leniently(body: bytes) -> Sequence[Event | Unread]:
     What is not UTF-8 in a text becomes what no attribute may hold.
     """
     try:
-        found = json.loads(body.decode(json.detect_encoding(body), "surrogateescape"))
+        text = body.decode(json.detect_encoding(body), "surrogateescape")
+        found = json.loads(text, parse_int=_whole)
     except ValueError as error:
         raise Malformed(f"The body is no JSON: {error}.") from error
     if not isinstance(found, list):
         raise Malformed("The body must be an event or a list of events.")
     return [_converted(each) for each in _counted(found)]
+
+
+def _whole(digits: str) -> float:
+    """A whole number; one that Python would not read, for its length, is above every bound."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def _converted(found: Any) -> Event | Unread:

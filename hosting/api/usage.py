@@ -41,6 +41,7 @@ _EVENT: dict[str, Any] = {
     },
 }
 _EVENTS = {"oneOf": [_EVENT, {"type": "array", "maxItems": event_body.AT_MOST, "items": _EVENT}]}
+_LONGEST_LENGTH = 40  # digits of a length; Python refuses to read numbers of thousands of them
 _PROBLEM = {"description": "RFC 9457 problem details", "content": {"application/problem+json": {}}}
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -121,7 +122,7 @@ def _body(request: HttpRequest) -> bytes:
     length = request.headers.get("Content-Length", "")
     if not (length.isascii() and length.isdigit()):
         raise Problem(HTTPStatus.LENGTH_REQUIRED, "Say the body's length in Content-Length.")
-    if int(length) > most:
-        detail = f"A request may have {most} bytes, and this one has {length}."
+    if len(length) > _LONGEST_LENGTH or int(length) > most:
+        detail = f"A request may have {most} bytes, and this one has {length[:_LONGEST_LENGTH]}."
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     return request.read()

@@ -256,6 +256,25 @@ def test_several_kinds_of_trouble_in_one_body_spoil_nothing(
     assert [each["index"] for each in told["refused"]] == [0, 2, 4]
 
 
+def test_a_number_of_thousands_of_digits_spoils_nothing_beside_one_that_is_none(
+    post: Callable[..., Any], event: Event
+) -> None:
+    good = json.dumps(event(1)).encode()
+    bad = [good.replace(b'"amount": 3', b'"amount": ' + each) for each in (b"9" * 5000, b"NaN")]
+    told = post(b"[" + b",".join((bad[0], good, bad[1])) + b"]").json()
+    assert told["accepted"] == 1
+    assert [(each["index"], each["code"]) for each in told["refused"]] == [
+        (0, "amount"),
+        (2, "amount"),
+    ]
+
+
+def test_a_mark_of_the_byte_order_is_let_be(post: Callable[..., Any], event: Event) -> None:
+    body = json.dumps(event(1)).encode()
+    assert post(b"\xef\xbb\xbf" + body).json()["accepted"] == 1
+    assert post(b"\xef\xbb\xbf[" + body + b"]").json()["duplicates"] == 1
+
+
 def test_of_an_attribute_that_is_there_twice_the_last_counts(
     post: Callable[..., Any], event: Event
 ) -> None:
@@ -274,7 +293,8 @@ def test_the_length_of_the_body_has_to_be_known(post: Callable[..., Any], event:
     for length in ("", "-1", "٣", "²", "many"):
         response = post(event(1), CONTENT_LENGTH=length)
         assert (response.status_code, response.json()["status"]) == (411, 411)
-    assert post(event(1), CONTENT_LENGTH="9" * 30).status_code == 413
+    for digits in (30, 5000):
+        assert post(event(1), CONTENT_LENGTH="9" * digits).status_code == 413
     assert UsageEvent.objects.count() == 0
 
 
