@@ -80,7 +80,7 @@ def read(text: str, wanted: Iterable[Wanted]) -> Mapping[int, float]:
 
 def _samples(text: str, names: set[str]) -> Iterable[tuple[str, Mapping[str, str], float]]:
     """Name, labels and value of each sample that can be counted."""
-    own = [line for line in text.splitlines() if _NAME.split(line, maxsplit=1)[0] in names]
+    own = [line for line in text.split("\n") if _NAME.split(line, maxsplit=1)[0] in names]
     if len(own) > MOST_SAMPLES:
         raise Unreadable(f"it has more than {MOST_SAMPLES} samples of what is wanted")
     try:

@@ -39,6 +39,12 @@ def test_fitting_samples_are_added_up() -> None:
     assert read(TEXT, wanted) == {0: 41.0, 1: 7.0, 2: 1.0}
 
 
+def test_a_line_ends_with_a_line_feed_alone() -> None:
+    """Labels are people's own words: \\x0b, \\x85 and U+2028 are lines to Python, not here."""
+    text = "".join(f'predictions{{flow="a{each}b"}} 2\n' for each in "\x0b\x1c\x85\u2028")
+    assert read(text, [Wanted("predictions", {})]) == {0: 8.0}
+
+
 @pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "-1", "1e300"])
 def test_values_that_are_no_count_are_left_out(value: str) -> None:
     assert read(f"n8n_workflow_success_total {value}\n", [RUNS]) == {}
