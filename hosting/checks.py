@@ -15,6 +15,7 @@ from hosting.engines.firewall import Firewall, FirewallUnavailable
 from hosting.selectors import catalog
 
 FEWEST_DAYS_OF_SAMPLES = timedelta(days=2)
+TWO_MONTHS = timedelta(days=62)
 
 
 @register()
@@ -53,6 +54,10 @@ def _missing(rules: Sequence[str]) -> CheckMessage:
 @register()
 def check_kept(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     """Readings are kept for as long as something is still made of them."""
+    return [*_samples_kept(), *_usage_kept()]
+
+
+def _samples_kept() -> Sequence[CheckMessage]:
     if settings.BERTH_SAMPLES_KEPT >= FEWEST_DAYS_OF_SAMPLES:
         return []
     days, fewest = settings.BERTH_SAMPLES_KEPT.days, FEWEST_DAYS_OF_SAMPLES.days
@@ -62,4 +67,27 @@ def check_kept(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
             " of up to a day is still shared out over it.",
             id="hosting.E002",
         )
+    ]
+
+
+def _usage_kept() -> Sequence[CheckMessage]:
+    """An event that comes late finds the others of its month, and whether it was counted."""
+    oldest = settings.BERTH_USAGE_OLDEST
+    needed = {
+        "BERTH_USAGE_EVENTS_KEPT": (
+            oldest + TWO_MONTHS,
+            "a month is summed up anew from its events when one of them comes late",
+        ),
+        "BERTH_USAGE_KEYS_KEPT": (
+            oldest,
+            "an event that is sent again would be counted once more",
+        ),
+    }
+    return [
+        Error(
+            f"{name}_DAYS is {getattr(settings, name).days}: use at least {fewest.days}, as {why}.",
+            id="hosting.E003",
+        )
+        for name, (fewest, why) in needed.items()
+        if getattr(settings, name) < fewest
     ]

@@ -56,3 +56,15 @@ def test_readings_are_kept_for_two_days_at_least(
     assert all(
         f"BERTH_SAMPLES_KEPT_DAYS is {days}: use at least 2" in each.msg for each in messages
     )
+
+
+def test_events_and_their_keys_are_kept_for_as_long_as_late_ones_are_taken(
+    settings: Settings,
+) -> None:
+    assert checks.check_kept(None) == []
+    settings.BERTH_USAGE_EVENTS_KEPT = timedelta(days=96)
+    settings.BERTH_USAGE_KEYS_KEPT = timedelta(days=34)
+    events, keys = checks.check_kept(None)
+    assert events.id == keys.id == "hosting.E003"
+    assert "BERTH_USAGE_EVENTS_KEPT_DAYS is 96: use at least 97, as a month is" in events.msg
+    assert "BERTH_USAGE_KEYS_KEPT_DAYS is 34: use at least 35, as an event" in keys.msg
