@@ -31,7 +31,7 @@ def tell(*, reached: LimitReached, now: datetime) -> None:
     follows = (_FOLLOWED if is_all else _FOLLOWS)[then]
     notifications.notify(
         topic=Topic.BUDGET,
-        severity=_severity(is_all, then),
+        severity=_severity(then, is_all=is_all),
         key=_key(reached, reached.threshold),
         title=f"{instance.name}: {reached.threshold} % of its {what} used",
         text=(
@@ -46,6 +46,26 @@ def tell(*, reached: LimitReached, now: datetime) -> None:
     )
 
 
+def tell_other(*, hold: UsageHold, now: datetime) -> None:
+    """Say what follows from now on, where it is something else than was said at 100 %."""
+    instance = hold.instance
+    what = UsageLimit(hold.limit).label.lower()
+    then = Plan.AtLimit(hold.kind)
+    follows = _FOLLOWED[then].format(refused=usage_limits.refused(instance))
+    notifications.notify(
+        topic=Topic.BUDGET,
+        severity=_severity(then, is_all=True),
+        key=f"{_key(hold, 100)}:{then}",
+        title=f"{instance.name}: another consequence of all {what} used",
+        text=f"Its plan says something else of {what} that are used up now. {follows}",
+        now=now,
+        client=instance.client,
+        instance=instance,
+        path=reverse("instance", args=[instance.client.slug, instance.name]),
+        data={"limit": str(hold.limit), "percent": 100, "unit": hold.unit},
+    )
+
+
 def tell_over(*, hold: UsageHold, now: datetime) -> None:
     """Say that what was held back is held back no more, to those who were told that it was."""
     what = UsageLimit(hold.limit).label.lower()
@@ -54,7 +74,7 @@ def tell_over(*, hold: UsageHold, now: datetime) -> None:
         severity=Severity.INFO,
         key=_key(hold, 100),
         title=f"{hold.instance.name}: its {what} are limited no more",
-        text="The month is over, or its plan includes more now.",
+        text="The month is over, or its plan includes more now or holds nothing back any more.",
         now=now,
         client=hold.instance.client,
         instance=hold.instance,
@@ -62,7 +82,7 @@ def tell_over(*, hold: UsageHold, now: datetime) -> None:
     )
 
 
-def _severity(is_all: bool, then: Plan.AtLimit) -> Severity:
+def _severity(then: Plan.AtLimit, *, is_all: bool) -> Severity:
     if is_all and then == Plan.AtLimit.STOP:
         return Severity.CRITICAL
     return Severity.WARNING if is_all or then != Plan.AtLimit.NOTIFY else Severity.INFO

@@ -123,11 +123,12 @@ def _apply(use: Use, hold: UsageHold | None, now: datetime) -> None:
         if hold is not None:
             _lift(hold, now)
         return
-    if hold is not None and (hold.kind, hold.month) != (kind, use.month):
-        _lift(hold, now)
-        hold = None
     if hold is None:
         hold = _begin(use, kind, now)
+    elif (hold.kind, hold.month) != (kind, use.month):
+        hold = _replace(hold, use, kind, now)
+    elif (hold.allowed, hold.unit) != (use.allowed, use.unit):  # more, and that is used up too
+        UsageHold.objects.filter(pk=hold.pk).update(allowed=use.allowed, unit=use.unit)
     if hold.kind == UsageHold.Kind.STOP and use.instance.state in _RUNS:
         _stop(hold, now)  # also where a restore, say, has brought it up again
 
@@ -161,6 +162,20 @@ def _begin(use: Use, kind: UsageHold.Kind, now: datetime) -> UsageHold:
     return hold
 
 
+@transaction.atomic
+def _replace(hold: UsageHold, use: Use, kind: UsageHold.Kind, now: datetime) -> UsageHold:
+    """Hold back in another way, or in another month: nobody is told that it was over in between.
+
+    Where what was stopped can't be started just now, it stays as it is until the next time.
+    """
+    if not _lift(hold, now, is_over=False):
+        return hold
+    following = _begin(use, kind, now)
+    if hold.month == following.month:  # of another month the thresholds have told already
+        limit_notices.tell_other(hold=following, now=now)
+    return following
+
+
 def _stop(hold: UsageHold, now: datetime) -> None:
     """Stop what runs. Where that can't be asked for just now, it is the next time."""
     instance = Instance.objects.get(pk=hold.instance_id)
@@ -172,8 +187,11 @@ def _stop(hold: UsageHold, now: datetime) -> None:
         logger.info("instance %s is to be stopped: %s", instance.pk, refused.message)
 
 
-def _lift(hold: UsageHold, now: datetime) -> None:
-    """Let go. What was stopped for it starts again, unless it is stopped for another one too."""
+def _lift(hold: UsageHold, now: datetime, *, is_over: bool = True) -> bool:
+    """Let go; whether that was possible, and tell of it where it ``is_over``.
+
+    What was stopped for it starts again, unless it is stopped for another one too.
+    """
     instance = Instance.objects.get(pk=hold.instance_id)
     try:
         with transaction.atomic():
@@ -181,7 +199,8 @@ def _lift(hold: UsageHold, now: datetime) -> None:
             _show(hold)
             if hold.stopped_at is not None and _may_start(instance):
                 _start(instance)
-            limit_notices.tell_over(hold=hold, now=now)
+            if is_over and not instance.is_deleted:
+                limit_notices.tell_over(hold=hold, now=now)
             audit.record(
                 action="instance.limit_lifted",
                 actor=BY,
@@ -191,6 +210,8 @@ def _lift(hold: UsageHold, now: datetime) -> None:
             )
     except Refused as refused:  # it is tried again the next time, and held until then
         logger.info("instance %s is to be started: %s", instance.pk, refused.message)
+        return False
+    return True
 
 
 def _show(hold: UsageHold) -> None:

@@ -24,6 +24,7 @@ from hosting.selectors.measuring import usage_limits as reading
 from hosting.services import instances, plans
 from hosting.services.measuring import limit_notices, usage_events, usage_limits, usage_sums
 from hosting.services.measuring.usage_checks import Usage
+from hosting.services.working import operations
 from tenants.errors import Refused
 from tenants.models import AuditEvent
 from tenants.services.actors import Actor
@@ -230,6 +231,60 @@ def test_a_larger_plan_has_thresholds_of_its_own(book: Instance, use: Use) -> No
         "book: 50 % of its executions used",
         "book: 80 % of its executions used",
     ]
+
+
+def test_a_larger_plan_that_is_used_up_too_is_what_is_said(book: Instance, use: Use) -> None:
+    at_limit(Plan.AtLimit.BLOCK)
+    use(150)
+    Plan.objects.update(included_executions=120)
+    usage_limits.check(now=NOW)
+    (hold,) = reading.holds(book)
+    assert "the 120 executions that its plan includes" in reading.sentence(hold)
+    assert not Notification.objects.filter(is_over=True).exists()
+
+
+def test_what_a_plan_says_can_become_another_and_nobody_is_told_that_it_is_over(
+    book: Instance, use: Use, work_off: Callable[[Instance], Operation]
+) -> None:
+    at_limit(Plan.AtLimit.BLOCK)
+    use(100)
+    at_limit(Plan.AtLimit.STOP)
+    usage_limits.check(now=NOW)
+    assert work_off(book).kind == Operation.Kind.STOP
+    others = Notification.objects.filter(title__contains="another consequence")
+    assert "It is stopped until the month is over" in others.get().text
+    at_limit(Plan.AtLimit.BLOCK)
+    usage_limits.check(now=NOW)
+    assert work_off(book).kind == Operation.Kind.START
+    assert others.filter(text__contains="From now on new usage that it reports is ref").count() == 1
+    assert [hold.kind for hold in reading.holds(book)] == ["block"]
+    assert not Notification.objects.filter(is_over=True).exists()
+    usage_limits.check(now=APRIL)
+    assert Notification.objects.filter(is_over=True).count() == 1
+
+
+def test_a_busy_one_is_held_as_before_until_it_can_be_started(
+    book: Instance, use: Use, work_off: Callable[[Instance], Operation], actor: Actor
+) -> None:
+    at_limit(Plan.AtLimit.STOP)
+    use(100)
+    work_off(book)
+    change = operations.request(instance=book, kind=Operation.Kind.UPGRADE, actor=actor)
+    at_limit(Plan.AtLimit.BLOCK)
+    usage_limits.check(now=NOW)
+    assert [hold.kind for hold in reading.holds(book)] == ["stop"]
+    Operation.objects.filter(pk=change.pk).delete()
+    usage_limits.check(now=NOW)
+    assert [hold.kind for hold in reading.holds(book)] == ["block"]
+
+
+def test_of_a_deleted_one_nothing_is_said(book: Instance, use: Use) -> None:
+    at_limit(Plan.AtLimit.BLOCK)
+    use(100)
+    Instance.objects.update(state=Instance.State.DELETED, deleted_at=NOW)
+    usage_limits.check(now=NOW)
+    assert reading.holds(book) == []
+    assert not Notification.objects.filter(is_over=True).exists()
 
 
 def test_a_plan_without_limits_lets_it_go(book: Instance, use: Use) -> None:
