@@ -13,36 +13,55 @@ from billing.selectors.rates import Rates, of_models
 from billing.services.metering import rating
 from hosting.selectors.measuring import usage
 
+LOCK = 0x42657274680B02  # pg_advisory_xact_lock: what is used is priced by one at a time
 AT_ONCE = 2000
 _OF_USE = ("requests", "input", "output", "cached", "usage_at")
 _OF_RATE = ("rate", "currency", "amount")
 
 
 def price_new() -> int:
-    """Price the days that were summed up since the last time; how many model's days those were."""
+    """Price the days that were summed up since the last time; how many model's days those were.
+
+    While a rate is being entered nothing is priced: it is the next time.
+    """
     last = ModelCost.objects.aggregate(Max("usage_at"))["usage_at__max"]
     days = iter(usage.model_days(computed_since=last))
     done = 0
-    while part := list(islice(days, AT_ONCE)):
-        rates = of_models({day.model.lower() for day in part})
-        costs = [_cost(day) for day in part]
-        for cost in costs:
-            _apply(cost, rates)
-        with transaction.atomic():
-            ModelCost.objects.bulk_create(
-                costs,
-                update_conflicts=True,
-                unique_fields=["instance", "on", "model"],
-                update_fields=[*_OF_USE, *_OF_RATE],
-            )
+    while (part := list(islice(days, AT_ONCE))) and _price(part):
         done += len(part)
     return done
+
+
+@transaction.atomic
+def _price(days: Sequence[usage.ModelDay]) -> bool:
+    """Whether it was done: by rates that nobody changes meanwhile, as he'd not see these days."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        if not cursor.fetchone()[0]:
+            return False
+    rates = of_models({day.model.lower() for day in days})
+    costs = [_cost(day) for day in days]
+    for cost in costs:
+        _apply(cost, rates)
+    ModelCost.objects.bulk_create(
+        costs,
+        update_conflicts=True,
+        unique_fields=["instance", "on", "model"],
+        update_fields=[*_OF_USE, *_OF_RATE],
+    )
+    return True
+
+
+def take_turn() -> None:
+    """Wait for who prices just now. The caller is in a transaction, and has locked no rate yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
 def price_again(*, model: str) -> int:
     """Price all use of a model anew, after its rates were changed; how many days that changed.
 
-    The caller is in a transaction.
+    The caller is in a transaction, and took its turn before it wrote any rate.
     """
     rates = of_models({model})
     rows = iter(ModelCost.objects.filter(model__iexact=model).iterator(chunk_size=AT_ONCE))

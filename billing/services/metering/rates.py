@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from django.db import transaction
 
 from billing.models import Rate
 from billing.services.metering import costs
+from tenants.errors import Refused
 from tenants.services import audit
 from tenants.services.actors import Actor
 from tenants.services.validation import refuse_invalid
@@ -30,6 +31,7 @@ class RateFields(TypedDict):
 @transaction.atomic
 def create(*, actor: Actor, fields: RateFields) -> Rate:
     """A new rate. ``Refused`` where a value is bad or the model has one from that day on."""
+    costs.take_turn()
     rate = Rate(**_clean(fields))
     refuse_invalid(rate)
     rate.save(force_insert=True)
@@ -41,6 +43,7 @@ def create(*, actor: Actor, fields: RateFields) -> Rate:
 @transaction.atomic
 def update(*, rate: Rate, actor: Actor, fields: RateFields) -> Rate:
     """Change a rate; the use of its model, before and now, is priced anew."""
+    costs.take_turn()
     locked = Rate.objects.select_for_update().get(pk=rate.pk)
     before = _told(locked)
     for name, value in _clean(fields).items():
@@ -58,19 +61,40 @@ def update(*, rate: Rate, actor: Actor, fields: RateFields) -> Rate:
 def import_all(*, rates: Sequence[RateFields], actor: Actor) -> tuple[int, int]:
     """Make those that are not there, change those that are, by model and day; how many of each.
 
-    All of them or, where one is refused, none.
+    All of them or, where one is refused, none. ``Refused`` names the row, counted from 1.
     """
-    made = changed = 0
-    for fields in rates:
-        clean = _clean(fields)
-        known = Rate.objects.filter(model=clean["model"], starts_on=clean["starts_on"]).first()
-        if known is None:
-            create(actor=actor, fields=fields)
-            made += 1
-        else:
-            before = _told(known)
-            changed += _told(update(rate=known, actor=actor, fields=fields)) != before
-    return made, changed
+    costs.take_turn()
+    _refuse_twice(rates)
+    done = []
+    for number, fields in enumerate(rates, start=1):
+        try:
+            done.append(_import(fields, actor))
+        except Refused as refused:
+            what = f"{refused.field}: " if refused.field else ""
+            raise Refused(f"Row {number}: {what}{refused.message}") from refused
+    return done.count("made"), done.count("changed")
+
+
+def _import(fields: RateFields, actor: Actor) -> Literal["made", "changed", "same"]:
+    clean = _clean(fields)
+    known = Rate.objects.filter(model=clean["model"], starts_on=clean["starts_on"]).first()
+    if known is None:
+        create(actor=actor, fields=fields)
+        return "made"
+    before = _told(known)
+    return "changed" if _told(update(rate=known, actor=actor, fields=fields)) != before else "same"
+
+
+def _refuse_twice(rates: Sequence[RateFields]) -> None:
+    """Of two rates of a model from the same day on only one can be meant."""
+    first: dict[tuple[str, date], int] = {}
+    for number, fields in enumerate(map(_clean, rates), start=1):
+        earlier = first.setdefault((fields["model"], fields["starts_on"]), number)
+        if earlier != number:
+            raise Refused(
+                f"Row {number}: {fields['model']} has a rate from {fields['starts_on']} on in"
+                f" row {earlier} already."
+            )
 
 
 def _clean(fields: RateFields) -> RateFields:

@@ -118,13 +118,16 @@ class ModelDay:
 
 
 def model_days(*, computed_since: datetime | None = None) -> Iterable[ModelDay]:
-    """Every instance's use by model and day, of the days that were computed then or later."""
+    """Every instance's use by model and day, of the days that were computed then or later.
+
+    Those that were computed first come first: whoever gets only so far goes on from there.
+    """
     rows = UsageSum.objects.filter(span="day", meter__in=LLM_METERS)
     if computed_since is not None:
         rows = rows.filter(computed_at__gte=computed_since)
     parts = {name: Sum("total", filter=Q(meter=f"llm_{name}")) for name in _OF_MODEL}
     by_model = rows.values_list("instance", "label", "on").annotate(**parts, at=Max("computed_at"))
-    for instance, model, on, *numbers, at in by_model.order_by("instance", "on", "label"):
+    for instance, model, on, *numbers, at in by_model.order_by("at", "instance", "on", "label"):
         requests, given, answered, cached = (int(number or 0) for number in numbers)
         yield ModelDay(instance, model, on, requests, given, answered, cached, at)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
+from unittest.mock import Mock
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from billing.models import ModelCost, Rate
 from billing.selectors import costs as reading
+from billing.selectors.rates import of_models
 from billing.services.metering import costs, rates
 from hosting.models import Instance
 from tenants.errors import Refused
@@ -107,6 +111,46 @@ def test_late_use_changes_its_day_and_is_not_added_twice(use: Use, enter: Enter)
     assert amounts() == {"09 gpt-4o": Decimal(2), "10 gpt-4o": Decimal(4)}
 
 
+def test_what_ends_half_way_goes_on_where_it_was(
+    use: Use, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter()
+    use(day=11)  # summed up first
+    use(day=10)
+    monkeypatch.setattr(costs, "AT_ONCE", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(costs, "of_models", Mock(side_effect=[of_models({"gpt-4o"}), OSError]))
+        with pytest.raises(OSError):  # noqa: PT011  (it says nothing)
+            costs.price_new()
+    assert amounts() == {"11 gpt-4o": Decimal(2)}
+    costs.price_new()
+    assert amounts() == {"10 gpt-4o": Decimal(2), "11 gpt-4o": Decimal(2)}
+
+
+@pytest.fixture
+def elsewhere(db: None) -> Iterator[psycopg.Cursor[tuple[bool]]]:
+    """Another connection's transaction."""
+    parameters = connection.get_connection_params()
+    names = ("dbname", "user", "password", "host", "port")
+    own = {name: parameters[name] for name in names if parameters.get(name)}
+    with psycopg.connect(**own) as other, other.cursor() as cursor:
+        yield cursor
+
+
+def test_while_a_rate_is_entered_nothing_is_priced_by_those_of_before(
+    use: Use, enter: Enter, elsewhere: psycopg.Cursor[tuple[bool]]
+) -> None:
+    use()
+    elsewhere.execute("SELECT pg_advisory_xact_lock(%s)", [costs.LOCK])
+    assert costs.price_new() == 0
+    assert amounts() == {}
+    elsewhere.connection.rollback()
+    assert costs.price_new() == 1
+    enter()
+    elsewhere.execute("SELECT pg_try_advisory_xact_lock(%s)", [costs.LOCK])
+    assert elsewhere.fetchone() == (False,)
+
+
 def test_it_is_told_by_day_and_month_and_currency(book: Instance, use: Use, enter: Enter) -> None:
     enter()
     enter("dear", currency="USD")
@@ -170,6 +214,7 @@ def load(db: None, tmp_path: object, capsys: pytest.CaptureFixture[str]) -> Impo
     return run
 
 
+ROW = '{"model": "m", "starts_on": "2026-03-01", "currency": "EUR", "input": 0.1, "output": 1}'
 HEAD = "model,starts_on,currency,input,output,cached\n"
 
 
@@ -185,8 +230,7 @@ def test_rates_come_from_a_csv_and_again_change_nothing(load: Import) -> None:
 
 
 def test_rates_come_from_json(load: Import) -> None:
-    row = '{"model": "m", "starts_on": "2026-03-01", "currency": "EUR", "input": 0.1, "output": 1}'
-    assert "1 made" in load(f"[{row}]", "rates.json")
+    assert "1 made" in load(f"[{ROW}]", "rates.json")
     assert Rate.objects.get().input == Decimal("0.1")
 
 
@@ -199,11 +243,26 @@ def test_rates_come_from_json(load: Import) -> None:
         ("rates.csv", HEAD + "m,1 March,EUR,1,1,\n", "Row 1: starts_on is 1 March"),
         ("rates.csv", HEAD + "m,2026-03-01,EUR,1,1,\nn,2026-03-01,EUR,x,1,\n", "Row 2: input is x"),
         ("rates.csv", HEAD + "m,2026-03-01,EUR,NaN,1,\n", "Row 1: input is NaN"),
-        ("rates.csv", HEAD + "m,2026-03-01,EUR,1,1,\nm,2026-03-01,EUR,-1,1,\n", "equal to 0"),
+        (
+            "rates.csv",
+            HEAD + "m,2026-03-01,EUR,1,1,\nn,2026-03-01,EUR,-1,1,\n",
+            "Row 2: input: .* equal to 0",
+        ),
+        (
+            "rates.csv",
+            HEAD + "m,2026-03-01,EUR,1,1,\nM ,2026-03-01,EUR,2,1,\n",
+            "Row 2: m has a rate from 2026-03-01 on in row 1 already",
+        ),
+        ("rates.csv", HEAD + "m,2026-03-01,EUR,1,1,,2\n", "Row 1 has more values than the head"),
+        ("rates.csv", "input," + HEAD + "1,m,2026-03-01,EUR,1,1,\n", "has input more than once"),
+        ("rates.csv", HEAD + "m\0,2026-03-01,EUR,1,1,\n", "Row 1: model is .* a text in one line"),
         ("rates.csv", HEAD + ",2026-03-01,EUR,1,1,\n", "Row 1 lacks model"),
         ("rates.json", "{}", "must hold a list"),
         ("rates.json", "[1]", "Row 1 is no rate"),
         ("rates.json", '[{"modle": 1}]', "Row 1 has modle"),
+        ("rates.json", '[{"model": "m", "model": "n"}]', "A rate has model more than once"),
+        ("rates.json", f"[{ROW}]".replace('"m"', '"\\ud800"'), "Row 1: model is .* a text"),
+        ("rates.json", f"[{ROW}]".replace('"m"', '["m"]'), "Row 1: model is .* a text"),
         ("rates.json", "[", "is no JSON"),
         ("rates.txt", "", "must end in .csv or .json"),
     ],
