@@ -10,6 +10,9 @@ from hosting.models.health import Excuse
 from hosting.models.instance import Instance
 
 LONGEST_FAULTS = 200
+UNHEALTHY = "unhealthy"
+# What a container is that is not well, in the engine's words where it has one.
+FAULTY_STATES = ("created", "restarting", "paused", "exited", "missing", UNHEALTHY)
 
 
 class ContainerLook(models.Model):
@@ -51,6 +54,12 @@ class ContainerHealth(models.Model):
     running = models.PositiveSmallIntegerField(help_text="Of its containers.")
     total = models.PositiveSmallIntegerField(help_text="Containers that it is to have.")
     faults = models.CharField(max_length=LONGEST_FAULTS, blank=True, default="")
+    states = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        help_text="How many of its containers are in which state, of those that are not well.",
+    )
     failures = models.PositiveIntegerField(default=0, help_text="In a row.")
     successes = models.PositiveIntegerField(default=0, help_text="In a row.")
     failing_since = models.DateTimeField(null=True)

@@ -26,7 +26,7 @@ from hosting.models import (
     Operation,
     UsageMark,
 )
-from hosting.selectors.exposing import metrics_servers
+from hosting.selectors.exposing import metrics_containers, metrics_servers
 from hosting.selectors.exposing.gauges import gauge, seconds_since
 from hosting.selectors.saving import backups, restore_tests
 
@@ -39,6 +39,7 @@ def of_berth(*, now: datetime) -> Iterator[Metric]:
     yield from _operations(now)
     yield from _instances(now)
     yield from _incidents(now)
+    yield metrics_containers.of_containers(now=now)
     yield from metrics_servers.of_servers(now=now)
     yield from _chores(now)
     yield from _behind(now)

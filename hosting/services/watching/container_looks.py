@@ -7,6 +7,7 @@ counts is decided as for looks at the app (``health``). Which incident comes of 
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,8 +32,10 @@ _WRITE = f"""
 WITH given AS (
     SELECT g.*, %(at)s::timestamptz AS at, %(ended_at)s::timestamptz AS ended_at,
         faults = '' AS is_up
-    FROM unnest(%(instances)s::uuid[], %(running)s::int[], %(total)s::int[], %(faults)s::text[])
-        AS g (instance_id, running, total, faults)
+    FROM unnest(
+        %(instances)s::uuid[], %(running)s::int[], %(total)s::int[], %(faults)s::text[],
+        %(states)s::text[]
+    ) AS g (instance_id, running, total, faults, states)
 ), {JUDGED}, stored AS (
     INSERT INTO hosting_containerlook (instance_id, at, is_well, faults, excuse)
     SELECT j.instance_id, j.at, j.is_up, j.faults, j.excuse FROM judged j
@@ -41,14 +44,15 @@ WITH given AS (
     ON CONFLICT DO NOTHING
 )
 INSERT INTO hosting_containerhealth AS h (
-    instance_id, at, is_well, running, total, faults, failures, successes, failing_since, is_failing
+    instance_id, at, is_well, running, total, faults, states, failures, successes, failing_since,
+    is_failing
 )
-SELECT instance_id, at, is_up, running, total, faults, (NOT is_up)::int, is_up::int,
+SELECT instance_id, at, is_up, running, total, faults, states::jsonb, (NOT is_up)::int, is_up::int,
     CASE WHEN NOT is_up THEN at END, NOT is_up AND %(open_after)s <= 1
 FROM judged WHERE excuse = '' OR is_up ORDER BY instance_id
 ON CONFLICT (instance_id) DO UPDATE SET
     at = excluded.at, is_well = excluded.is_well, running = excluded.running,
-    total = excluded.total, faults = excluded.faults,
+    total = excluded.total, faults = excluded.faults, states = excluded.states,
     failures = CASE WHEN excluded.is_well THEN 0 ELSE h.failures + 1 END,
     successes = CASE WHEN excluded.is_well THEN h.successes + 1 ELSE 0 END,
     failing_since = CASE
@@ -92,6 +96,7 @@ def record(
         "faults": [
             container_rules.spoken(each.faults, guilty.get(each.instance, ())) for each in seen
         ],
+        "states": [json.dumps(container_rules.states(each.faults)) for each in seen],
         "open_after": settings.BERTH_PROBE_FAILURES,
         "close_after": settings.BERTH_PROBE_SUCCESSES,
         **excuses_sql.values(),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hosting.engines.observed import ContainerState, Health, Standing
-from hosting.models.container_health import LONGEST_FAULTS
+from hosting.models.container_health import LONGEST_FAULTS, UNHEALTHY
 
 OUT_OF_MEMORY = "out of memory"
 _WORDS = {
@@ -54,6 +55,11 @@ def running(expected: Collection[str], found: Sequence[Fault]) -> int:
     return len(expected) - sum(each.state is not ContainerState.RUNNING for each in found)
 
 
+def states(found: Sequence[Fault]) -> dict[str, int]:
+    """How many are in which state; one that runs, and yet is not well, is unhealthy."""
+    return dict(Counter(_state(each) for each in found))
+
+
 def spoken(found: Sequence[Fault], out_of_memory: Collection[str]) -> str:
     """For a page: "db is paused, worker exited (137, out of memory)"; empty where all is well."""
     text = ", ".join(_spoken(each, each.service in out_of_memory) for each in found)
@@ -71,6 +77,10 @@ def _fault(service: str, seen: Standing | None) -> Fault | None:
     if seen.state is ContainerState.RUNNING and seen.health is not Health.UNHEALTHY:
         return None
     return Fault(service, seen.state, seen.exit_code)
+
+
+def _state(fault: Fault) -> str:
+    return UNHEALTHY if fault.state is ContainerState.RUNNING else fault.state.value
 
 
 def _spoken(fault: Fault, is_out_of_memory: bool) -> str:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from hosting.models import Backup, Chore, Incident, Instance, Operation, Server
+from hosting.models import Backup, Chore, ContainerHealth, Incident, Instance, Operation, Server
 from tenants.models import Client
 
 Order = Callable[..., Instance]
@@ -129,6 +129,29 @@ def test_incidents_and_chores_are_there(memory_server: Server) -> None:
     assert found["incidents_open", "server_unreachable"] == 0
     assert found["chore_late_seconds", "prune-backups"] == pytest.approx(3600, abs=20)
     assert found["chore_failing", "prune-backups"] == 1
+
+
+def test_containers_are_counted_by_state(order: Order, acme: Client) -> None:
+    now = timezone.now()
+    seen = (
+        ({"running": 2, "states": {"exited": 1, "unhealthy": 1}}, now),
+        ({"running": 3, "is_well": True}, now),
+        ({"running": 0, "states": {"missing": 3}}, now - timedelta(minutes=11)),  # unknown by now
+        ({"running": 0, "states": {"exited": 3}}, now),  # it is stopped, and is not to run
+    )
+    for number, (values, at) in enumerate(seen):
+        instance = order(f"book-{number}")
+        ContainerHealth.objects.create(
+            **{"instance": instance, "at": at, "is_well": False, "total": 3, **values}
+        )
+    Instance.objects.update(
+        state="running", first_running_at=now, web_address="10.0.0.2", web_port=80
+    )
+    Instance.objects.filter(name="book-3").update(state="stopped")
+    found = _read()
+    wanted = {"running": 4, "exited": 1, "unhealthy": 1}
+    for state in ("running", "unhealthy", "exited", "restarting", "paused", "missing", "created"):
+        assert found["containers", state] == wanted.get(state, 0)
 
 
 def test_an_instance_says_how_it_is_and_when_it_was_saved(book: Instance) -> None:

@@ -112,6 +112,12 @@ def test_only_looks_that_failed_and_the_first_well_one_are_kept(book: Instance) 
     assert ContainerHealth.objects.get().shown == "2 of 2 running"
 
 
+def test_how_many_are_in_which_state_is_counted(book: Instance) -> None:
+    for pattern, states in (("W", {}), ("WX", {"exited": 1}), ("WX-", {"missing": 1})):
+        at_containers(book, pattern)
+        assert ContainerHealth.objects.get().states == states
+
+
 def test_the_same_look_again_and_one_that_comes_late_count_for_nothing(book: Instance) -> None:
     at_containers(book, "WX")
     at_containers(book, "WX")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hosting.engines.observed import ContainerState, Health, Standing
-from hosting.models.container_health import LONGEST_FAULTS
+from hosting.models.container_health import FAULTY_STATES, LONGEST_FAULTS, UNHEALTHY
 from hosting.services.watching import container_rules
 from hosting.services.watching.container_rules import Fault
 
@@ -64,3 +64,10 @@ def test_many_faults_fit_the_column() -> None:
     said = container_rules.spoken(found, ())
     assert len(said) == LONGEST_FAULTS
     assert said.endswith(" …")
+
+
+def test_states_are_counted_and_an_unhealthy_one_is_told_apart() -> None:
+    services = {"web": _State.RUNNING, "db": _State.EXITED, "worker": _State.EXITED}
+    found = tuple(Fault(name, state) for name, state in services.items())
+    assert container_rules.states(found) == {UNHEALTHY: 1, "exited": 2}
+    assert set(FAULTY_STATES) == {UNHEALTHY, *_State} - {_State.RUNNING}
