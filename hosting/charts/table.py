@@ -10,7 +10,9 @@ from datetime import datetime
 
 from hosting.charts.geometry import Chart
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What begins a formula in Excel, LibreOffice or Google Sheets, full-width forms included:
+# https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,16 @@ def as_csv(chart: Chart) -> str:
     return written.getvalue()
 
 
-def harmless(cell: str) -> str:
-    """So that no spreadsheet takes it for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+def harmless(text: str) -> str:
+    """The text, with an apostrophe before it where a spreadsheet would take it for a formula.
+
+    Spaces before it hide none: some programs drop them as they read a file. Control characters go:
+    no file of ours can hold them. ``billing.documents``, which knows no other room, does the same.
+    """
+    tame = "".join(sign for sign in text if sign in "\t\r\n" or not _is_control(sign))
+    begins = tame if tame.startswith(_FORMULA) else tame.lstrip()
+    return f"'{tame}" if begins.startswith(_FORMULA) else tame
+
+
+def _is_control(sign: str) -> bool:
+    return sign < " " or "\x7f" <= sign <= "\x9f"

@@ -44,5 +44,11 @@ def test_no_cell_is_a_formula(start: str) -> None:
     assert f"'{start}" in table.as_csv(_chart(f"{start}HYPERLINK(1)"))
 
 
+@pytest.mark.parametrize("start", ["\n", "＝", "＋", "－", "＠", " =", "\u00a0=", "\x00="])
+def test_neither_is_one_that_only_some_programs_take_for_a_formula(start: str) -> None:
+    assert table.harmless(f"{start}1+1").startswith("'")
+    assert table.harmless("gpt-4 = good") == "gpt-4 = good"
+
+
 def test_a_line_that_lacks_a_moment_has_no_value_then() -> None:
     assert [row.values for row in table.rows(_chart("x"))] == [[1.5, 1e9], [None, None]]

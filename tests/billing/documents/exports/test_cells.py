@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.documents.exports import cells
+from hosting.charts import table
 
 
 @pytest.mark.parametrize("first", list("=+-@\t\r\n＝＋－＠"))
@@ -56,3 +57,8 @@ def test_other_texts_stay_as_they_are() -> None:
 )
 def test_each_kind_of_cell_has_its_form(cell: cells.Cell, expected: str) -> None:
     assert cells.written(cell) == expected
+
+
+@given(st.text("=+-@\t\r\n\x00\x85＝ a1"))
+def test_charts_have_the_same_rule_for_their_files(text: str) -> None:
+    assert table.harmless(text) == cells.neutral(text)
