@@ -48,7 +48,7 @@ def view(request: HttpRequest) -> HttpResponse:
             ("CPU", _table(found.cpu, units.CORES)),
             ("Memory", _table(found.memory, units.BYTES)),
             ("Disk", _table(found.disk, units.BYTES)),
-            ("Failed executions since yesterday", _table(found.errors, units.COUNT)),
+            ("Failed executions since yesterday", _failed(found.errors)),
             *_rankings(request, now),
         ],
         "panels": [
@@ -88,6 +88,14 @@ def _table(found: Sequence[Worst], unit: units.Unit) -> Table:
         Column("Of its plan", lambda each: _percent(each.share), NUMBER),
     )
     return Table(columns, found, empty="Nothing was measured.")
+
+
+def _failed(found: Sequence[Worst]) -> Table:
+    columns = (
+        Column("Instance", _instance),
+        Column("Failed", lambda each: units.COUNT.exactly(each.amount), NUMBER),
+    )
+    return Table(columns, found, empty="None failed.")
 
 
 def _instance(each: Worst | Ranked) -> SafeString:

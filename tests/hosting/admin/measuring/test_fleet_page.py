@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from hosting import hooks
 from hosting.hooks import Ranked, Ranking
-from hosting.models import Incident, Instance, ResourceNow, Server
+from hosting.models import Incident, Instance, ResourceNow, Server, UsageSum
 from hosting.selectors.measuring import fleet_use
 from tenants.models import User
 
@@ -86,6 +86,30 @@ def test_without_an_open_server_nothing_is_said_to_be_given_away(
     page = staff("operations").get(PAGE).content.decode()
     assert "No server is open" in page
     assert "Nothing is left" not in page
+
+
+def test_failures_are_counted_and_have_no_share_of_a_plan(
+    staff: Staff, fill: Callable[[int], None]
+) -> None:
+    fill(1)
+    today = timezone.now()
+    UsageSum.objects.create(
+        instance=Instance.objects.all()[0],
+        span="day",
+        on=today.date(),
+        meter="executions",
+        label="failed",
+        total=1234,
+        count=1234,
+        maximum=1,
+        latest_at=today,
+        computed_at=today,
+    )
+    page = staff("operations").get(PAGE).content.decode()
+    table = page.partition("Failed executions since yesterday")[2].partition("</table>")[0]
+    assert "1,234" in table
+    assert ">Failed</th>" in table
+    assert "Of its plan" not in table
 
 
 def test_open_incidents_lead_to_their_pages(staff: Staff, fill: Callable[[int], None]) -> None:
