@@ -14,7 +14,7 @@ from tenants.permissions import Permission
 
 if TYPE_CHECKING:  # the layers above read what is registered here
     from hosting.charts.geometry import Chart
-    from hosting.views.usage_charts import Window
+    from hosting.views.usage_windows import Window
 
 
 class OrderCheck(Protocol):

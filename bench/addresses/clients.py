@@ -12,7 +12,8 @@ from billing.services.invoicing import line_files
 from hosting.models import Incident, Instance, Operation
 from hosting.selectors import catalog
 from hosting.selectors.saving import backups
-from hosting.views.usage_charts import CHARTS, SPANS
+from hosting.views.usage_charts import CHARTS
+from hosting.views.usage_windows import SPANS
 from tenants.models import Client, User
 
 OF_CLIENT = (

@@ -13,7 +13,7 @@ from billing.services.metering import rating
 from hosting.catalog.meters import LLM_METERS
 from hosting.charts import units
 from hosting.charts.geometry import Chart
-from hosting.views.usage_charts import DAY, Window, bar_of, bars, used
+from hosting.views.usage_windows import DAY, Window, bar_of, bars, used
 
 SHOWN = 3  # models with a part of their own: more could not be told apart
 OTHERS = "Other models"

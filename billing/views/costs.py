@@ -26,7 +26,7 @@ from hosting.models import Instance
 from hosting.selectors.measuring import usage
 from hosting.views import instances
 from hosting.views.charting import ShownChart, show
-from hosting.views.usage_charts import SPANS, Window
+from hosting.views.usage_windows import SPANS, Window
 from tenants.clocks import midnight
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page

@@ -31,10 +31,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One quantity of a chart, oldest first."""
+    """One quantity of a chart, oldest first.
+
+    ``overall`` is what all of it comes to, where that is neither its newest value nor the sum: an
+    uptime's. What went wrong looks so, whatever else is in the chart.
+    """
 
     label: str
     points: Sequence[Point]
+    overall: float | None = None
+    is_bad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +218,8 @@ def _bars(chart: Chart, frame: _Frame) -> list[Shape]:
     for line in chart.lines:
         bars: list[Bar] = []
         for point in line.points:
-            if point.value is None:
-                continue
+            if point.value is None or (point.value == 0 and len(chart.lines) > 1):
+                continue  # a part of nothing would be seen as a line on the others
             under = below.get(point.at, chart.least)
             base = under if under > chart.least else 0.0
             below[point.at] = base + point.value

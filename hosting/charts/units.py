@@ -26,6 +26,10 @@ class Unit:
         word = self.one if self.one and number == "1" else self.word
         return f"{self.before}{number}{_spaced(prefix + word)}"
 
+    def exactly(self, value: float) -> str:
+        """For a table: counts to the last one, 1,637,760; measures as ``say`` has them."""
+        return f"{value:,.12g}" if self.prefixes == _COUNTS else self.say(value)
+
     def mark(self, value: float) -> str:
         """As an axis has it: of money as much as is needed to read it, €250k and €0.05."""
         if not self.before:

@@ -15,10 +15,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from hosting.charts import table
-from hosting.charts.geometry import HEIGHT, WIDTH, Chart, Drawing, Mark, Shape, draw
+from hosting.charts.geometry import HEIGHT, WIDTH, Chart, Drawing, Line, Mark, Shape, draw
 
 TOP = 20  # pixels above the plot, for the highest mark's words
 FOOT = 24  # and under it, for the times
+EDGE = 3  # per cent of the width in which there is no room for half of a time's words
 SHORT = 7  # letters of a value that need only a narrow margin
 
 
@@ -38,7 +39,7 @@ class ShownChart:
     chart: Chart
     drawing: SafeString
     margin: Literal["short", "long"]
-    legend: list[tuple[int, str, str]]
+    legend: list[tuple[str, str, str]]
     limit: str
     limit_value: str
     rows: list[ShownRow]
@@ -52,7 +53,7 @@ def show(chart: Chart) -> ShownChart:
         chart=chart,
         drawing=_svg(chart, drawing),
         margin="short" if all(len(each.text) <= SHORT for each in drawing.values) else "long",
-        legend=[(n, line.label, _newest(chart, n)) for n, line in enumerate(chart.lines)],
+        legend=[(_look(chart, n), line.label, _told(chart, n)) for n, line in _lines(chart)],
         limit=drawing.limit.text if drawing.limit else "",
         limit_value=_limit_value(chart),
         rows=[_row(chart, row) for row in table.rows(chart)],
@@ -60,9 +61,21 @@ def show(chart: Chart) -> ShownChart:
     )
 
 
-def _newest(chart: Chart, number: int) -> str:
-    """The last value of a line; of bars, all of them together."""
-    values = [each.value for each in chart.lines[number].points if each.value is not None]
+def _lines(chart: Chart) -> Iterable[tuple[int, Line]]:
+    return enumerate(chart.lines)
+
+
+def _look(chart: Chart, number: int) -> str:
+    """The name of its colour and its dashes or filling."""
+    return "bad" if chart.lines[number].is_bad else str(number)
+
+
+def _told(chart: Chart, number: int) -> str:
+    """What the line comes to overall: where it does not say, its last value; of bars, the sum."""
+    line = chart.lines[number]
+    if line.overall is not None:
+        return chart.unit.say(line.overall)
+    values = [each.value for each in line.points if each.value is not None]
     if not values:
         return "–"
     is_total = chart.kind == "bars" and chart.most is None
@@ -78,7 +91,7 @@ def _limit_value(chart: Chart) -> str:
 
 def _summary(chart: Chart) -> str:
     """For readers, instead of the drawing."""
-    parts = [f"{line.label} {_newest(chart, n)}" for n, line in enumerate(chart.lines)]
+    parts = [f"{line.label} {_told(chart, n)}" for n, line in _lines(chart)]
     parts += [f"{chart.limit_label} {limit}"] if (limit := _limit_value(chart)) else []
     return f"{chart.title}: {', '.join(parts)}"
 
@@ -89,7 +102,7 @@ def _row(chart: Chart, row: table.Row) -> ShownRow:
     return ShownRow(
         x=f"{100 * min(1.0, max(0.0, share)):.2f}",
         when=_when(chart, row.at),
-        values=["–" if each is None else chart.unit.say(each) for each in row.values],
+        values=["–" if each is None else chart.unit.exactly(each) for each in row.values],
     )
 
 
@@ -116,7 +129,7 @@ def _svg(chart: Chart, drawing: Drawing) -> SafeString:
         HEIGHT,
         WIDTH,
         HEIGHT,
-        _join(_shape(n, shape) for n, shape in enumerate(drawing.shapes)),
+        _join(_shape(_look(chart, n), shape) for n, shape in enumerate(drawing.shapes)),
         _limit(drawing.limit, is_named=not chart.is_limit_in_legend),
         _join(_value(mark) for mark in drawing.values),
         _join(_time(n, mark, len(drawing.times)) for n, mark in enumerate(drawing.times)),
@@ -145,11 +158,14 @@ def _value(mark: Mark) -> SafeString:
 
 def _time(number: int, mark: Mark, among: int) -> SafeString:
     """Every other one is left out where there is little room."""
-    is_spare = among > 5 and number % 2 == 1
+    share = mark.place / WIDTH * 100
+    css = " chart-spare" if among > 4 and number % 2 == 1 else ""
+    # At an edge its words are beside the moment, and not the moment elsewhere.
+    css += " chart-begins" if share < EDGE else " chart-ends" if share > 100 - EDGE else ""
     return format_html(
         '<text class="chart-mark chart-time{}" x="{}%" y="{}">{}</text>',
-        " chart-spare" if is_spare else "",
-        f"{min(97.0, max(3.0, mark.place / WIDTH * 100)):.2f}",
+        css,
+        f"{share:.2f}",
         TOP + HEIGHT + 18,
         mark.text,
     )
@@ -159,7 +175,11 @@ def _limit(mark: Mark | None, *, is_named: bool) -> SafeString:
     if mark is None:
         return SafeString("")
     y = TOP + mark.place
-    line = format_html('<line class="chart-limit" x2="100%" y1="{}" y2="{}"></line>', y, y)
+    line = format_html(
+        '<line class="chart-limit-ground" x2="100%" y1="{}" y2="{}"></line>'
+        '<line class="chart-limit" x2="100%" y1="{}" y2="{}"></line>',
+        *(y, y, y, y),
+    )
     if not is_named:
         return line
     return format_html(
@@ -170,24 +190,24 @@ def _limit(mark: Mark | None, *, is_named: bool) -> SafeString:
     )
 
 
-def _shape(number: int, shape: Shape) -> SafeString:
+def _shape(look: str, shape: Shape) -> SafeString:
     bars = format_html_join(
         "",
         '<rect class="chart-bar chart-series-{}" x="{}" y="{}" width="{}" height="{}">'
         "<title>{}</title></rect>",
-        ((number, each.x, each.y, each.width, each.height, each.title) for each in shape.bars),
+        ((look, each.x, each.y, each.width, each.height, each.title) for each in shape.bars),
     )
     dots = format_html_join(
         "",
         '<path class="chart-dot chart-series-{}" d="M{} {}h0"></path>',
-        ((number, f"{x:g}", f"{y:g}") for x, y in shape.dots),
+        ((look, f"{x:g}", f"{y:g}") for x, y in shape.dots),
     )
     return format_html(
         '<path class="chart-area chart-series-{}" d="{}"></path>'
         '<path class="chart-line chart-series-{}" d="{}"></path>{}{}',
-        number,
+        look,
         shape.area,
-        number,
+        look,
         shape.path,
         dots,
         bars,

@@ -15,7 +15,8 @@ from hosting.charts.geometry import Chart
 from hosting.selectors.measuring import resources
 from hosting.views import instances
 from hosting.views.charting import show
-from hosting.views.usage_charts import CHARTS, SPANS, Reading, Span, Window
+from hosting.views.usage_charts import CHARTS, Reading
+from hosting.views.usage_windows import SPANS, Span, Window
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
 

@@ -37,7 +37,7 @@
     return best;
   };
 
-  document.addEventListener("pointermove", (event) => {
+  const follow = (event) => {
     const figure = event.target.closest?.("[data-chart]");
     for (const other of document.querySelectorAll("[data-chart][data-index]"))
       if (other !== figure && other !== document.activeElement) hide(other);
@@ -45,12 +45,15 @@
     const box = plotOf(figure);
     const rows = rowsOf(figure);
     show(figure, rows, nearest(rows, (100 * (event.clientX - box.left)) / box.width));
-  });
+  };
+  document.addEventListener("pointermove", follow);
+  document.addEventListener("pointerdown", follow); // a finger that taps does not move
 
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape")
+      return document.querySelectorAll("[data-chart][data-index]").forEach(hide);
     const figure = event.target.closest?.("[data-chart]");
     if (!figure) return;
-    if (event.key === "Escape") return hide(figure);
     const rows = rowsOf(figure);
     const at = Number(figure.dataset.index ?? rows.length);
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: rows.length - 1 }[event.key];
@@ -63,6 +66,23 @@
 
   document.addEventListener("focusout", (event) => {
     if (event.target.matches?.("[data-chart]")) hide(event.target);
+  });
+
+  // A table that was scrolled goes on showing the same rows, though older ones may be gone.
+  let scrolled = null;
+  const rowsIn = (scroll) => [...scroll.querySelectorAll("tbody tr")];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const scroll = event.detail.target.querySelector?.("details[open] .chart-scroll");
+    const top = scroll?.scrollTop;
+    const row = top ? rowsIn(scroll).find((each) => each.offsetTop >= top) : undefined;
+    scrolled = row ? { id: scroll.id, when: row.cells[0].textContent, by: row.offsetTop - top } : null;
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    const scroll = scrolled && document.getElementById(scrolled.id);
+    const same = scroll && rowsIn(scroll).find((row) => row.cells[0].textContent === scrolled.when);
+    scroll?.closest("details")?.setAttribute("open", "");
+    if (same) scroll.scrollTop = same.offsetTop - scrolled.by;
+    scrolled = null;
   });
 
   // A chart that is drawn anew under a pointer or a key goes on saying what it said.

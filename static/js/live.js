@@ -15,18 +15,26 @@
     for (const node of document.querySelectorAll("[data-live]")) htmx.trigger(node, "berth:visible");
   });
 
-  // What was folded out stays so, and output that was scrolled to its end follows.
+  // What was folded out stays so, what had the focus keeps it, and output that was scrolled to its
+  // end follows.
   let open = [];
+  let focused = "";
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.xhr.status === 403 && event.detail.requestConfig.elt.matches("[data-live]")) {
       event.detail.shouldSwap = false;
       return location.reload(); // one may no longer look: the page says so
     }
-    open = [...event.detail.target.querySelectorAll("details[id][open]")].map((each) => each.id);
+    const target = event.detail.target;
+    open = [...target.querySelectorAll("details[id][open]")].map((each) => each.id);
+    focused = target.contains(document.activeElement) ? document.activeElement.id : "";
   });
   document.addEventListener("htmx:afterSwap", () => {
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    // htmx looks for it while it is still folded away
+    if (focused && document.activeElement === document.body)
+      document.getElementById(focused)?.focus({ preventScroll: true });
     open = [];
+    focused = "";
     follow();
   });
   const follow = () => {

@@ -92,6 +92,20 @@ def problems() -> list[str]:
 
 
 @pytest.fixture
+def phone(chromium: Browser, live_server: LiveServer) -> Iterator[Page]:
+    context = chromium.new_context(
+        base_url=live_server.url,
+        viewport={"width": 390, "height": 844},
+        is_mobile=True,
+        has_touch=True,
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    context.close()
+
+
+@pytest.fixture
 def page(chromium: Browser, live_server: LiveServer, problems: list[str]) -> Iterator[Page]:
     context = chromium.new_context(base_url=live_server.url)
     page = context.new_page()
@@ -263,3 +277,64 @@ def test_a_chart_is_read_with_keys_keeps_its_place_and_fails_alone(
     expect(page.locator("#chart-cpu")).to_have_text(said)
     expect(page.locator("#chart-memory [data-chart]")).to_be_visible()
     expect(page.locator("#offline")).to_be_hidden()
+
+
+def test_a_tables_place_and_focus_outlive_the_refresh_and_escape_hides_what_is_said(
+    page: Page, alice: User, order: Callable[..., Instance], problems: list[str]
+) -> None:
+    now = timezone.now()
+    record(order(), *steady(now - timedelta(minutes=30), now, cores=0.5), now=now)
+    log_in(page, alice)
+    expect(page.get_by_role("link", name="book", exact=True)).to_be_visible()
+    page.goto("/c/acme/instances/book/usage/?span=hour")
+    page.locator("#table-cpu summary").click()
+    rows = page.locator("#table-cpu-rows")
+    rows.evaluate("each => { each.scrollTop = 200; }")
+    page.locator("#table-cpu-file").focus()
+    top = page.evaluate("scrollY")
+    first = rows.evaluate(_FIRST_ROW)
+    with page.expect_response("**/usage/cpu?*"):
+        rows.evaluate("each => { each.dataset.old = ''; }")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#table-cpu-rows:not([data-old])")).to_be_visible()  # it is drawn anew
+    expect(page.locator("#table-cpu-file")).to_be_focused()
+    assert rows.evaluate(_FIRST_ROW) == first
+    assert page.evaluate("scrollY") == top
+
+    page.locator("#chart-cpu [data-chart]").hover()
+    tip = page.locator("#chart-cpu .chart-tip")
+    expect(tip).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    assert problems == []
+
+
+def test_a_tap_says_a_value_and_nothing_moves_as_charts_come(
+    phone: Page, alice: User, order: Callable[..., Instance]
+) -> None:
+    now = timezone.now()
+    book = order()
+    record(book, *steady(now - timedelta(minutes=5), now, cores=0.5), now=now)
+    log_in(phone, alice)
+    expect(phone.get_by_role("link", name="book", exact=True)).to_be_visible()
+    phone.add_init_script(_WATCH_MOVES)
+    phone.goto("/c/acme/instances/book/usage/?span=hour")
+    expect(phone.locator("#chart-cpu [data-chart]")).to_be_visible()
+    expect(phone.get_by_text("Loading.")).to_have_count(0)
+    assert phone.evaluate("moves") == []
+    phone.locator("#chart-cpu [data-chart]").tap()
+    expect(phone.locator("#chart-cpu .chart-tip")).to_have_text(re.compile(r"CPU: 0\.5 cores"))
+    phone.get_by_role("heading", name="Usage of book").tap()
+    expect(phone.locator("#chart-cpu .chart-tip")).to_be_hidden()
+
+
+# The time of the first row that is seen whole, and how far below the edge it is.
+_FIRST_ROW = """each => {
+  const rows = [...each.querySelectorAll("tbody tr")];
+  const row = rows.find((one) => one.offsetTop >= each.scrollTop);
+  return [row.cells[0].textContent, row.offsetTop - each.scrollTop];
+}"""
+_WATCH_MOVES = """window.moves = [];
+new PerformanceObserver((list) => {
+  for (const each of list.getEntries()) moves.push(each.sources.map((one) => one.node?.className));
+}).observe({type: "layout-shift", buffered: true});"""

@@ -83,6 +83,16 @@ def uptime(*, known_seconds: int, down_seconds: int) -> Decimal | None:
     return share.quantize(Decimal("0.001"), rounding=ROUND_FLOOR)
 
 
+def together(stretches: Iterable[Stretch]) -> float | None:
+    """The uptime of all of them as one, in per cent, rounded down; None where nothing is known."""
+    known = list(stretches)
+    share = uptime(
+        known_seconds=sum(each.known_seconds for each in known),
+        down_seconds=sum(each.down_seconds for each in known),
+    )
+    return None if share is None else float(share)
+
+
 def current(instance: Instance) -> Health | None:
     """How it stood at the last look that counts; None where there was none."""
     return Health.objects.filter(instance=instance).first()

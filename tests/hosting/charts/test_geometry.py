@@ -69,6 +69,13 @@ def test_parts_of_bars_stand_on_one_another() -> None:
     assert first.bars[0].title == "line 0: 1 core"
 
 
+def test_a_part_of_nothing_is_no_line_on_the_others() -> None:
+    bars = replace(_chart([3, 4], [0, 1]), kind="bars")
+    assert [len(shape.bars) for shape in draw(bars).shapes] == [2, 1]
+    alone = replace(_chart([3, 0]), kind="bars")
+    assert len(draw(alone).shapes[0].bars) == 2  # 0 % is something else than unknown
+
+
 def test_an_empty_chart_has_axes_and_no_shapes() -> None:
     chart = _chart([None, None])
     assert chart.is_empty

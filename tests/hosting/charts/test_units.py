@@ -7,6 +7,13 @@ import pytest
 from hosting.charts import units
 
 
+def test_a_table_has_counts_to_the_last_one_and_measures_as_the_legend() -> None:
+    assert units.COUNT.exactly(1_637_760.0) == "1,637,760"
+    assert units.COUNT.exactly(0.5) == "0.5"
+    assert units.BYTES.exactly(1.5 * 1024**3) == "1.5 GB"
+    assert units.money("EUR").exactly(7.2) == "EUR 7.20"
+
+
 @pytest.mark.parametrize(
     ("unit", "value", "expected"),
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -133,7 +133,7 @@ def test_incidents_and_chores_are_there(memory_server: Server) -> None:
 
 def test_containers_are_counted_by_state(order: Order, acme: Client) -> None:
     now = timezone.now()
-    seen = (
+    seen: tuple[tuple[dict[str, object], datetime], ...] = (
         ({"running": 2, "states": {"exited": 1, "unhealthy": 1}}, now),
         ({"running": 3, "is_well": True}, now),
         ({"running": 0, "states": {"missing": 3}}, now - timedelta(minutes=11)),  # unknown by now

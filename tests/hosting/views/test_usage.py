@@ -26,7 +26,8 @@ from hosting.models import (
     UsageSum,
 )
 from hosting.models.health import RESPONSE_BUCKETS_MS
-from hosting.views.usage_charts import CHARTS, SPANS, Window
+from hosting.views.usage_charts import CHARTS
+from hosting.views.usage_windows import SPANS, Window
 from tenants.models import Role, User
 from tenants.services import clients
 from tenants.services.actors import Actor
@@ -164,6 +165,52 @@ def test_bars_are_told_apart_and_say_what_they_are(measured: Instance, browser: 
     assert "<title>Success: 8</title>" in chart
     assert "<title>Failed: 2</title>" in chart
     assert "Failed <strong>24</strong>" in _chart(browser, "executions")
+
+
+def test_a_part_keeps_its_look_and_its_place_before_anything_fails(
+    measured: Instance, browser: Browser
+) -> None:
+    both = _chart(browser, "executions")
+    UsageSum.objects.filter(label="failed").delete()
+    alone = _chart(browser, "executions")
+    for chart in (both, alone):
+        bars = re.findall(r'<rect class="chart-bar (\S+)"[^>]*><title>(\w+)', chart)
+        assert set(bars) <= {("chart-series-0", "Success"), ("chart-series-bad", "Failed")}
+        keys = re.findall(r"chart-bar (\S+)\" x=.*?</svg>\s+(\w+) <strong>", chart, re.DOTALL)
+        assert keys[-2:] == [("chart-series-0", "Success"), ("chart-series-bad", "Failed")]
+    assert "<title>Failed" in both
+    assert "<title>Failed" not in alone
+    assert "Failed <strong>0</strong>" in alone
+    assert '<td class="numeric">0</td>' in alone  # it is known that none failed
+
+
+def test_the_table_has_counts_to_the_last_one(measured: Instance, browser: Browser) -> None:
+    UsageSum.objects.filter(label="success").update(total=Decimal(1_637_761))
+    chart = _chart(browser, "executions", "hour")
+    assert '<td class="numeric">1,637,761</td>' in chart
+    answer = browser.get(f"{PAGE}executions.csv?span=hour").content.decode()
+    assert ",1637761,2" in answer
+
+
+def test_the_legend_has_the_uptime_of_all_that_is_shown(
+    measured: Instance, browser: Browser
+) -> None:
+    """The last quarters were well; in all, 9 seconds of 12 quarters are missing."""
+    chart = _chart(browser, "uptime")
+    assert "Uptime <strong>99.916%</strong>" in chart
+    assert 'aria-label="Uptime: Uptime 99.916%.' in chart
+
+
+def test_the_table_can_be_scrolled_with_keys_and_found_again(
+    measured: Instance, browser: Browser
+) -> None:
+    """What has an identifier keeps the focus when it is written anew."""
+    chart = _chart(browser, "memory")
+    for each in ("table-memory-title", "table-memory-rows", "table-memory-file"):
+        assert f'id="{each}"' in chart
+    (rows,) = re.findall(r'<div id="table-memory-rows"[^>]*>', chart)
+    assert 'tabindex="0"' in rows
+    assert 'aria-label="Values of Memory"' in rows
 
 
 def test_uptime_is_never_rounded_up(measured: Instance, browser: Browser) -> None:
