@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import httpx
 
+from hosting.engines import bounded_get
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -37,18 +39,15 @@ def http(
     url: str, *, host: str, media_type: str = "", timeout: timedelta = timedelta(seconds=5)
 ) -> Probe:
     """GET the URL under that Host name, following no redirect; see :func:`judged`."""
+
+    async def read(response: httpx.Response) -> Probe:
+        """By the head alone: the body is a tenant's, may never end, and nobody reads it."""
+        found = response.headers.get("Content-Type", "")
+        return judged(response.status_code, found, media_type)
+
     try:
-        # Streamed, since the body is a tenant's, may never end, and nobody reads it.
-        with httpx.stream(
-            "GET",
-            url,
-            headers={"Host": host},
-            timeout=timeout.total_seconds(),
-            follow_redirects=False,
-            trust_env=False,  # a proxy of the worker's environment has no business here
-        ) as response:
-            return judged(
-                response.status_code, response.headers.get("Content-Type", ""), media_type
-            )
+        return bounded_get.get(url, headers={"Host": host}, timeout=timeout, read=read)
+    except TimeoutError:
+        return Probe(status=None, error=f"no answer within {timeout.total_seconds():g} s")
     except httpx.HTTPError as error:
         return Probe(status=None, error=str(error) or type(error).__name__)

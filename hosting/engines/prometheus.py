@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+
+from hosting.engines import bounded_get
 
 LARGEST_BYTES = 2 * 1024 * 1024
 MOST_SAMPLES = 10_000
@@ -38,29 +39,26 @@ def fetch(url: str, *, host: str, timeout: timedelta = TIMEOUT) -> str:
 
     The time limit is for the whole answer, however slowly it comes.
     """
-    deadline = time.monotonic() + timeout.total_seconds()
-    parts, size = [], 0
+    headers = {"Host": host, "Accept": "text/plain", "Accept-Encoding": "identity"}
     try:
-        with httpx.stream(
-            "GET",
-            url,
-            headers={"Host": host, "Accept": "text/plain", "Accept-Encoding": "identity"},
-            timeout=timeout.total_seconds(),
-            follow_redirects=False,
-            trust_env=False,  # a proxy of the worker's environment has no business here
-        ) as response:
-            if response.status_code != httpx.codes.OK:
-                raise Unreadable(f"it answered {response.status_code}")
-            for part in response.iter_raw():
-                parts.append(part)
-                size += len(part)
-                if size > LARGEST_BYTES:
-                    raise Unreadable(f"it answered with more than {LARGEST_BYTES} bytes")
-                if time.monotonic() > deadline:
-                    raise Unreadable("it did not end its answer in time")
+        body = bounded_get.get(url, headers=headers, timeout=timeout, read=_body)
+    except TimeoutError as error:
+        raise Unreadable("it did not end its answer in time") from error
     except httpx.HTTPError as error:
         raise Unreadable(f"it did not answer: {str(error) or type(error).__name__}") from error
-    return b"".join(parts).decode(errors="replace")
+    return body.decode(errors="replace")
+
+
+async def _body(response: httpx.Response) -> bytes:
+    if response.status_code != httpx.codes.OK:
+        raise Unreadable(f"it answered {response.status_code}")
+    parts, size = [], 0
+    async for part in response.aiter_raw():
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_BYTES:
+            raise Unreadable(f"it answered with more than {LARGEST_BYTES} bytes")
+    return b"".join(parts)
 
 
 def read(text: str, wanted: Iterable[Wanted]) -> Mapping[int, float]:

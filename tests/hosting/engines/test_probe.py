@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -43,6 +44,28 @@ def test_an_answer_without_an_end_costs_no_time(endless: str) -> None:
     begun = time.monotonic()
     assert probe.http(endless, host="book.acme.example").is_ok
     assert time.monotonic() - begun < 3
+
+
+def test_a_head_that_drips_is_no_answer() -> None:
+    """Each byte comes in time, and the head never ends."""
+    given_up = threading.Event()
+
+    class Dripping(_Endless):
+        def do_GET(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not given_up.wait(0.05):
+                try:
+                    self.wfile.write(b"a")
+                except OSError:
+                    given_up.set()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        found = probe.http(url, host="book.acme.example", timeout=timedelta(seconds=0.5))
+        assert found.error == "no answer within 0.5 s"
+        assert given_up.wait(30)  # it was hung up on
+        server.shutdown()
 
 
 def test_a_page_that_says_wait_is_not_the_answer() -> None:

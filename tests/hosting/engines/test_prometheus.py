@@ -138,6 +138,22 @@ def test_a_slow_answer_is_cut_off(serve: Serve) -> None:
         fetch(serve(drip), host="x", timeout=timedelta(seconds=0.5))
 
 
+def test_a_slow_head_is_cut_off(serve: Serve) -> None:
+    given_up = threading.Event()
+
+    def drip(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not given_up.wait(0.05):
+            try:
+                request.wfile.write(b"a")
+            except OSError:
+                given_up.set()
+
+    with pytest.raises(Unreadable, match="did not end its answer in time"):
+        fetch(serve(drip), host="x", timeout=timedelta(seconds=0.5))
+    assert given_up.wait(30)  # it was hung up on
+
+
 def test_nobody_at_home_is_said() -> None:
     with pytest.raises(Unreadable, match="did not answer"):
         fetch("http://127.0.0.1:1/metrics", host="x")
