@@ -159,6 +159,12 @@ class Counter(Strict):
     meter: MeterName
     label: Annotated[str, Field(max_length=100)] = ""
 
+    @property
+    def name(self) -> str:
+        """As Prometheus writes it, labels in order: what is remembered of it goes by that."""
+        where = ",".join(f'{label}="{text}"' for label, text in sorted(self.where.items()))
+        return f"{self.series}{{{where}}}" if where else self.series
+
 
 class Metrics(Strict):
     """Where the app tells Prometheus what it did, and which of that is counted.

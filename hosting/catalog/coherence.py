@@ -14,6 +14,8 @@ from hosting.catalog.interpolation import BERTH_VARIABLES, Variable, variables
 from hosting.catalog.journal import SUFFIX
 from hosting.catalog.meters import BUILT_IN, LLM, LLM_METERS, Meter
 
+_LONGEST_COUNTER = 150  # its usage is told apart by that and the time, in 200 characters
+
 Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
 
@@ -227,10 +229,28 @@ def _counted(app: Parts, meters: Mapping[str, Meter]) -> Iterator[Fault]:
             yield ("x-berth", *place, "meter"), _unknown("meter", meter, known)
         elif known[meter].aggregation != "sum":
             yield ("x-berth", *place, "meter"), f"{meter} must be a sum to be counted up"
+    yield from _counted_once(app)
     for index, runs in enumerate(app.berth.runs):
         if runs.service not in app.services:
             reason = _unknown("service", runs.service, app.services)
             yield ("x-berth", "runs", index, "service"), reason
+
+
+def _counted_once(app: Parts) -> Iterator[Fault]:
+    """Where each counter stood, and up to when runs were told, is kept under one name."""
+    counters = app.berth.metrics.counters if app.berth.metrics else ()
+    names = [each.name for each in counters]
+    for index, name in enumerate(names):
+        place: Place = ("x-berth", "metrics", "counters", index)
+        if len(name) > _LONGEST_COUNTER:
+            reason = f"has {len(name)} characters, labels included; at most {_LONGEST_COUNTER}"
+            yield place, reason
+        elif name in names[:index]:
+            yield place, f"{name} is counted already"
+    meters = [each.meter for each in app.berth.runs]
+    for index, meter in enumerate(meters):
+        if meter in meters[:index]:
+            yield ("x-berth", "runs", index, "meter"), f"{meter} has its runs already"
 
 
 def _backup(app: Parts) -> Iterator[Fault]:

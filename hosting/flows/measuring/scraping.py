@@ -107,10 +107,12 @@ def _read(target: Target) -> tuple[Target, datetime, Sequence[Reading]]:
 
 
 def _reading(counter: Counter, value: float, started: float | None) -> Reading:
-    where = ",".join(f'{name}="{text}"' for name, text in sorted(counter.where.items()))
-    series = f"{counter.series}{{{where}}}" if where else counter.series
     return Reading(
-        series=series, meter=counter.meter, label=counter.label, value=value, started=started
+        series=counter.name,
+        meter=counter.meter,
+        label=counter.label,
+        value=value,
+        started=started,
     )
 
 

@@ -41,8 +41,12 @@ def holds(instance: Instance) -> Sequence[UsageHold]:
 
 
 def blocked(instance: Instance) -> Mapping[str, tuple[datetime, datetime]]:
-    """The types of events that are refused: since when, and until the month is over. One query."""
-    active = UsageHold.objects.filter(instance=instance.pk, lifted_at=None)
+    """The types of events that are refused: since when, and until the month is over. One query.
+
+    None for what is stopped: what it used until it came to an end was used.
+    """
+    blocks = UsageHold.objects.filter(kind=UsageHold.Kind.BLOCK)
+    active = blocks.filter(instance=instance.pk, lifted_at=None)
     return {
         meter: (hold.since, usage.end_of(hold.month, instance.client))
         for hold in active.order_by("-since")

@@ -53,7 +53,8 @@ def record(
     last = instance.usage_counters.filter(series=_name(meter)).first()
     usages = [_usage(meter, run) for run in runs if _counts(run, instance, asked_at)]
     written = usage_events.write(instance_id=instance.pk, usages=usages, now=asked_at)
-    until = asked_at if is_all or not runs else min(asked_at, runs[-1].ended_at)
+    # The next time begins ``OVERLAP`` before: at the last one's end, or it would tell the same.
+    until = asked_at if is_all or not runs else min(asked_at, runs[-1].ended_at + OVERLAP)
     UsageCounter.objects.update_or_create(
         instance=instance,
         series=_name(meter),

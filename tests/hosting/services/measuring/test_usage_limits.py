@@ -184,6 +184,7 @@ def test_it_is_stopped_and_cannot_be_started_until_that_is_over(
     at_limit(Plan.AtLimit.STOP)
     use(100)
     usage_limits.check(now=NOW)
+    assert reading.blocked(book) == {}  # what it uses until it has stopped is used
     assert [each.kind for each in book.operations.order_by("requested_at")] == ["provision", "stop"]
     assert work_off(book).state == Operation.State.SUCCEEDED
     with pytest.raises(Refused, match=r"It is stopped: the 100 executions .* used up"):
