@@ -65,8 +65,7 @@ def add(
     _check_audience(client, group)
     target = target.strip()
     _check(kind, name, target, wishes)
-    if of_audience(client=client, group=group).count() >= MOST_CHANNELS:
-        raise Refused(f"There are {MOST_CHANNELS} channels already. Remove one first.")
+    _check_number(client, group, now)
     channel = Channel(client=client, group=group, kind=kind, name=name.strip(), created_at=now)
     channel.target, channel.shown = target, _shown(kind, target)
     channel.secret = _new_secret() if kind == Channel.Kind.WEBHOOK else ""
@@ -149,6 +148,15 @@ def _check_audience(client: Client | None, group: str) -> None:
         raise ValueError("A channel is a client's or a group of staff's.")
     if group and group not in notifications.GROUPS:
         raise Refused("Choose one of the groups of staff.", field="group")
+
+
+def _check_number(client: Client | None, group: str, now: datetime) -> None:
+    """Of those that there are, and of those of an hour: each of them was sent a test."""
+    if of_audience(client=client, group=group).count() >= MOST_CHANNELS:
+        raise Refused(f"There are {MOST_CHANNELS} channels already. Remove one first.")
+    lately = Channel.objects.filter(client=client, group=group, created_at__gt=now - HOUR)
+    if lately.count() >= MOST_CHANNELS:
+        raise Refused(f"{MOST_CHANNELS} channels were added within an hour. Wait a little.")
 
 
 def _check(kind: str, name: str, target: str, wishes: Wishes) -> None:

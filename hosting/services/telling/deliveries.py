@@ -7,6 +7,7 @@ same id, and is never lost.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,10 +27,17 @@ _State = Delivery.State
 
 
 def add(*, notification: Notification, now: datetime) -> None:
-    """Put it into the message of every channel that is for it."""
-    for channel in _of_audience(notification):
-        if _listens(channel, notification):
-            add_to(channel=channel, notification=notification, now=now)
+    """Put it into the message of every channel that is for it.
+
+    That something is over goes to the channels that were told that it began, and to no other.
+    """
+    ours = _of_audience(notification)
+    if notification.is_over:
+        chosen = list(ours.filter(pk__in=_heard(notification)))
+    else:
+        chosen = [each for each in ours if _listens(each, notification)]
+    for channel in chosen:
+        add_to(channel=channel, notification=notification, now=now)
 
 
 @transaction.atomic
@@ -49,13 +57,23 @@ def add_to(*, channel: Channel, notification: Notification, now: datetime) -> De
 
 @transaction.atomic
 def claim(*, now: datetime, at_most: int) -> list[Delivery]:
-    """Take what is due, for :data:`CLAIMED_FOR`; nothing more is added to it from here on."""
+    """Take what is due, for :data:`CLAIMED_FOR`; nothing more is added to it from here on.
+
+    What comes late, or again, and has run into its channel's quiet hours waits for their end.
+    """
     due = Delivery.objects.filter(state__in=(_State.OPEN, _State.SENDING), due_at__lte=now)
     rows = due.select_for_update(of=("self",), skip_locked=True, no_key=True)
-    claimed = list(rows.select_related("channel__client").order_by("due_at")[:at_most])
-    for each in claimed:
-        each.state, each.attempt, each.due_at = _State.SENDING, each.attempt + 1, now + CLAIMED_FOR
-    Delivery.objects.bulk_update(claimed, ("state", "attempt", "due_at"))
+    rows = rows.select_related("channel__client").prefetch_related("notifications")
+    found = list(rows.order_by("due_at")[:at_most])
+    claimed = []
+    for each in found:
+        quiet = _quiet(each.channel, each.notifications.all())
+        each.due_at = quiet.over_at(now) if quiet else now
+        if each.due_at <= now:
+            claimed.append(each)
+            each.state, each.attempt = _State.SENDING, each.attempt + 1
+            each.due_at = now + CLAIMED_FOR
+    Delivery.objects.bulk_update(found, ("state", "attempt", "due_at"))
     return claimed
 
 
@@ -72,8 +90,8 @@ def record_failure(
 ) -> bool:
     """It did not work: again later, or, where that can't help or was tried often enough, not.
 
-    A channel that took nothing for three days is stopped, and so is one that is gone; True where
-    that happened now.
+    A channel that took nothing for three days is stopped when a message was tried to the end, and
+    so is one that is gone; True where that happened now.
     """
     again_at = (
         None if is_final or is_gone else sending_times.again(now=now, attempt=delivery.attempt)
@@ -85,7 +103,10 @@ def record_failure(
         return False
     channel = Channel.objects.select_for_update(no_key=True).get(pk=delivery.channel_id)
     channel.failing_since = channel.failing_since or now
-    is_over = is_gone or now - channel.failing_since >= GIVEN_UP_AFTER
+    is_over = is_gone or (
+        # Not at a first failure: the last one may have been weeks ago, with nothing to say since.
+        again_at is None and now - channel.failing_since >= GIVEN_UP_AFTER
+    )
     stops = is_over and channel.stopped_at is None
     if stops:
         channel.stopped_at, channel.stopped_why = now, GONE if is_gone else reason
@@ -117,6 +138,17 @@ def _of_audience(notification: Notification) -> QuerySet[Channel]:
     return Channel.objects.filter(ours, stopped_at=None, removed_at=None)
 
 
+def _heard(notification: Notification) -> QuerySet[Channel]:
+    """Those that were told that it began."""
+    begun = Notification.objects.filter(
+        client=notification.client_id,
+        group=notification.group,
+        key=notification.key,
+        is_over=False,
+    )
+    return Channel.objects.filter(deliveries__notifications__in=begun)
+
+
 def _listens(channel: Channel, notification: Notification) -> bool:
     if notification.topic == Topic.CHANNELS:
         return True
@@ -133,14 +165,20 @@ def _due(channel: Channel, notification: Notification, now: datetime) -> datetim
         now=now,
         lately=[each.ended_at or each.created_at for each in sent],
         per_hour=settings.BERTH_NOTIFY_PER_HOUR,
-        quiet=_quiet(channel, notification),
+        quiet=_quiet(channel, [notification]),
     )
 
 
-def _quiet(channel: Channel, notification: Notification) -> QuietHours | None:
+def _quiet(channel: Channel, notifications: Iterable[Notification]) -> QuietHours | None:
+    """The hours in which a message of these waits; None where it waits for none."""
     if channel.quiet_from is None or channel.quiet_until is None:
         return None
-    if channel.is_urgent_through and notification.severity == Severity.CRITICAL:
+    is_loud = any(
+        each.topic == Topic.TEST
+        or (channel.is_urgent_through and each.severity == Severity.CRITICAL)
+        for each in notifications
+    )
+    if is_loud:
         return None
     zone = ZoneInfo(channel.client.timezone if channel.client else "UTC")
     return QuietHours(channel.quiet_from, channel.quiet_until, zone)

@@ -120,6 +120,56 @@ def test_the_night_is_quiet_but_for_what_is_broken(acme: Client, add: Add) -> No
     assert Delivery.objects.get().due_at < NOW + MINUTE
 
 
+def test_what_is_tried_again_or_sent_late_waits_for_the_end_of_the_night(
+    acme: Client, add: Add
+) -> None:
+    add(quiet_from=time(13, 1), quiet_until=time(18))  # it is 13:00 in Berlin
+    morning = datetime(2026, 3, 20, 17, 0, tzinfo=UTC)
+    _tell(acme)
+    (claimed,) = deliveries.claim(now=NOW + MINUTE / 2, at_most=10)
+    deliveries.record_failure(delivery=claimed, reason="away", now=NOW + MINUTE / 2)
+    _tell(acme, key="while the worker was away")
+    assert deliveries.claim(now=NOW + 2 * MINUTE, at_most=10) == []
+    assert {each.due_at for each in Delivery.objects.all()} == {morning}
+    assert sorted(Delivery.objects.values_list("attempt", flat=True)) == [0, 1]
+    _tell(acme, key="broken", severity=Severity.CRITICAL, now=NOW + 3 * MINUTE)
+    (loud,) = deliveries.claim(now=NOW + 4 * MINUTE, at_most=10)
+    assert loud.notifications.count() == 2  # what was being collected goes with it
+    deliveries.record_sent(delivery=loud, now=NOW + 4 * MINUTE)
+    assert len(deliveries.claim(now=morning, at_most=10)) == 1
+
+
+def test_what_began_and_ended_in_the_night_is_one_message(acme: Client, add: Add) -> None:
+    add(quiet_from=time(12), quiet_until=time(18), is_urgent_through=False)
+    _tell(acme, severity=Severity.CRITICAL)
+    _tell(acme, severity=Severity.CRITICAL, is_over=True, now=NOW + 5 * MINUTE)
+    assert deliveries.claim(now=NOW + 10 * MINUTE, at_most=10) == []
+    (message,) = deliveries.claim(now=NOW + timedelta(hours=5), at_most=10)
+    told = message.notifications.order_by("created_at")
+    assert [each.is_over for each in told] == [False, True]
+
+
+def test_a_channel_that_never_heard_of_it_does_not_hear_that_it_is_over(
+    acme: Client, add: Add, actor: Actor
+) -> None:
+    heard = add()
+    _tell(acme)
+    later = channels.add(
+        client=acme,
+        kind="mail",
+        name="Later",
+        target="bob@acme.example",
+        wishes=Wishes(),
+        actor=actor,
+        now=NOW,
+    )
+    channels.change(channel=heard, name="Ops", wishes=Wishes(least=Severity.CRITICAL), actor=actor)
+    _tell(acme, is_over=True, now=NOW + MINUTE)
+    over = Delivery.objects.filter(notifications__is_over=True)
+    assert [each.channel for each in over] == [heard]
+    assert not later.deliveries.filter(notifications__key="k").exists()
+
+
 def test_a_storm_is_one_message_when_the_hour_is_over(
     acme: Client, add: Add, settings: Settings
 ) -> None:
@@ -157,6 +207,38 @@ def test_a_channel_that_takes_nothing_for_days_is_stopped(acme: Client, add: Add
     channel = Channel.objects.get()
     assert channel.stopped_why == "away"
     assert Delivery.objects.count() == 4
+
+
+def test_a_first_failure_long_after_another_stops_nothing(acme: Client, add: Add) -> None:
+    add()
+    _tell(acme)
+    (claimed,) = deliveries.claim(now=NOW + MINUTE, at_most=10)
+    deliveries.record_failure(delivery=claimed, reason="away", now=NOW + MINUTE, is_final=True)
+    later = NOW + timedelta(days=30)
+    _tell(acme, key="later", now=later)
+    (claimed,) = deliveries.claim(now=later + MINUTE, at_most=10)
+    assert not deliveries.record_failure(delivery=claimed, reason="busy", now=later + MINUTE)
+    assert Channel.objects.get().is_working
+    assert Delivery.objects.filter(state="sending").count() == 1
+
+
+def test_adding_and_removing_sends_no_tests_without_end(acme: Client, actor: Actor) -> None:
+    def add(now: datetime) -> Channel:
+        return channels.add(
+            client=acme,
+            kind="mail",
+            name="Ops",
+            target="bob@globex.example",
+            wishes=Wishes(),
+            actor=actor,
+            now=now,
+        )
+
+    for _ in range(channels.MOST_CHANNELS):
+        channels.remove(channel=add(NOW), actor=actor, now=NOW)
+    with pytest.raises(Refused, match="within an hour"):
+        add(NOW + 59 * MINUTE)
+    assert add(NOW + 61 * MINUTE).is_working
 
 
 def test_one_that_is_gone_is_stopped_at_once_and_a_test_starts_it_again(
