@@ -2,8 +2,8 @@
 
 Hosting says which share of a month's price is given back; here it is a share of what was charged
 for the plan on that month's days, less discounts and what was credited since. A month counts when
-it is over and all of its days stand on invoices. Whoever looks holds the client's billing details
-locked, and the database lets no two credits be of one month and instance.
+it is over, or the subscription is, and all of its days stand on invoices. Whoever looks holds the
+client's billing details locked, and the database lets no two credits be of one month and instance.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def of_client(
     ``months`` are what ``availability.months_with_downtime`` has of the client: mostly none.
     """
     today = profile.client.clock.day_at(now)
-    over = [each for each in months if _after(each) <= today]
+    ended = any(each.subscription.end_day is not None for each in parts)
+    over = [each for each in months if ended or _after(each) <= today]
     if not parts or not over:
         return []
     rows = Subscription.objects.filter(client=profile.client_id)
@@ -106,6 +107,8 @@ def of_client(
         for known in availability.credits_of(profile.client, month=month):
             subscription = subscriptions.get(known.instance)
             if subscription is None or (subscription.pk, month) in given:
+                continue
+            if not _is_over(subscription, month, today):
                 continue
             due = _due(profile, subscription, known, parts)
             if due is not None:
@@ -156,6 +159,17 @@ def _due(
     last, _ = max(inside, key=lambda each: each[0].supplied_on)
     item = _item(known, month, amount, charged, inside)
     return Due(subscription, known, item, last.supplied_on, last.period)
+
+
+def _is_over(subscription: Subscription, month: date, today: date) -> bool:
+    """Whether the month has no more days of the subscription: where that ended, it is over sooner.
+
+    Nothing may be charged after it, so that no later invoice could have the credit.
+    """
+    after = _after(month)
+    if subscription.end_day is not None:
+        after = min(after, subscription.end_day)
+    return after <= today
 
 
 def _is_charged(subscription: Subscription, month: Days, own: Sequence[Part]) -> bool:

@@ -131,6 +131,29 @@ def test_it_waits_where_the_invoice_is_smaller(book: Instance) -> None:
     assert not DowntimeCredit.objects.exists()
 
 
+def test_the_last_month_of_one_that_ended_is_over_with_it(book: Instance) -> None:
+    """No invoice comes after the month for a client that has nothing else."""
+    money.be_down(book, "2026-01-10")
+    money.end(book, "2026-01-15 10:00")
+    for moment in ("2026-01-16", "2026-02-01", "2026-03-01"):
+        bill(moment)
+    (invoice,) = Invoice.objects.all()
+    assert money.lines(invoice) == [("recurring", "15", "14.52"), ("downtime", "-1", "-3.63")]
+    assert explaining_downtime.explain(invoice.lines.get(kind="downtime")).fits
+
+
+def test_a_month_that_goes_on_for_another_instance_waits(
+    book: Instance, order: Callable[..., Instance]
+) -> None:
+    other = money.run_since(order("other"), "2026-01-01")
+    money.be_down(book, "2026-01-10")
+    money.end(other, "2026-01-15 10:00")
+    bill("2026-01-16")
+    assert money.lines(newest()) == [("recurring", "15", "14.52")]
+    bill("2026-02-01")
+    assert money.lines(newest()) == [("recurring", "1", "30.00"), ("downtime", "-1", "-7.50")]
+
+
 def test_a_month_of_a_longer_period_is_its_share_of_days(
     order: Callable[..., Instance], memory_server: Server, acme: Client, small: Plan
 ) -> None:
