@@ -1,7 +1,10 @@
 """From counters as they were read to what was used between two readings, as SQL.
 
 A counter that fell, or of another container, counts from zero: the container was started again.
-What was used between two readings is spread evenly over the time between them; a gauge is taken to
+That is believed only where its CPU can have been used since the reading before: a counter falls as
+well where a round was overtaken by another or a clock was set back, where a network or a device was
+taken away, and is another's where a container comes back in place of a new one. Such a reading says
+only by how much each counter of the same container rose. What was used between two readings is spread evenly over the time between them; a gauge is taken to
 hold for a minute before its reading at most, so that nothing is said of a time nobody measured.
 """
 
@@ -20,9 +23,11 @@ COUNTERS = (
 _FELL = " OR ".join(f"{each} < lag({each}) OVER same" for each in COUNTERS)
 _BEFORE = ", ".join(f"{each}, lag({each}) OVER same AS {each}_before" for each in COUNTERS)
 _USED = ", ".join(
-    f"sum(CASE WHEN is_new THEN {each} ELSE {each} - {each}_before END)::float8 AS {each}"
+    f"sum(CASE WHEN is_new AND cpu_microseconds <= possible THEN {each}"
+    f" WHEN is_same THEN greatest(0, {each} - {each}_before) ELSE 0 END)::float8 AS {each}"
     for each in COUNTERS
 )
+_MOST = 2_000_000  # microseconds of CPU in a second, for each one that the plan has, and a margin
 
 # Needs a CTE "windows" of (instance_id, key, since, until): which readings of the instance are
 # looked at, the first and the last included. Gives "intervals": what the instance used from the
@@ -31,8 +36,15 @@ _USED = ", ".join(
 INTERVALS = f"""
 readings AS (
     SELECT windows.instance_id, windows.key, at, memory_bytes, memory_limit_bytes,
-        container IS DISTINCT FROM lag(container) OVER same OR {_FELL} AS is_new, {_BEFORE}
-    FROM windows CROSS JOIN LATERAL (
+        container IS DISTINCT FROM lag(container) OVER same OR {_FELL} AS is_new,
+        container = lag(container) OVER same AS is_same,
+        extract(epoch FROM at - coalesce(lag(at) OVER same, windows.since))::float8
+            * plan.cpus::float8 * {_MOST} AS possible,
+        {_BEFORE}
+    FROM windows
+    JOIN hosting_instance AS held ON held.id = windows.instance_id
+    JOIN hosting_plan AS plan ON plan.id = held.plan_id
+    CROSS JOIN LATERAL (
         SELECT * FROM hosting_sample
         WHERE hosting_sample.instance_id = windows.instance_id
             AND hosting_sample.at BETWEEN windows.since AND windows.until
