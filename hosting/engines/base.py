@@ -220,7 +220,8 @@ class Engine(Protocol):
     def volume_sizes(self, instances: tuple[str, ...], *, within: timedelta) -> Mapping[str, int]:
         """How many bytes the volumes of each instance hold, in the order that they are given in.
 
-        Those that are not counted within that time are left out, as are those without a volume.
+        Those that are not counted within that time are left out, and may be counted to their end
+        by later calls; left out are those without a volume as well.
         """
 
     def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:

@@ -161,6 +161,10 @@ class Client:
         )
         return response.json() if response.content else None
 
+    def get(self, path: str, *, params: Mapping[str, str], timeout_seconds: float) -> Any:
+        """Ask for something with a patience of its own; return the decoded answer."""
+        return self._request("GET", path, params=params, timeout=timeout_seconds).json()
+
     def stream(
         self,
         method: str,

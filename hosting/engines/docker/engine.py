@@ -18,7 +18,6 @@ from hosting.engines.docker import (
     images,
     metering,
     readiness,
-    sizing,
     strays,
     streaming,
     volumes,
@@ -28,6 +27,7 @@ from hosting.engines.docker.convergence import container_of
 from hosting.engines.docker.errors import translated
 from hosting.engines.docker.execution import execute
 from hosting.engines.docker.observing import find, find_instance, looked_at
+from hosting.engines.docker.sizing import Sizing
 from hosting.engines.errors import GiveUp, TryLater
 from hosting.engines.labels import LABEL_OWNER
 from hosting.engines.observed import (
@@ -51,6 +51,7 @@ class DockerEngine:
     def __init__(self, client: Client, *, built_here: tuple[str, ...] = BUILT_HERE) -> None:
         self._client = client
         self._built_here = built_here
+        self._sizing = Sizing(client)
 
     @classmethod
     def connect(
@@ -237,7 +238,7 @@ class DockerEngine:
 
     def volume_sizes(self, instances: tuple[str, ...], *, within: timedelta) -> Mapping[str, int]:
         """How many bytes the volumes of each instance hold."""
-        return sizing.read(self._client, instances, within)
+        return self._sizing.read(instances, within)
 
     def events(self, owner: str, *, since: datetime | None = None) -> Iterator[Event]:
         """Follow what happens to that owner's containers."""

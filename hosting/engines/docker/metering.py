@@ -5,6 +5,7 @@ That is read from the kernel's files here, and from the engine's stats elsewhere
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,18 +13,23 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import APIError
 
 from hosting.engines.docker import cgroups, observing
 from hosting.engines.docker.cgroups import Counters
 from hosting.engines.docker.client import Client
 from hosting.engines.docker.errors import status_of, translated
+from hosting.engines.errors import EngineError, EngineUnavailable
 from hosting.engines.labels import LABEL_INSTANCE, LABEL_SERVICE
 from hosting.engines.observed import Reading, Standing, Usage
+
+logger = logging.getLogger(__name__)
 
 # One stats call takes a second on Engine 20.10 and only waits: so many at once, or a server with a
 # hundred containers could not be read every 15 s.
 READERS = 64
+# The engine waits for ever for a container whose process hangs: this one alone is left out then.
+STATS_SECONDS = 10.0
 # What the engine's list shows without ``all``: that which has counters.
 _READABLE = ("running", "paused", "restarting")
 
@@ -31,7 +37,8 @@ _READABLE = ("running", "paused", "restarting")
 def read(client: Client, instances: tuple[str, ...]) -> dict[str, Reading]:
     """How all containers of those instances stand, and one reading of each that runs.
 
-    Of a container that ends while it is read there is no usage.
+    Of a container that ends while it is read there is no usage, and none of one whose usage the
+    server does not tell in time; where it tells of none that is ``TryLater``.
     """
     listed = _listed(client, instances)
     running = [each for each in listed if each["State"] in _READABLE]
@@ -78,27 +85,50 @@ def _readings(client: Client, containers: Sequence[str]) -> dict[str, Counters |
     readings = {each: cgroups.read(each) if client.is_local else None for each in containers}
     missing = [each for each, counters in readings.items() if counters is None]
     if missing:
-        asked = through_engine(client, missing)
+        asked = through_engine(client, missing, are_all=len(missing) == len(containers))
         readings |= dict(zip(missing, asked, strict=True))
     return readings
 
 
-def through_engine(client: Client, containers: Sequence[str]) -> list[Counters | None]:
-    """Many at once, in the order of the containers."""
+def through_engine(
+    client: Client, containers: Sequence[str], *, are_all: bool = True
+) -> list[Counters | None]:
+    """Many at once, in the order of the containers; an error where ``are_all`` and each fails."""
     workers = min(READERS, len(containers))
     with ThreadPoolExecutor(workers, thread_name_prefix="berth-usage") as pool:
-        return list(pool.map(lambda each: stats_counters(client, each), containers))
+        told = list(pool.map(lambda each: _told(client, each), containers))
+    failed = [each for each in told if isinstance(each, EngineError)]
+    if are_all and len(failed) == len(told):
+        raise failed[0]
+    for each in failed:
+        logger.warning("%s: one container's usage is left out", each)
+    return [None if isinstance(each, EngineError) else each for each in told]
+
+
+def _told(client: Client, container: str) -> Counters | EngineError | None:
+    """What one container uses, or why the engine does not tell."""
+    try:
+        return stats_counters(client, container)
+    except EngineUnavailable:
+        raise
+    except EngineError as error:
+        return error
 
 
 def stats_counters(client: Client, container: str) -> Counters | None:
-    """One reading through the Engine API; None where the container has ended."""
-    with translated("the usage of a container"):
+    """One reading through the Engine API; None where the container has ended.
+
+    Never the one that reads twice and waits a second in between.
+    """
+    with translated(f"the usage of the container {container[:12]}"):
         try:
-            shown: dict[str, Any] = client.api.stats(container, stream=False, one_shot=True)
-        except NotFound:
-            return None
+            shown: dict[str, Any] = client.get(
+                f"/containers/{container}/stats",
+                params={"stream": "false", "one-shot": "true"},
+                timeout_seconds=STATS_SECONDS,
+            )
         except APIError as error:
-            if status_of(error) == 409:
+            if status_of(error) in (404, 409):
                 return None
             raise
     return from_stats(shown)

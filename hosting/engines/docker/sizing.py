@@ -1,15 +1,17 @@
 """How much the volumes of instances hold: added up file by file here, asked of an engine elsewhere.
 
 Both take their time on large volumes, so this is for every ten minutes, not for every round. What
-is not counted within the time that is given is left out: the caller begins with it the next time.
+is not counted within the time that is given is gone on with the next time; no instance takes more
+than half of the time that is left, so that one with millions of files holds up no other.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,73 +19,120 @@ from hosting.engines.docker.client import Client
 from hosting.engines.docker.errors import translated
 from hosting.engines.labels import LABEL_INSTANCE
 
+logger = logging.getLogger(__name__)
+
 BLOCK_BYTES = 512  # what st_blocks counts in, whatever the file system's own are
+FEWEST = 1 / 64  # of the time that is given: no instance is begun with for less
+ASKED_SECONDS = 300.0  # how long an engine elsewhere may take for its own count
 
 
-class OutOfTimeError(Exception):
-    """Not everything was counted."""
+class Sizing:
+    """Measures the volumes of one engine."""
 
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._begun: dict[str, Walk] = {}  # instance -> what was not done the last time
 
-def read(client: Client, instances: tuple[str, ...], within: timedelta) -> dict[str, int]:
-    """Bytes on disk of all volumes together, by instance, in the order that they are given in."""
-    if not client.is_local:
-        return _asked(client, instances)
-    with translated("the list of volumes"):
-        listed = client.api.volumes(filters={"label": LABEL_INSTANCE})["Volumes"] or []
-    places = _by_instance(listed)
-    until = time.monotonic() + within.total_seconds()
-    sizes: dict[str, int] = {}
-    for instance in instances:
+    def read(self, instances: tuple[str, ...], within: timedelta) -> dict[str, int]:
+        """Bytes on disk of all volumes of each instance that was counted to the end."""
+        if not self._client.is_local:
+            return _asked(self._client, instances)
+        with translated("the list of volumes"):
+            listed = self._client.api.volumes(filters={"label": LABEL_INSTANCE})["Volumes"] or []
+        places = _by_instance(listed)
+        self._begun = {each: walk for each, walk in self._begun.items() if each in places}
         try:
-            if instance in places:
-                sizes[instance] = _size(places[instance], until)
-        except OutOfTimeError:
-            break
+            return self._counted([each for each in instances if each in places], places, within)
         except PermissionError:
-            return _asked(client, instances)  # the engine's files are not Berth's to read
-    return sizes
+            return _asked(self._client, instances)  # the engine's files are not Berth's to read
+
+    def _counted(
+        self,
+        instances: Iterable[str],
+        places: Mapping[str, list[Mapping[str, Any]]],
+        within: timedelta,
+    ) -> dict[str, int]:
+        until = time.monotonic() + within.total_seconds()
+        sizes: dict[str, int] = {}
+        for instance in instances:
+            left = until - time.monotonic()
+            if left < FEWEST * within.total_seconds():
+                break
+            folders = [each["Mountpoint"] for each in places[instance]]
+            walk = self._begun.pop(instance, None) or Walk(folders)
+            try:
+                if walk.go_on(until=time.monotonic() + left / 2):
+                    sizes[instance] = walk.total
+                else:
+                    self._begun[instance] = walk
+            except PermissionError:
+                raise
+            except OSError as error:
+                logger.warning("the volumes of %s could not be measured: %s", instance, error)
+        return sizes
 
 
-def _size(volumes: Iterable[Mapping[str, Any]], until: float) -> int:
-    return sum(bytes_under(each["Mountpoint"], until) for each in volumes)
+class Walk:
+    """Adds up what the files below the folders take on disk; one with several names counts once.
 
-
-def bytes_under(folder: str, until: float) -> int:
-    """What the files below the folder take on disk; one with several names counts once.
-
-    What is removed meanwhile counts nothing. Raises ``OutOfTimeError`` once the clock passes
-    ``until``, and ``PermissionError`` where the folder itself can't be read.
+    What is removed meanwhile counts nothing. The sum is of each file as it was when it was met.
     """
-    total, folders, seen = 0, [folder], set[int]()
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self.total = 0
+        self._sizes = _sizes_below([*folders])
+
+    def go_on(self, *, until: float) -> bool:
+        """Count until it is done, which it says, or the clock passes ``until``.
+
+        Raises ``PermissionError`` where a folder can't be read.
+        """
+        for size in self._sizes:
+            self.total += size
+            if time.monotonic() > until:
+                return False
+        return True
+
+
+def _sizes_below(folders: list[str]) -> Iterator[int]:
+    """Of each entry, one after the other."""
+    seen = set[tuple[int, int]]()
     while folders:
-        if time.monotonic() > until:
-            raise OutOfTimeError
         try:
             with os.scandir(folders.pop()) as entries:
                 for entry in entries:
-                    status = entry.stat(follow_symlinks=False)
-                    if status.st_nlink > 1 and not entry.is_dir(follow_symlinks=False):
-                        if status.st_ino in seen:
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                        is_folder = entry.is_dir(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    file = (status.st_dev, status.st_ino)
+                    if status.st_nlink > 1 and not is_folder:
+                        if file in seen:
                             continue
-                        seen.add(status.st_ino)
-                    total += status.st_blocks * BLOCK_BYTES
-                    if entry.is_dir(follow_symlinks=False):
+                        seen.add(file)
+                    if is_folder:
                         folders.append(entry.path)
-        except FileNotFoundError:
+                    yield status.st_blocks * BLOCK_BYTES
+        except (FileNotFoundError, NotADirectoryError):
             continue
-    return total
 
 
 def _asked(client: Client, instances: tuple[str, ...]) -> dict[str, int]:
-    """By the engine's own count, which looks at everything that it holds."""
+    """By the engine's own count, which up to API 1.41 looks at everything that it holds."""
     with translated("the sizes of volumes"):
-        listed = client.api.df()["Volumes"] or []
-    places = _by_instance(listed)
+        answer = client.get("/system/df", params={"type": "volume"}, timeout_seconds=ASKED_SECONDS)
+    places = _by_instance(answer["Volumes"] or [])
     return {
-        instance: sum(max(0, (each.get("UsageData") or {}).get("Size", 0)) for each in volumes)
-        for instance, volumes in places.items()
-        if instance in instances
+        instance: sum(map(_size_shown, places[instance]))
+        for instance in instances
+        if instance in places and all(_size_shown(each) >= 0 for each in places[instance])
     }
+
+
+def _size_shown(volume: Mapping[str, Any]) -> int:
+    """-1 where the engine does not know it."""
+    return int((volume.get("UsageData") or {}).get("Size", -1))
 
 
 def _by_instance(listed: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

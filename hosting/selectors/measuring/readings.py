@@ -4,7 +4,9 @@ A counter that fell, or of another container, counts from zero: the container wa
 That is believed only where its CPU can have been used since the reading before: a counter falls as
 well where a round was overtaken by another or a clock was set back, where a network or a device was
 taken away, and is another's where a container comes back in place of a new one. Such a reading says
-only by how much each counter of the same container rose. What was used between two readings is spread evenly over the time between them; a gauge is taken to
+only by how much each counter of the same container rose.
+
+What was used between two readings is spread evenly over the time between them; a gauge is taken to
 hold for a minute before its reading at most, so that nothing is said of a time nobody measured.
 """
 
