@@ -20,7 +20,7 @@ GIB = 1024**3
 Kind = LimitWarning.Kind
 # Of each: from what on it opens, and down to what it stays open.
 MEMORY_FULL = (0.90, 0.80)  # share of a service's own limit, for half an hour
-THROTTLED = (0.25, 0.10)  # share of the last hour's periods
+THROTTLED = (0.25, 0.10)  # share of the last hour's periods in which there was work to do
 DISK_FULL = (0.85, 0.80)  # share of the plan's disk
 DAYS_LEFT = (14, 21)  # until the disk is full
 RESTARTS = (3, 1)  # in the last hour
@@ -34,12 +34,14 @@ ENOUGH_FOR = 90  # days that the plan which would help has disk for
 
 _STRAINS = """
 SELECT instance.id, fullest, throttled, now.volume_bytes, restarts, oom_hour, oom_day,
-    services, restarted, starved
+    restarted, starved, starved_day
 FROM hosting_instance AS instance
 LEFT JOIN hosting_resourcenow AS now ON now.instance_id = instance.id
 LEFT JOIN LATERAL (
-    SELECT min(memory_fullest) FILTER (WHERE at >= %(now)s - '45 min'::interval) AS fullest,
-        sum(throttled_periods)::float8 / nullif(sum(cpu_periods), 0) AS throttled
+    SELECT CASE WHEN count(memory_fullest) FILTER (WHERE at >= %(now)s - '45 min'::interval) > 1
+            THEN min(memory_fullest) FILTER (WHERE at >= %(now)s - '45 min'::interval)
+        END AS fullest,
+        sum(throttled_periods)::float8 / greatest(sum(cpu_periods), 1) AS throttled
     FROM hosting_resourcequarter AS quarter
     WHERE quarter.instance_id = instance.id
         AND at >= %(now)s - '75 min'::interval AND at <= %(now)s - '15 min'::interval
@@ -49,13 +51,13 @@ LEFT JOIN LATERAL (
             AS restarts,
         count(*) FILTER (WHERE kind <> 'ended' AND at >= %(now)s - '1 hour'::interval) AS oom_hour,
         count(*) FILTER (WHERE kind <> 'ended') AS oom_day,
-        array_agg(DISTINCT service::text) AS services,
         array_agg(DISTINCT service::text) FILTER (
             WHERE kind = 'ended' AND at >= %(now)s - '1 hour'::interval
         ) AS restarted,
         array_agg(DISTINCT service::text) FILTER (
             WHERE kind <> 'ended' AND at >= %(now)s - '1 hour'::interval
-        ) AS starved
+        ) AS starved,
+        array_agg(DISTINCT service::text) FILTER (WHERE kind <> 'ended') AS starved_day
     FROM hosting_crash AS crash
     WHERE crash.instance_id = instance.id AND at >= %(now)s - '1 day'::interval
 ) AS crashed ON true
@@ -74,9 +76,9 @@ class Strain:
     restarts: int = 0
     out_of_memory_hour: int = 0
     out_of_memory_day: int = 0
-    services: tuple[str, ...] = ()  # that crashed within a day
     restarted: tuple[str, ...] = ()  # that ended by themselves within the hour
     starved: tuple[str, ...] = ()  # that ran out of memory within the hour
+    starved_day: tuple[str, ...] = ()  # the same within the day
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,8 @@ def strains(*, now: datetime) -> list[Strain]:
     with connection.cursor() as cursor:
         cursor.execute(_STRAINS, {"now": now})
         return [
-            Strain(*values, *(tuple(each or ()) for each in (services, restarted, starved)))
-            for *values, services, restarted, starved in cursor.fetchall()
+            Strain(*values[:-3], *(tuple(each or ()) for each in values[-3:]))
+            for values in cursor.fetchall()
         ]
 
 
@@ -156,19 +158,20 @@ def find(
     strain: Strain, kind: Kind, plan: Plan, offered: Sequence[Plan], *, grows: float, today: date
 ) -> Finding:
     """What to tell the client: a sentence, and the smallest offered plan that would be enough."""
-    services = ", ".join(strain.services)
     match kind:
         case Kind.MEMORY:
             share = strain.memory_fullest or 0.0
             return Finding(
-                f"Memory is nearly full: one of its services has used {share:.0%} of what it may"
-                " use for half an hour. Once it is full, the service is ended and started again.",
+                f"Memory is nearly full: one of its services came to {share:.0%} of what it may use"
+                " within the last quarter of an hour, and within the one before as well. Once its"
+                " memory is full, the service is ended and started again.",
                 helping(plan, offered, memory_mb=plan.memory_mb * share / 0.75),
             )
         case Kind.CPU:
             return Finding(
-                f"It wants more CPU than its plan has: in {strain.throttled or 0:.0%} of the last"
-                " hour it was held back, and answered more slowly.",
+                f"It wants more CPU than its plan has: for {strain.throttled or 0:.0%} of the time"
+                " in which it had something to do within the last hour it was held back, and"
+                " answered more slowly.",
                 helping(plan, offered, cpus=float(plan.cpus) * 1.25),
             )
         case Kind.DISK:
@@ -177,8 +180,8 @@ def find(
             return _of_restarts(strain, plan, offered)
         case Kind.OUT_OF_MEMORY:
             return Finding(
-                f"Ran out of memory within the last day ({services}), and was ended for it."
-                " What it was doing then may be lost.",
+                f"Ran out of memory within the last day ({', '.join(strain.starved_day)}): a"
+                " program of it was ended for that. What it was doing then may be lost.",
                 helping(plan, offered, memory_mb=plan.memory_mb * _MORE_MEMORY),
             )
 
@@ -188,8 +191,9 @@ def _of_restarts(strain: Strain, plan: Plan, offered: Sequence[Plan]) -> Finding
     starved = [each for each in strain.restarted if each in strain.starved]
     others = [each for each in strain.restarted if each not in strain.starved]
     summary = (
-        f"Ended by itself {strain.restarts} times within an hour ({', '.join(strain.restarted)}),"
-        " and was started again each time. What it was doing then may be lost."
+        f"Ended by itself {_times(strain.restarts)} within an hour"
+        f" ({', '.join(strain.restarted)}), and was started again each time. What it was doing then"
+        " may be lost."
     )
     if starved:
         summary += f" The cause was want of memory ({', '.join(starved)})."
@@ -203,17 +207,25 @@ def _of_restarts(strain: Strain, plan: Plan, offered: Sequence[Plan]) -> Finding
     return Finding(summary, helping(plan, offered, memory_mb=needed) if starved else None)
 
 
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def _of_disk(
     strain: Strain, plan: Plan, offered: Sequence[Plan], grows: float, today: date
 ) -> Finding:
+    """The engine enforces no limit on disk, so nothing is said to break at the plan's."""
     used = (strain.volume_bytes or 0) / GIB
     full = full_date(strain, plan, grows, today=today)
-    summary = f"The disk holds {used:.1f} GiB of {plan.disk_gb} GiB"
-    if full is not None:
-        summary += f", and is full on {full:%d %B %Y} if it fills as it did in the last weeks"
+    if used > plan.disk_gb:
+        summary = f"Its files take {used:.1f} GiB, more than the {plan.disk_gb} GiB of its plan"
+    else:
+        summary = f"Its files take {used:.1f} GiB of the {plan.disk_gb} GiB of its plan"
+        if full is not None:
+            summary += f", and all of it on {full:%d %B %Y} if they grow as in the last weeks"
     needed = max(used / 0.7, (used + ENOUGH_FOR * max(0.0, grows) / GIB) / 0.85)
     return Finding(
-        f"{summary}. Once it is full, nothing can be saved any more.",
+        f"{summary}. Delete what is no longer needed, or choose a plan with more disk.",
         helping(plan, offered, disk_gb=needed),
         full,
     )

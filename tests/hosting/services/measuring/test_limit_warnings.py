@@ -195,7 +195,7 @@ def test_a_nearly_full_disk_is_warned_of_without_a_trend(book: Instance) -> None
     _filled(book, 4.3)
     (warning,) = _watch()
     assert (warning.kind, warning.full_date) == ("disk", None)
-    assert "4.3 GiB of 5 GiB" in warning.summary
+    assert "Its files take 4.3 GiB of the 5 GiB of its plan" in warning.summary
 
 
 def test_crashes_are_warned_of_and_forgotten(book: Instance) -> None:
