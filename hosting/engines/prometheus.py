@@ -15,6 +15,8 @@ from hosting.engines import bounded_get
 
 LARGEST_BYTES = 2 * 1024 * 1024
 MOST_SAMPLES = 10_000
+LONGEST_SAMPLE = 1024  # the parser takes time by the square of it
+LONGEST_REASON = 200
 TIMEOUT = timedelta(seconds=5)
 LARGEST_VALUE = 2.0**53  # from there on a float skips whole numbers
 
@@ -81,10 +83,13 @@ def _samples(text: str, names: set[str]) -> Iterable[tuple[str, Mapping[str, str
     own = [line for line in text.split("\n") if _NAME.split(line, maxsplit=1)[0] in names]
     if len(own) > MOST_SAMPLES:
         raise Unreadable(f"it has more than {MOST_SAMPLES} samples of what is wanted")
+    if any(len(line) > LONGEST_SAMPLE for line in own):
+        raise Unreadable(f"it has a sample of more than {LONGEST_SAMPLE} characters")
     try:
         for family in text_string_to_metric_families("\n".join(own) + "\n"):
             for sample in family.samples:
                 if math.isfinite(sample.value) and 0 <= sample.value <= LARGEST_VALUE:
                     yield sample.name, sample.labels, sample.value
     except (ValueError, KeyError, IndexError) as error:
-        raise Unreadable(f"its answer can't be read: {error}") from error
+        reason = str(error)[:LONGEST_REASON]  # with the tenant's own words in it
+        raise Unreadable(f"its answer can't be read: {reason}") from error

@@ -60,6 +60,20 @@ def test_too_many_samples_are_not_parsed() -> None:
         read("n8n_workflow_success_total 1\n" * 10_001, [RUNS])
 
 
+def test_a_sample_that_is_too_long_is_not_parsed() -> None:
+    """Two MiB of escaped quotes kept the parser busy for minutes."""
+    fits = RUNS.series + '{flow="' + '\\"' * 480 + '"} 2\n'
+    assert read(fits, [RUNS]) == {0: 2.0}
+    with pytest.raises(Unreadable, match="a sample of more than 1024 characters"):
+        read(fits + RUNS.series + '{flow="' + '\\"' * 1_000_000 + '"} 2\n', [RUNS])
+
+
+def test_what_is_said_of_nonsense_is_short() -> None:
+    with pytest.raises(Unreadable) as caught:
+        read(RUNS.series + "{" * 900 + "\n", [RUNS])
+    assert len(str(caught.value)) < 300
+
+
 def test_other_lines_may_be_nonsense() -> None:
     assert read("!!! {{{\nx{\n" + TEXT, [RUNS]) == {0: 41.0}
 
