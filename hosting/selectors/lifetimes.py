@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import F, OuterRef, QuerySet, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 
-from hosting.models import ACTIVE_STATES, Instance, Operation, Upgrade
+from hosting.models import ACTIVE_STATES, Instance, Operation, Plan, Upgrade
 from tenants.models import AuditEvent
 
 _SUSPENDED, _RESUMED = "instance.suspended", "instance.resumed"
@@ -84,12 +84,26 @@ def turns_of(instances: Collection[uuid.UUID], *, until: datetime) -> Turns:
     return _in_order(changes, _suspensions(until).filter(object_id__in=names))
 
 
+def left_plans(
+    instances: Collection[uuid.UUID],
+) -> Mapping[uuid.UUID, Sequence[tuple[datetime, Plan]]]:
+    """When each of them was changed to another plan, and which it had before, in order. A query."""
+    changes = _changed().filter(operation__instance__in=instances).select_related("from_plan")
+    found: dict[uuid.UUID, list[tuple[datetime, Plan]]] = defaultdict(list)
+    ordered = changes.order_by("operation__finished_at")
+    for each in ordered.annotate(instance=F("operation__instance"), at=F("operation__finished_at")):
+        found[each.instance].append((each.at, each.from_plan))
+    return found
+
+
 def _changes(until: datetime) -> QuerySet[Upgrade]:
+    return _changed().filter(operation__finished_at__lte=until)
+
+
+def _changed() -> QuerySet[Upgrade]:
     """Of plans. Going back to the data of before keeps the plan, so that it is none."""
     return Upgrade.objects.filter(
-        operation__kind=Operation.Kind.UPGRADE,
-        operation__state=Operation.State.SUCCEEDED,
-        operation__finished_at__lte=until,
+        operation__kind=Operation.Kind.UPGRADE, operation__state=Operation.State.SUCCEEDED
     ).exclude(from_plan=F("to_plan"))
 
 

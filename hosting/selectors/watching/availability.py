@@ -1,7 +1,9 @@
 """Availability by month, and the credit that follows from it: a share of the price, no money.
 
 A month is the client's, by the clock of its zone. Announced maintenance is no part of it, nor is
-time that nobody looked at. Billing takes :func:`credits_of` and applies it to what it charged.
+time that nobody looked at. What is given back is what the plan promises that the instance had when
+the month ended: to change it afterwards changes nothing of months that are over. Billing takes
+:func:`credits_of` and applies it to what it charged.
 """
 
 from __future__ import annotations
@@ -10,17 +12,19 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
 
 from hosting.models import HealthDay, Instance, Plan
 from hosting.models.sla import Tier, tiers_of
+from hosting.selectors import lifetimes
 from hosting.selectors.watching import health
 from hosting.selectors.watching.health import Stretch
 from tenants.models import Client
 
+LeftPlans = Mapping[uuid.UUID, Sequence[tuple[datetime, Plan]]]
 NOTHING = Decimal(0)
 _HUNDRED = Decimal(100)
 
@@ -66,25 +70,27 @@ def credit(*, stretch: Stretch, tiers: Sequence[Tier]) -> Decimal:
 def of_month(instance: Instance, *, month: date) -> Availability:
     """The instance's availability in the month that the day lies in."""
     first, after = _bounds(month)
-    return _availability(instance, first, health.over(instance, since=first, until=after))
+    stretch = health.over(instance, since=first, until=after)
+    return _availabilities([(instance, first, stretch)], instance.client)[0]
 
 
 def months_of(instance: Instance, *, today: date, most: int = 12) -> list[Availability]:
     """The instance's last months of which anything is known, the one that goes on first. A query.
 
-    ``today`` is a day of the client's zone.
+    And one more where it was down in any. ``today`` is a day of the client's zone.
     """
     first = today.replace(day=1)
     for _ in range(most - 1):
         first = (first - timedelta(days=1)).replace(day=1)
     points = health.months(instance, since=first, until=today + timedelta(days=1))
-    return [_availability(instance, each.day, each.stretch) for each in reversed(points)]
+    rows = [(instance, each.day, each.stretch) for each in reversed(points)]
+    return _availabilities(rows, instance.client)
 
 
 def credits_of(client: Client, *, month: date) -> list[Availability]:
     """For billing: of every instance the client had in that month, deleted ones too, by name.
 
-    Two queries, however many instances there are. Where nothing is known there is no credit.
+    Three queries, however many instances there are. Where nothing is known there is no credit.
     """
     first, after = _bounds(month)
     instances = list(
@@ -96,7 +102,8 @@ def credits_of(client: Client, *, month: date) -> list[Availability]:
         .defer("definition", "expected")
     )
     known = health.over_of(instances, since=first, until=after)
-    return [_availability(each, first, known[each.pk]) for each in instances if each.pk in known]
+    rows = [(each, first, known[each.pk]) for each in instances if each.pk in known]
+    return _availabilities(rows, client)
 
 
 def months_with_downtime(
@@ -113,14 +120,24 @@ def months_with_downtime(
     return {client: sorted(months) for client, months in found.items()}
 
 
-def _availability(instance: Instance, first: date, stretch: Stretch) -> Availability:
-    return Availability(
-        instance=instance.pk,
-        name=instance.name,
-        month=first,
-        stretch=stretch,
-        credit_percent=credit(stretch=stretch, tiers=tiers_for(instance.plan.sla_tiers)),
-    )
+def _availabilities(
+    rows: Sequence[tuple[Instance, date, Stretch]], client: Client
+) -> list[Availability]:
+    """Of those instances of the client and months. A query where anything is to be given back."""
+    down = {instance.pk for instance, _, stretch in rows if stretch.down_seconds}
+    left = lifetimes.left_plans(down) if down else {}
+    found = []
+    for instance, first, stretch in rows:
+        plan = _plan_in(instance, client.clock.begin_of(_bounds(first)[1]), left)
+        percent = credit(stretch=stretch, tiers=tiers_for(plan.sla_tiers))
+        found.append(Availability(instance.pk, instance.name, first, stretch, percent))
+    return found
+
+
+def _plan_in(instance: Instance, until: datetime, left: LeftPlans) -> Plan:
+    """The plan that the instance had at that moment: what it left first afterwards, if anything."""
+    later = (plan for at, plan in left.get(instance.pk, ()) if at >= until)
+    return next(later, instance.plan)
 
 
 def _bounds(month: date) -> tuple[date, date]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from hosting.models import HealthDay, Instance, Plan, Server
+from hosting.models import HealthDay, Instance, Operation, Plan, Server, Upgrade
 from hosting.models.sla import tiers_of
 from hosting.selectors.watching import availability
 from hosting.selectors.watching.health import Stretch
@@ -102,13 +103,52 @@ def test_credits_of_a_client_by_month_and_plan(instances: list[Instance], small:
         _day(instance, date(2026, 4, 1), down=86400)  # another month
     with CaptureQueriesContext(connection) as asked:
         found = availability.credits_of(book.client, month=date(2026, 3, 15))
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert [(each.name, each.availability, each.credit_percent) for each in found] == [
         ("book", Decimal("99.500"), Decimal(10)),
         ("shop", Decimal("99.500"), Decimal(5)),
     ]
     assert availability.of_month(book, month=date(2026, 4, 30)).credit_percent == 100
     assert availability.of_month(book, month=date(2026, 5, 1)).availability is None
+
+
+@pytest.mark.django_db
+def test_a_plan_that_it_has_later_promises_nothing_for_a_month_that_is_over(
+    instances: list[Instance], small: Plan
+) -> None:
+    """To Plain when it is April in Berlin, though March in UTC: the promise of March holds."""
+    book = instances[0]
+    plain = Plan.objects.create(
+        slug="plain", name="Plain", cpus=1, memory_mb=512, disk_gb=5, sla_tiers=[[50, 1]]
+    )
+    operation = Operation.objects.create(
+        instance=book,
+        kind="upgrade",
+        state="succeeded",
+        requested_by_label="x",
+        finished_at=datetime(2026, 3, 31, 22, 0, tzinfo=UTC),
+    )
+    same: dict[str, Any] = {"version": book.version, "definition": {}, "images": {}}
+    Upgrade.objects.create(
+        operation=operation,
+        from_generation=1,
+        to_generation=1,
+        from_plan=small,
+        to_plan=plain,
+        **{f"{end}_{name}": value for end in ("from", "to") for name, value in same.items()},
+    )
+    Instance.objects.filter(pk=book.pk).update(plan=plain)
+    book.refresh_from_db()
+    for day in (date(2026, 3, 1), date(2026, 4, 1)):
+        _day(book, day, down=8640)
+    months = availability.months_of(book, today=date(2026, 4, 2))
+    assert [(each.month.month, each.credit_percent) for each in months] == [
+        (4, Decimal(0)),
+        (3, Decimal(100)),
+    ]
+    (march,) = availability.credits_of(book.client, month=date(2026, 3, 1))
+    assert march.credit_percent == 100
+    assert availability.of_month(book, month=date(2026, 4, 1)).credit_percent == 0
 
 
 @pytest.mark.django_db
@@ -137,7 +177,7 @@ def test_the_last_months_of_an_instance(instances: list[Instance]) -> None:
     _day(shop, date(2026, 10, 1), down=86400)
     with CaptureQueriesContext(connection) as asked:
         found = availability.months_of(book, today=date(2026, 11, 29))
-    assert len(asked) == 1
+    assert len(asked) == 2
     assert [(each.month, each.availability, each.credit_percent) for each in found] == [
         (date(2026, 11, 1), Decimal(100), Decimal(0)),
         (date(2026, 10, 1), Decimal("99.000"), Decimal(10)),
