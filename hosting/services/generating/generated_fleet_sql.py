@@ -28,6 +28,13 @@ FROM {THEIRS} CROSS JOIN generate_series(
     %(since)s::timestamptz, %(until)s::timestamptz - interval '1 us', %(step)s
 ) AS at ORDER BY at) AS loaded
 """
+# Counters go on from where they were as the load changes, so they are summed up from the beginning.
+_WORKED = f"""
+(SELECT *, extract(epoch FROM at - %(begin)s::timestamptz)::bigint AS gone,
+    extract(epoch FROM %(step)s::interval)
+        * sum(load) OVER (PARTITION BY instance_id ORDER BY at) AS done
+FROM {_LOADED.replace("%(since)s", "%(begin)s")}) AS worked
+"""
 _RESOURCES = """
     {seconds} AS seconds, {seconds} * load * plan_cpus AS cpu_seconds, least(plan_cpus, plan_cpus * load * 2) AS cpu_max,
     ({seconds} * 10)::bigint AS cpu_periods, ({seconds} * load * load)::bigint AS throttled_periods,
@@ -121,12 +128,11 @@ READINGS: Mapping[str, str] = {
 INSERT INTO hosting_sample (instance_id, at, service, container, cpu_microseconds, cpu_periods,
     throttled_periods, throttled_microseconds, memory_bytes, memory_limit_bytes,
     network_received_bytes, network_sent_bytes, disk_read_bytes, disk_written_bytes, pids)
-SELECT instance_id, at, service, 1, (gone * load * 300000)::bigint, gone * 10, (gone * load)::bigint,
-    (gone * load * 1000)::bigint, (plan_memory * load / 3)::bigint, (plan_memory / 3)::bigint,
-    (gone * load * 13000)::bigint, (gone * load * 30000)::bigint, (gone * load * 7000)::bigint,
-    (gone * load * 20000)::bigint, 20
-FROM (SELECT *, extract(epoch FROM at - %(begin)s::timestamptz)::bigint AS gone FROM {_LOADED})
-    AS reading
+SELECT instance_id, at, service, 1, (done * 300000)::bigint, gone * 10, done::bigint,
+    (done * 1000)::bigint, (plan_memory * load / 3)::bigint, (plan_memory / 3)::bigint,
+    (done * 13000)::bigint, (done * 30000)::bigint, (done * 7000)::bigint,
+    (done * 20000)::bigint, 20
+FROM (SELECT * FROM {_WORKED} WHERE at >= %(since)s ORDER BY at) AS reading
 CROSS JOIN unnest(ARRAY['n8n', 'postgres', 'redis']) AS service
 ON CONFLICT DO NOTHING
 """,
@@ -147,6 +153,12 @@ INSERT INTO hosting_resourcenow (instance_id, at, cpu_cores, memory_bytes, memor
 SELECT instance_id, %(now)s, load * plan_cpus, plan_memory * load, load, load * 40000,
     load * 90000, plan_disk * load, %(now)s
 FROM {_LOADED}
+ON CONFLICT DO NOTHING
+""",
+    "containers now": f"""
+INSERT INTO hosting_containerhealth (instance_id, at, is_well, running, total, faults, failures,
+    successes, is_failing)
+SELECT instance_id, %(now)s, true, 3, 3, '', 0, 10, false FROM {_LOADED}
 ON CONFLICT DO NOTHING
 """,
     "health now": f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,6 +12,7 @@ from django.test import Client as Browser
 
 from hosting.models import (
     Backup,
+    ContainerHealth,
     Delivery,
     FleetAction,
     HealthDay,
@@ -18,6 +20,7 @@ from hosting.models import (
     Incident,
     Instance,
     Notification,
+    Operation,
     Probe,
     Rehearsal,
     ResourceDay,
@@ -47,8 +50,12 @@ def test_it_makes_what_it_was_asked_for_and_every_page_of_it_opens() -> None:
     assert ResourceDay.objects.count() == HealthDay.objects.count() == 6 * 21
     assert ResourceQuarter.objects.count() == HealthSlot.objects.count() == 6 * 96
     assert ResourceNow.objects.count() == 6
+    assert {each.shown for each in ContainerHealth.objects.all()} == {"3 of 3 running"}
     assert Sample.objects.count() == 3 * Probe.objects.count() == 3 * 6 * 240
-    assert Backup.objects.filter(verified_at__isnull=False).count() >= 6 * 13
+    nightly = Operation.objects.filter(kind="backup")
+    assert nightly.count() >= 6 * 13  # of the fourteenth night there is none before its hour
+    proven = Backup.objects.filter(verified_at__isnull=False)
+    assert proven.count() == nightly.filter(state="succeeded").count()
     assert RestoreTest.objects.count() == Instance.objects.filter(purpose="restore_test").count()
     assert UsageSum.objects.filter(span="day", meter="executions").count() == 6 * 21 * 2
     assert Incident.objects.filter(closed_at__isnull=False).count() == 6
@@ -83,6 +90,20 @@ def test_what_is_used_is_within_the_plan() -> None:
         assert 0 < day.cpu_seconds <= 86_400 * float(plan.cpus)
         assert day.memory_max_bytes is not None
         assert day.memory_max_bytes <= plan.memory_bytes
+
+
+@pytest.mark.django_db
+def test_single_readings_go_on_as_the_hour_changes() -> None:
+    """Two hours have an hour's change in them, whenever it is."""
+    call_command("generate_fleet", **{**SMALL, "clients": 1, "hours": 2}, verbosity=0)
+    readings = Sample.objects.filter(service="n8n").order_by("instance_id", "at")
+    rows = readings.values_list("instance", "at", "cpu_microseconds", "instance__plan__cpus")
+    steps = 0
+    for (instance, before, begun, cpus), (other, at, ended, _) in pairwise(rows):
+        if instance == other:
+            steps += 1
+            assert 0 < ended - begun <= (at - before).total_seconds() * 1e6 * float(cpus)
+    assert steps > 400
 
 
 @pytest.mark.usefixtures("memory_server")
