@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection
+from django.db import connection
 from django.utils import timezone
 
 from hosting.engines.errors import EngineError
@@ -25,9 +25,9 @@ from hosting.services.watching import container_looks
 
 logger = logging.getLogger(__name__)
 
-# How often it is asked whether something is due: a round is late by so much at most.
-ASK_FOR_ROUNDS = timedelta(seconds=1)
-ASK_FOR_VOLUMES = timedelta(seconds=15)
+# How soon and how late it is asked again whether something is due.
+SOONEST = timedelta(seconds=1)
+LATEST = timedelta(seconds=15)
 VOLUMES_WITHIN = timedelta(seconds=60)
 PAUSE_AFTER_TROUBLE = timedelta(seconds=15)
 
@@ -38,7 +38,7 @@ class ServerSampling:
     def __init__(self, server: Server) -> None:
         self.server_id = server.pk
         self._over = threading.Event()
-        parts = ((read_if_due, ASK_FOR_ROUNDS), (measure_if_due, ASK_FOR_VOLUMES))
+        parts = ((read_if_due, "sample_at"), (measure_if_due, "volumes_at"))
         self._threads = [
             threading.Thread(
                 target=self._run, args=part, daemon=True, name=f"{server}-{part[0].__name__}"
@@ -55,26 +55,37 @@ class ServerSampling:
         """The threads end at their next pause."""
         self._over.set()
 
-    def _run(self, part: Callable[[Server], bool], every: timedelta) -> None:
-        """Call it again and again. What goes wrong is said, and tried again after a pause."""
+    def _run(self, part: Callable[[Server], bool], due_at: str) -> None:
+        """Call it whenever it is due. What goes wrong is said, and tried again after a pause.
+
+        While it waits it has no connection: with two threads a server the database would have none
+        left for others.
+        """
         while not self._over.is_set():
-            pause = every
+            pause = SOONEST
             try:
-                close_old_connections()
                 part(Server.objects.get(pk=self.server_id))
+                pause = self._until(due_at)
             except EngineError as error:
                 logger.info("sampling server %s: %s", self.server_id, error)
             except DatabaseError as error:
                 logger.warning("sampling server %s: the database: %s", self.server_id, error)
-                connection.close()
                 pause = PAUSE_AFTER_TROUBLE
             except Server.DoesNotExist:
                 self._over.set()
             except Exception:
                 logger.exception("sampling server %s failed; trying again", self.server_id)
                 pause = PAUSE_AFTER_TROUBLE
+            connection.close()
             self._over.wait(pause.total_seconds())
-        connection.close()
+
+    def _until(self, due_at: str) -> timedelta:
+        """How long to wait: until it is due, or for the reconciler to find the server again."""
+        due, retry_at = Server.objects.values_list(due_at, "retry_at").get(pk=self.server_id)
+        if retry_at is not None:
+            return LATEST
+        left: timedelta = due - timezone.now()
+        return min(max(left, SOONEST), LATEST)
 
 
 def read_if_due(server: Server) -> bool:

@@ -187,6 +187,38 @@ def test_a_server_that_hangs_holds_up_no_other(
                 thread.join(timeout=20)
 
 
+def _connected() -> int:
+    """How many others are connected to the database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_that_wait_hold_no_connection(
+    memory_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    Server.objects.update(sample_at=later, volumes_at=later)
+    asked: list[str] = []
+    for name in ("read_if_due", "measure_if_due"):
+        monkeypatch.setattr(sampling, name, lambda _, name=name: asked.append(name))
+    sampled = ServerSampling(memory_server)
+    sampled.start()
+    try:
+        until = time.monotonic() + 20
+        while len(set(asked)) < 2 or _connected():
+            assert time.monotonic() < until, "connections are held"
+            time.sleep(0.05)
+    finally:
+        sampled.end()
+        for thread in sampled._threads:
+            thread.join(timeout=20)
+
+
 def test_a_container_that_was_killed_is_seen_within_one_round(
     book: Instance, memory_server: Server, memory_engine: MemoryEngine
 ) -> None:
