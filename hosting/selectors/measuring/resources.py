@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, F, FloatField, QuerySet, Sum
+from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
 from django.db.models.functions import Cast
 
 from hosting.models import Crash, Instance, LimitWarning, ResourceNow, ResourceQuarter, Server
@@ -110,6 +110,7 @@ class Totals:
     disk_read_bytes: int = 0
     disk_written_bytes: int = 0
     memory_byte_seconds: float = 0.0
+    memory_seconds: float = 0.0  # for which memory is known: not in gaps
 
     @property
     def cpu_cores(self) -> float | None:
@@ -119,7 +120,7 @@ class Totals:
     @property
     def memory_bytes(self) -> float | None:
         """On average, over what was measured."""
-        return self.memory_byte_seconds / self.seconds if self.seconds else None
+        return self.memory_byte_seconds / self.memory_seconds if self.memory_seconds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,26 +207,38 @@ def totals(
     rows = (
         quarters.order_by()
         .values_list("instance_id")
-        .annotate(*(Sum(name) for name in _SUMMED), memory=Sum(held))
+        .annotate(
+            *(Sum(name) for name in _SUMMED),
+            memory=Sum(held),
+            known=Sum("seconds", filter=Q(memory_bytes__isnull=False)),
+        )
     )
     return {
-        pk: Totals(**dict(zip(_SUMMED, sums, strict=True)), memory_byte_seconds=memory or 0.0)
-        for pk, *sums, memory in rows
+        pk: Totals(
+            **dict(zip(_SUMMED, sums, strict=True)),
+            memory_byte_seconds=memory or 0.0,
+            memory_seconds=known or 0.0,
+        )
+        for pk, *sums, memory, known in rows
     }
 
 
 def fleet(servers: QuerySet[Server], *, now: datetime) -> list[ServerUse]:
     """What each server's instances really use, beside what is reserved; two queries."""
-    lately = now - LATELY
-    rows = ResourceNow.objects.filter(instance__server__in=servers, at__gte=lately).exclude(
+    lately = Q(at__gte=now - LATELY)
+    rows = ResourceNow.objects.filter(instance__server__in=servers).exclude(
         instance__state=Instance.State.DELETED
     )
-    names = ("cpu_cores", "memory_bytes", "volume_bytes")
     used = {
         server: values
         for server, *values in rows.order_by()
         .values_list("instance__server")
-        .annotate(Count("pk"), *(Sum(name) for name in names))
+        .annotate(
+            measured=Count("pk", filter=lately),
+            cores=Sum("cpu_cores", filter=lately),
+            memory=Sum("memory_bytes", filter=lately),
+            volumes=Sum("volume_bytes"),  # one that is stopped keeps its files
+        )
     }
     return [
         _server_use(server, used.get(server.pk, (0, None, None, None)), now)

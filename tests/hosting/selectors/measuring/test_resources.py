@@ -134,6 +134,16 @@ def test_sums_and_newest_take_one_query_each(
     assert newest[book.pk].volume_bytes == 200 * MB
 
 
+def test_a_gap_does_not_make_memory_less(order: Order, memory_server: Server) -> None:
+    gone = order("gone")
+    record(gone, *steady(NOON, NOON + HOUR, cores=0.5))
+    record(gone, *steady(NOON + 3 * HOUR, NOON + 4 * HOUR, cores=0.5, start=1800))
+    rollups.roll_up(now=NOON + 5 * HOUR)
+    sums = resources.totals([gone], since=NOON, until=NOON + 4 * HOUR)[gone.pk]
+    assert sums.seconds == 4 * 3600
+    assert sums.memory_bytes == pytest.approx(100 * MB)
+
+
 def test_servers_real_use_stands_beside_what_is_reserved(
     book: Instance, order: Order, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -148,6 +158,7 @@ def test_servers_real_use_stands_beside_what_is_reserved(
     assert use.lag == 4 * HOUR
     (later,) = resources.fleet(Server.objects.all(), now=now + HOUR)
     assert (later.measured, later.used_cpus) == (0, 0.0)
+    assert later.used_disk_bytes == 200 * MB  # what does not run keeps its files
 
 
 def test_nothing_known_is_no_error(order: Order, memory_server: Server) -> None:
