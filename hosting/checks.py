@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ValidationError
 
 from hosting.catalog.errors import CatalogError
 from hosting.engines.firewall import Firewall, FirewallUnavailable
+from hosting.models.sla import tiers_of
 from hosting.selectors import catalog
 
 FEWEST_DAYS_OF_SAMPLES = timedelta(days=2)
@@ -91,3 +94,34 @@ def _usage_kept() -> Sequence[CheckMessage]:
         for name, (fewest, why) in needed.items()
         if getattr(settings, name) < fewest
     ]
+
+
+@register()
+def check_notify_private(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """What is no network would otherwise keep every notification from going out."""
+    return [
+        Error(
+            f"BERTH_NOTIFY_PRIVATE has {each!r}, which is no network: write it as 10.1.0.0/16.",
+            id="hosting.E004",
+        )
+        for each in settings.BERTH_NOTIFY_PRIVATE
+        if not _is_network(each)
+    ]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+@register()
+def check_sla_tiers(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """The installation's tiers of credits can be read."""
+    try:
+        tiers_of(settings.BERTH_SLA_TIERS)
+    except ValidationError as error:
+        return [Error(f"BERTH_SLA_TIERS: {' '.join(error.messages)}", id="hosting.E005")]
+    return []

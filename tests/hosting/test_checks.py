@@ -68,3 +68,20 @@ def test_events_and_their_keys_are_kept_for_as_long_as_late_ones_are_taken(
     assert events.id == keys.id == "hosting.E003"
     assert "BERTH_USAGE_EVENTS_KEPT_DAYS is 96: use at least 97, as a month is" in events.msg
     assert "BERTH_USAGE_KEYS_KEPT_DAYS is 34: use at least 35, as an event" in keys.msg
+
+
+@pytest.mark.parametrize("wrong", ["10.1.0.1/16", "10.1.0.0/33", "office", ""])
+def test_networks_that_notifications_may_go_to_are_networks(settings: Settings, wrong: str) -> None:
+    settings.BERTH_NOTIFY_PRIVATE = ["10.1.0.0/16", wrong]
+    (error,) = checks.check_notify_private(None)
+    assert repr(wrong) in error.msg
+    settings.BERTH_NOTIFY_PRIVATE = ["10.1.0.0/16", "fd00::/8"]
+    assert checks.check_notify_private(None) == []
+
+
+def test_the_tiers_of_credits_can_be_read(settings: Settings) -> None:
+    settings.BERTH_SLA_TIERS = [[99.0, 10], [99.9, 25]]
+    (error,) = checks.check_sla_tiers(None)
+    assert error.msg.startswith("BERTH_SLA_TIERS: Begin with the highest share")
+    settings.BERTH_SLA_TIERS = []
+    assert checks.check_sla_tiers(None) == []
