@@ -120,7 +120,7 @@ def _attributes(event: Event, rules: Rules) -> Refusal | None:
             return Refusal("malformed", "source, id, type and subject hold no control characters")
     if event.source.startswith("berth:"):
         return Refusal("malformed", "source may not start with berth:, which is Berth's own")
-    if event.instance is not None and event.instance != str(rules.instance_id):
+    if event.instance is not None and event.instance.lower() != str(rules.instance_id):
         return Refusal("other_instance", "the token is of another instance than the event")
     return None
 

@@ -47,6 +47,13 @@ def test_an_event_counts_once_also_with_another_time_and_in_another_month(
     assert UsageEvent.objects.count() == UsageKey.objects.count() == 1
 
 
+def test_its_own_instance_is_known_in_capitals_too(
+    book: Instance, report: Report, event: Event
+) -> None:
+    for number, name in enumerate((str(book.pk), str(book.pk).upper())):
+        assert report(event(number, instance=name))["accepted"] == 1
+
+
 def test_source_and_id_are_told_apart(report: Report, event: Event) -> None:
     told = report(event("bc", source="a"), event("c", source="ab"), event("bc", source="b"))
     assert told["accepted"] == 3
