@@ -1,15 +1,15 @@
-"""How the costs of models are written: to the cent, and never to nothing."""
+"""How the costs of models are written: in the currency's smallest unit, and never as nothing."""
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
-CENT = Decimal("0.01")
+from billing import currencies
 
 
 def say(amount: Decimal, currency: str) -> str:
-    """EUR 1,234.50; what is less than half a cent is less than a cent, and not nothing."""
-    rounded = amount.quantize(CENT, rounding=ROUND_HALF_UP)
-    if amount and not rounded:
-        return f"< {currency} {CENT}"
-    return f"{currency} {rounded:,}"
+    """EUR 1,234.50, JPY 1,235; what is less than half the smallest unit is less than one of it."""
+    exponent = currencies.exponent(currency)
+    if amount and not currencies.rounded(amount, exponent):
+        return f"< {currency} {Decimal(1).scaleb(-exponent)}"
+    return currencies.said(amount, currency)
