@@ -9,7 +9,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Upper
+from django.db.models.functions import MD5, Cast, Upper
 
 from hosting.models.plan import Plan
 from hosting.models.server import Server
@@ -48,6 +48,12 @@ class Instance(models.Model):
     app = models.CharField(max_length=63)
     version = models.CharField(max_length=40)
     definition = models.JSONField(editable=False)
+    definition_digest = models.GeneratedField(
+        expression=MD5(Cast("definition", models.TextField())),
+        output_field=models.CharField(max_length=32),
+        db_persist=True,
+        help_text="So that the definitions of a fleet are compared without reading any of them.",
+    )
     image_pins = models.JSONField(
         default=dict,
         editable=False,

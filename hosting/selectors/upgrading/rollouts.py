@@ -6,8 +6,10 @@ from collections.abc import Collection
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import Case, Count, Prefetch, Q, QuerySet, When
+from django.db.models import Case, Count, JSONField, Prefetch, Q, QuerySet, TextField, Value, When
+from django.db.models.functions import MD5, Cast
 
+from hosting.catalog.schema import App
 from hosting.models import AT_WORK, Instance, OperationStep, Rollout, RolloutItem
 from hosting.selectors import catalog
 from hosting.selectors.instances import large
@@ -60,12 +62,15 @@ def counts_reached() -> dict[str, int]:
 def _as_offered() -> Case:
     """Whether an instance has the newest version of its app, as the catalog has that now."""
     newest = [
-        When(
-            app=slug, version=app.newest_version, definition=app.model_dump(mode="json"), then=True
-        )
+        When(app=slug, version=app.newest_version, definition_digest=_digest(app), then=True)
         for slug, app in catalog.apps().items()
     ]
     return Case(*newest, default=False)
+
+
+def _digest(app: App) -> MD5:
+    """As PostgreSQL computes it of an instance's definition."""
+    return MD5(Cast(Value(app.model_dump(mode="json"), JSONField()), TextField()))
 
 
 def _changeable() -> QuerySet[Instance]:
