@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from django.contrib.admin.utils import quote as admin_quote
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Page, Paginator
 from django.db import connection
@@ -17,6 +20,7 @@ else:
     _Paginator = Paginator
 
 ESTIMATED_FROM = 10_000  # rows; fewer are counted
+_KEY = "berth-key"  # stands in a link where a row's own goes
 FAR = 5_000  # rows before a page, from which on they are passed over by their leading column
 
 
@@ -61,13 +65,28 @@ class PagesOfKeys(_Paginator):
 
 
 class ListOfPages(ChangeList):
-    """A list that reads its only page as it reads each of many."""
+    """A list that reads its only page as it reads each of many, and works out one link for all."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Asked for by each row, to look among all addresses for the one that its link leads to.
+        self._kept, self.preserved_filters = self.preserved_filters, ""
 
     def get_results(self, request: HttpRequest) -> None:
         """As Django's, which asks for all that it found at once where one page is enough."""
         super().get_results(request)
         if not self.multi_page:
             self.result_list = self.paginator.page(1).object_list
+
+    def url_for_result(self, result: Model) -> str:
+        """Where the row leads, which remembers what the list was narrowed by."""
+        key = quote(admin_quote(str(result.serializable_value(self.pk_attname))), safe="")
+        return self._link.replace(_KEY, key)
+
+    @cached_property
+    def _link(self) -> str:
+        link = super().url_for_result(self.model(pk=_KEY))
+        return add_preserved_filters({"preserved_filters": self._kept, "opts": self.opts}, link)
 
 
 def _slice(rows: QuerySet[Model], first: int, last: int) -> QuerySet[Model]:

@@ -35,3 +35,18 @@ def test_it_is_done_once() -> None:
     before = unfold_list.result_headers
     headers.build_once()
     assert unfold_list.result_headers is before
+
+
+def test_each_row_leads_to_its_own_page_which_remembers_what_the_list_was_narrowed_by(
+    root: Browser,
+) -> None:
+    made = Client.objects.bulk_create(Client(name=f"Client {n}", slug=f"c{n}") for n in range(3))
+    html = root.get("/admin/tenants/client/?q=client&p=1").content.decode()
+    for client in made:
+        address = f"/admin/tenants/client/{client.pk}/change/"
+        link = f"{address}?_changelist_filters=q%3Dclient%26p%3D1"
+        assert html.count(f'href="{link}"') == 1
+        page = root.get(link).content.decode()
+        assert "/admin/tenants/client/?q=client&amp;p=1" in page
+    plain = root.get("/admin/tenants/client/").content.decode()
+    assert f'href="/admin/tenants/client/{made[0].pk}/change/"' in plain
