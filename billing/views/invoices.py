@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -23,7 +24,6 @@ from billing.services.invoicing.previews import Expected
 from billing.services.paying import dunning, online_gateway
 from billing.views import paying
 from billing.views.months import today_of
-from hosting.selectors.instances import large
 from hosting.views.states import Status
 from tenants.permissions import Permission
 from tenants.views.access import ClientRequest, client_view, render_page
@@ -112,7 +112,7 @@ def page(request: ClientRequest, number: str) -> HttpResponse:
         "row": _row(invoice, today_of(request.client)),
         "letters": letters.of_invoice(invoice),
         "suspends_on": _suspends_on(invoice),
-        "lines": [_line(each, invoice.currency) for each in _lines(invoice)],
+        "lines": _shown(invoice),
         "net": currencies.said(invoice.net, invoice.currency),
         "taxes": [_tax(each, invoice.currency) for each in invoice.tax.get("totals", ())],
         "payments": [
@@ -152,8 +152,9 @@ def _get(request: ClientRequest, number: str) -> Invoice:
 
 
 def _lines(invoice: Invoice) -> QuerySet[InvoiceLine]:
-    lines = invoice.lines.select_related("subscription__instance").order_by("position")
-    return lines.defer("basis", *large("subscription__instance"))
+    """With the name of each one's instance, which is all that the page says of subscriptions."""
+    lines = invoice.lines.annotate(instance_name=F("subscription__instance__name"))
+    return lines.defer("basis").order_by("position")
 
 
 def _open(invoice: Invoice) -> Decimal:
@@ -193,13 +194,21 @@ def _status(invoice: Invoice, settlement: Settlement | None, today: date) -> Sta
     return Status(f"Due {when}", "attention", "pending")
 
 
-def _line(line: InvoiceLine, currency: str) -> Line:
+def _shown(invoice: Invoice) -> list[Line]:
+    days = cache(_days)  # most lines have the same, and it takes long to say them
+    return [
+        _line(each, invoice.currency, about=_about(each, days(each.first_day, each.last_day)))
+        for each in _lines(invoice)
+    ]
+
+
+def _line(line: InvoiceLine, currency: str, *, about: str) -> Line:
     per = "" if line.base == 1 else f"per {_plain(line.base)}"
     rounded = currencies.rounded(line.unit_price, currencies.exponent(currency))
     is_fine = rounded != line.unit_price  # 0.0125 has more decimals than money
     return Line(
         line=line,
-        about=_about(line),
+        about=about,
         quantity=_plain(line.quantity),
         price=_plain(line.unit_price) if is_fine else f"{rounded:,}",
         per=per,
@@ -208,10 +217,13 @@ def _line(line: InvoiceLine, currency: str) -> Line:
     )
 
 
-def _about(line: InvoiceLine) -> str:
-    days = f"{date_format(line.first_day, 'j M')} to {date_format(line.last_day, 'j M Y')}"
-    instance = line.subscription.instance.name if line.subscription else ""
+def _about(line: InvoiceLine, days: str) -> str:
+    instance: str | None = vars(line)["instance_name"]
     return ", ".join(part for part in (instance, days, line.description) if part)
+
+
+def _days(first: date, last: date) -> str:
+    return f"{date_format(first, 'j M')} to {date_format(last, 'j M Y')}"
 
 
 def _tax(total: dict[str, str], currency: str) -> tuple[str, str, str]:

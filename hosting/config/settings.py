@@ -90,7 +90,12 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 _IDLE = f"-c idle_in_transaction_session_timeout={max(2 * _LEASE_SECONDS, 10)}s"
 # Compiling a query took PostgreSQL half a second where the query itself took a tenth of that.
 _NOT_COMPILED = "-c jit=off"
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", f"{_IDLE} {_NOT_COMPILED}")
+# For what no disk has to turn, as PostgreSQL's manual advises (19.7.2): by its default it reads a
+# table of 85,000 rows whole to find 50, which takes 40 ms in place of 2.
+_NEAR = "-c random_page_cost=1.1"
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
+    "options", f"{_IDLE} {_NOT_COMPILED} {_NEAR}"
+)
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}

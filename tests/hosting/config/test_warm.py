@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hosting.config.warm import OLD_AFTER, warm_up
+from hosting.config.warm import MIDDLE, OLD, YOUNG, warm_up
 
 
 @pytest.fixture
@@ -24,4 +24,4 @@ def test_what_was_loaded_is_no_garbage_to_be_looked_for() -> None:
     warm_up()
     assert gc.get_freeze_count() > before + 10_000
     assert len(gc.get_objects()) < 10_000
-    assert gc.get_threshold()[2] == OLD_AFTER
+    assert gc.get_threshold() == (YOUNG, MIDDLE, OLD)
