@@ -79,9 +79,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--times", type=int, default=40, help="how often a page is asked for, if it is quick"
-    )
+    parser.add_argument("--times", type=int, default=40, help="how often a quick page is asked for")
     parser.add_argument("--only", default="", help="pages whose names fit this regular expression")
     return parser.parse_args()
 

@@ -43,7 +43,13 @@ class PagesOfKeys(_Paginator):
         return page
 
     def _rows(self, *, first: int) -> QuerySet[Model]:
-        """The page that begins after so many, looked for from the nearer end."""
+        """The page that begins after so many, looked for from the nearer end.
+
+        Where one page holds all, they are not put in order here: PostgreSQL would look at every
+        row in that order until it has found 25, of which there are fewer.
+        """
+        if self.count <= self.per_page:
+            return self.object_list.order_by()
         if first <= self.count // 2 or not self.object_list.ordered:
             return _slice(self.object_list, first, first + self.per_page)
         after = max(self._exact_count - first - self.per_page, 0)
