@@ -8,7 +8,7 @@ from django.db.models.functions import MD5, Cast
 
 
 class Migration(migrations.Migration):
-    dependencies = [("hosting", "0030_deliveries_by_time")]
+    dependencies = [("hosting", "0031_container_states")]
 
     operations = [
         migrations.AddField(
