@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from stat import S_ISDIR
 from typing import Any
 
 from hosting.engines.docker.client import Client
@@ -41,10 +42,13 @@ class Sizing:
             listed = self._client.api.volumes(filters={"label": LABEL_INSTANCE})["Volumes"] or []
         places = _by_instance(listed)
         self._begun = {each: walk for each, walk in self._begun.items() if each in places}
+        wanted = [each for each in instances if each in places]
         try:
-            return self._counted([each for each in instances if each in places], places, within)
+            sizes = self._counted(wanted, places, within)
         except PermissionError:
             return _asked(self._client, instances)  # the engine's files are not Berth's to read
+        # Nor are they where Berth runs in a container itself: there they do not exist.
+        return sizes if sizes or self._begun or not wanted else _asked(self._client, instances)
 
     def _counted(
         self,
@@ -67,6 +71,8 @@ class Sizing:
                     self._begun[instance] = walk
             except PermissionError:
                 raise
+            except FileNotFoundError:
+                continue  # just removed
             except OSError as error:
                 logger.warning("the volumes of %s could not be measured: %s", instance, error)
         return sizes
@@ -80,12 +86,13 @@ class Walk:
 
     def __init__(self, folders: Iterable[str]) -> None:
         self.total = 0
-        self._sizes = _sizes_below([*folders])
+        self._sizes = _sizes_below(tuple(folders))
 
     def go_on(self, *, until: float) -> bool:
         """Count until it is done, which it says, or the clock passes ``until``.
 
-        Raises ``PermissionError`` where a folder can't be read.
+        Raises ``PermissionError`` where a folder can't be read, and ``FileNotFoundError`` where one
+        of those it began with is not there.
         """
         for size in self._sizes:
             self.total += size
@@ -94,28 +101,35 @@ class Walk:
         return True
 
 
-def _sizes_below(folders: list[str]) -> Iterator[int]:
+def _sizes_below(roots: tuple[str, ...]) -> Iterator[int]:
     """Of each entry, one after the other."""
-    seen = set[tuple[int, int]]()
+    folders, seen = [*roots], set[tuple[int, int]]()
     while folders:
+        folder = folders.pop()
         try:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    try:
-                        status = entry.stat(follow_symlinks=False)
-                        is_folder = entry.is_dir(follow_symlinks=False)
-                    except FileNotFoundError:
-                        continue
+            for path, status in _entries(folder):
+                if S_ISDIR(status.st_mode):
+                    folders.append(path)
+                elif status.st_nlink > 1:
                     file = (status.st_dev, status.st_ino)
-                    if status.st_nlink > 1 and not is_folder:
-                        if file in seen:
-                            continue
-                        seen.add(file)
-                    if is_folder:
-                        folders.append(entry.path)
-                    yield status.st_blocks * BLOCK_BYTES
+                    if file in seen:
+                        continue
+                    seen.add(file)
+                yield status.st_blocks * BLOCK_BYTES
         except (FileNotFoundError, NotADirectoryError):
-            continue
+            if folder in roots:
+                raise
+
+
+def _entries(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Those of the folder that are still there when it is their turn."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            yield entry.path, status
 
 
 def _asked(client: Client, instances: tuple[str, ...]) -> dict[str, int]:

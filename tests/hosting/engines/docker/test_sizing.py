@@ -67,7 +67,11 @@ def test_what_is_gone_counts_nothing_and_the_rest_of_its_folder_does(tmp_path: P
     order[1].unlink()
     assert walk.go_on(until=time.monotonic() + 60)
     assert 3 * MB <= walk.total < 4 * MB
-    assert _held(tmp_path / "gone") == 0
+
+
+def test_a_volume_that_is_not_there_is_not_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        _held(tmp_path / "gone")
 
 
 def _filled(docker: DockerBackdoor, stack: Stack, files: int) -> None:
@@ -128,6 +132,20 @@ def test_one_that_cannot_be_read_holds_up_no_other(
     large, small = pair
     assert set(Sizing(local).read(pair, timedelta(seconds=60))) == {small}
     assert f"the volumes of {large} could not be measured" in caplog.text
+
+
+@pytest.mark.docker
+def test_where_the_engines_files_do_not_exist_it_is_asked(
+    pair: tuple[str, str], local: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unseen(folder: str) -> None:
+        raise FileNotFoundError(folder)  # as in a container that has the engine's socket alone
+
+    monkeypatch.setattr(os, "scandir", unseen)
+    sizes = Sizing(local).read(pair, timedelta(seconds=60))
+    large, small = pair
+    assert sizes[large] >= FILES * 5000
+    assert 5000 <= sizes[small] < sizes[large]
 
 
 @pytest.mark.docker
