@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from hosting.engines.errors import EngineError
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 # How soon and how late it is asked again whether something is due.
 SOONEST = timedelta(seconds=1)
 LATEST = timedelta(seconds=15)
+CLOCKS_DIFFER_BY = timedelta(minutes=1)  # at most
 VOLUMES_WITHIN = timedelta(seconds=60)
 PAUSE_AFTER_TROUBLE = timedelta(seconds=15)
 
@@ -64,8 +66,7 @@ class ServerSampling:
         while not self._over.is_set():
             pause = SOONEST
             try:
-                part(Server.objects.get(pk=self.server_id))
-                pause = self._until(due_at)
+                pause = self._look(part, due_at)
             except EngineError as error:
                 logger.info("sampling server %s: %s", self.server_id, error)
             except DatabaseError as error:
@@ -78,6 +79,25 @@ class ServerSampling:
                 pause = PAUSE_AFTER_TROUBLE
             connection.close()
             self._over.wait(pause.total_seconds())
+
+    def _look(self, part: Callable[[Server], bool], due_at: str) -> timedelta:
+        """Call it, and say how long to wait then.
+
+        Not where this machine's clock is wrong: readings would lie among those of another hour.
+        What is used meanwhile is known from the first reading by a clock that is right.
+        """
+        server = Server.objects.annotate(database_at=Now()).get(pk=self.server_id)
+        difference = abs(timezone.now() - server.database_at)
+        if difference > CLOCKS_DIFFER_BY:
+            logger.warning(
+                "sampling server %s: this machine's clock and the database's are %s apart; it is"
+                " left alone until they agree",
+                self.server_id,
+                difference,
+            )
+            return LATEST
+        part(server)
+        return self._until(due_at)
 
     def _until(self, due_at: str) -> timedelta:
         """How long to wait: until it is due, or for the reconciler to find the server again."""

@@ -187,6 +187,26 @@ def test_a_server_that_hangs_holds_up_no_other(
                 thread.join(timeout=20)
 
 
+@pytest.mark.parametrize("apart", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_machine_whose_clock_is_wrong_reads_nothing(
+    book: Instance,
+    memory_server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    apart: timedelta,
+) -> None:
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() + apart)
+    sampled = ServerSampling(_due(memory_server))
+    Server.objects.update(sample_at=right())
+    assert sampled._look(sampling.read_if_due, "sample_at") == sampling.LATEST
+    assert not Sample.objects.exists()
+    assert "this machine's clock and the database's are" in caplog.text
+    monkeypatch.undo()
+    sampled._look(sampling.read_if_due, "sample_at")
+    assert Sample.objects.exists()
+
+
 def _connected() -> int:
     """How many others are connected to the database."""
     with connection.cursor() as cursor:
