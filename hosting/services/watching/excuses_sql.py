@@ -12,6 +12,9 @@ EXCUSED_FOR = timedelta(hours=1)
 # A repair is there because the instance is down; it does not excuse that.
 NO_EXCUSE = (Operation.Kind.REPAIR,)
 
+# Where a backup holds nothing still, the app is not away for it.
+_HOLDS_STILL = "jsonb_path_exists(i.definition, '$.berth.backup.pause[*] ? (@ != null)')"
+
 # Of ``given``, which has instance_id, at, ended_at and is_up: the same rows with their excuse.
 JUDGED = f"""
 windows AS MATERIALIZED (
@@ -35,6 +38,7 @@ windows AS MATERIALIZED (
         WHEN EXISTS (
             SELECT FROM hosting_operation o
             WHERE o.instance_id = i.id AND o.kind <> ALL (%(no_excuse)s)
+            AND (o.kind <> %(backup)s OR {_HOLDS_STILL})
             AND o.started_at <= g.ended_at AND o.started_at > g.at - %(excused_for)s
             AND (o.finished_at IS NULL OR o.finished_at >= g.at)
         ) THEN '{Excuse.OPERATION}'
@@ -49,5 +53,6 @@ def values() -> dict[str, object]:
     return {
         "to_answer": [str(each) for each in TO_ANSWER],
         "no_excuse": [str(each) for each in NO_EXCUSE],
+        "backup": str(Operation.Kind.BACKUP),
         "excused_for": EXCUSED_FOR,
     }

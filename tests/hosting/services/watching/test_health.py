@@ -126,6 +126,21 @@ def test_a_failure_amid_an_operation_is_excused(
     assert Health.objects.filter(failures=1).exists() == (excuse == Excuse.NONE)
 
 
+@pytest.mark.parametrize(
+    ("pause", "excuse"),
+    [(None, Excuse.NONE), ([], Excuse.NONE), (["web"], Excuse.OPERATION)],
+)
+def test_a_backup_excuses_only_where_it_holds_something_still(
+    book: Instance, pause: list[str] | None, excuse: str
+) -> None:
+    definition = {**book.definition, "berth": {**book.definition["berth"]}}
+    definition["berth"]["backup"] = {**definition["berth"].get("backup", {}), "pause": pause}
+    Instance.objects.update(definition=definition)
+    _operation(book, "backup", NOW - 20 * SECOND)
+    health.record(looks=[look(book, NOW, up=False)])
+    assert Probe.objects.get().excuse == excuse
+
+
 def test_a_queued_operation_excuses_nothing(book: Instance) -> None:
     book.operations.create(kind="restart", requested_by_label="x")
     health.record(looks=[look(book, NOW, up=False)])
