@@ -110,6 +110,16 @@ def report(request: HttpRequest) -> Reported:
     )
 
 
+_OTHERS = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+@router.api_operation(_OTHERS, "/events", include_in_schema=False)
+def refuse_other_methods(request: HttpRequest) -> None:
+    """The framework's own answer would be no problem details."""
+    detail = "Events are reported with POST."
+    raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": "POST"})
+
+
 def _body(request: HttpRequest) -> bytes:
     """The body, unless it is more than would be read of it."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":

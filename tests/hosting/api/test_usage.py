@@ -296,6 +296,14 @@ def test_the_body_has_to_be_json_as_it_is(post: Callable[..., Any], event: Event
     assert UsageEvent.objects.count() == 0
 
 
+def test_another_method_is_a_problem() -> None:
+    for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        response = Browser().generic(method, "/api/v1/usage/events")
+        assert (response.status_code, response["Allow"]) == (405, "POST")
+        assert response["Content-Type"] == "application/problem+json"
+        assert response.json()["detail"] == "Events are reported with POST."
+
+
 def test_the_length_of_the_body_has_to_be_known(post: Callable[..., Any], event: Event) -> None:
     for length in ("", "-1", "٣", "²", "many"):
         response = post(event(1), CONTENT_LENGTH=length)
