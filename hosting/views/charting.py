@@ -19,7 +19,6 @@ from hosting.charts.geometry import HEIGHT, WIDTH, Chart, Drawing, Line, Mark, S
 
 TOP = 20  # pixels above the plot, for the highest mark's words
 FOOT = 24  # and under it, for the times
-EDGE = 3  # per cent of the width in which there is no room for half of a time's words
 SHORT = 7  # letters of a value that need only a narrow margin
 
 
@@ -158,14 +157,11 @@ def _value(mark: Mark) -> SafeString:
 
 def _time(number: int, mark: Mark, among: int) -> SafeString:
     """Every other one is left out where there is little room."""
-    share = mark.place / WIDTH * 100
-    css = " chart-spare" if among > 4 and number % 2 == 1 else ""
-    # At an edge its words are beside the moment, and not the moment elsewhere.
-    css += " chart-begins" if share < EDGE else " chart-ends" if share > 100 - EDGE else ""
+    is_spare = among > 4 and number % 2 == 1
     return format_html(
         '<text class="chart-mark chart-time{}" x="{}%" y="{}">{}</text>',
-        css,
-        f"{share:.2f}",
+        " chart-spare" if is_spare else "",
+        f"{mark.place / WIDTH * 100:.2f}",  # half of its words has room beside the plot
         TOP + HEIGHT + 18,
         mark.text,
     )

@@ -327,6 +327,9 @@ def test_a_tap_says_a_value_and_nothing_moves_as_charts_come(
     phone.get_by_role("heading", name="Usage of book").tap()
     expect(phone.locator("#chart-cpu .chart-tip")).to_be_hidden()
 
+    phone.set_viewport_size({"width": 320, "height": 844})  # as wide as anything has to fit in
+    assert phone.evaluate("document.documentElement.scrollWidth") == 320
+
 
 # The time of the first row that is seen whole, and how far below the edge it is.
 _FIRST_ROW = """each => {
