@@ -15,6 +15,14 @@ def first_day(*, today: date) -> date:
     return min(today.replace(day=1), today - LOOKED_BACK * DAY)
 
 
+def whole_days(*, today: date, began: date) -> int:
+    """Of how many days :func:`at_months_end` takes the average: the last seven, or all there are.
+
+    That on which it began was none, nor is today.
+    """
+    return min(LOOKED_BACK, max(0, (today - began).days - 1))
+
+
 def at_months_end(
     spent: Mapping[date, Decimal], *, today: date, began: date, until: date
 ) -> Decimal | None:
@@ -24,7 +32,8 @@ def at_months_end(
     first day of the next month. What is left of today is that average less what today cost already.
     None before there was a whole day.
     """
-    whole = [today - n * DAY for n in range(1, LOOKED_BACK + 1) if today - n * DAY > began]
+    days = whole_days(today=today, began=began)
+    whole = [today - n * DAY for n in range(1, days + 1)]
     if not whole:
         return None
     daily = sum((spent.get(each, Decimal(0)) for each in whole), Decimal(0)) / len(whole)

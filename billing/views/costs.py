@@ -40,10 +40,14 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Of one currency: what was spent, what it will have been at the month's end, the budget."""
+    """Of one currency: what was spent, what it will have been at the month's end, the budget.
+
+    ``days`` is of how many whole days the forecast is the average.
+    """
 
     spent: str
     forecast: str
+    days: int
     budget: str
     percent: int | None
     is_over: bool  # the forecast is more than the budget
@@ -163,23 +167,20 @@ def _amount(
     today: date | None,
 ) -> Amount:
     so_far = sum((amount for day, amount in days.items() if day >= month), Decimal(0))
-    expected = _expected(instance, days, month, today) if today else None
+    began = instance.client.clock.day_at(instance.first_running_at or instance.created_at)
+    expected = None
+    if today:
+        until = next_month(month)
+        expected = forecasts.at_months_end(days, today=today, began=began, until=until)
     allowed = budget.amount if budget and budget.currency == currency else None
     return Amount(
         spent=say(so_far, currency),
         forecast="" if expected is None else say(expected, currency),
+        days=forecasts.whole_days(today=today, began=began) if today else 0,
         budget="" if allowed is None else say(allowed, currency),
         percent=None if allowed is None else int(100 * so_far / allowed),
         is_over=bool(allowed is not None and expected is not None and expected > allowed),
     )
-
-
-def _expected(
-    instance: Instance, days: Mapping[date, Decimal], month: date, today: date
-) -> Decimal | None:
-    began = instance.client.clock.day_at(instance.first_running_at or instance.created_at)
-    until = next_month(month)
-    return forecasts.at_months_end(days, today=today, began=began, until=until)
 
 
 def _lines(parts: Sequence[Part]) -> list[Line]:

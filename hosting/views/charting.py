@@ -157,11 +157,13 @@ def _value(mark: Mark) -> SafeString:
 
 def _time(number: int, mark: Mark, among: int) -> SafeString:
     """Every other one is left out where there is little room."""
-    is_spare = among > 4 and number % 2 == 1
+    share = mark.place / WIDTH * 100
+    css = " chart-spare" if among > 4 and number % 2 == 1 else ""
+    css += " chart-ends" if share > 97 else ""  # there is a little less room than half of its words
     return format_html(
         '<text class="chart-mark chart-time{}" x="{}%" y="{}">{}</text>',
-        " chart-spare" if is_spare else "",
-        f"{mark.place / WIDTH * 100:.2f}",  # half of its words has room beside the plot
+        css,
+        f"{share:.2f}",
         TOP + HEIGHT + 18,
         mark.text,
     )

@@ -93,6 +93,22 @@ def test_the_forecast_stands_beside_the_budget(
     assert "More than is allowed." not in _read(browser)
 
 
+@pytest.mark.parametrize(
+    ("ago", "said"),
+    [
+        (1, "Not known yet after its first whole day"),
+        (2, "at what its only whole day cost"),
+        (4, "at the average of the last 3 days"),
+        (30, "at the average of the last 7 days"),
+    ],
+)
+def test_the_forecast_says_of_how_many_days_it_is(
+    ago: int, said: str, browser: Browser, book: Instance
+) -> None:
+    Instance.objects.update(first_running_at=timezone.now() - timedelta(days=ago))
+    assert said in _read(browser)
+
+
 def test_a_past_month_is_a_page_without_a_forecast(
     browser: Browser, book: Instance, enter: Enter, spend: Spend
 ) -> None:
