@@ -16,6 +16,7 @@ from django.db.models import Exists, F, Max, OuterRef, QuerySet, Subquery
 
 from hosting.models import Backup, Incident, Instance, Journal, RestoreTest
 from hosting.selectors.exposing.gauges import GIB, MIB
+from hosting.selectors.measuring.resources import LATELY
 
 Row = Mapping[str, Any]
 _OWN = {"client": "client__slug", "name": "name"}
@@ -28,16 +29,18 @@ _INFO = {
     "version": "version",
 }
 _READ = "When what follows was read: up to two minutes ago."
-_NOW = (
-    *("cpu_cores", "memory_bytes", "volume_bytes", "at"),
+_MOMENTARY = (
+    *("cpu_cores", "memory_bytes"),
     *("network_received_per_second", "network_sent_per_second"),
 )
+_NOW = (*_MOMENTARY, "volume_bytes", "at")
+_UNKNOWN = dict.fromkeys(f"resource_now__{each}" for each in _MOMENTARY)
 
 
 def of_instances(*, now: datetime) -> Iterator[str]:
     """What ``/metrics/instances`` says, one metric after the other; two queries."""
     yield _family("berth_instances_read_timestamp_seconds", _READ, [f" {now.timestamp()!r}"])
-    rows = list(_rows())
+    rows = [_of_now(row, now) for row in _rows()]
     labels = [_labels(row, _OWN) for row in rows]
     infos = [f"{_labels(row, _INFO)} 1.0" for row in rows]
     yield _metric("info", "1; what the instance is.", infos)
@@ -48,6 +51,12 @@ def of_instances(*, now: datetime) -> Iterator[str]:
             if (value := _number(read(row))) is not None
         ]
         yield _metric(name, what, lines)
+
+
+def _of_now(row: Row, now: datetime) -> Row:
+    """Without what it used when it was last read, where that is long ago: it may be stopped."""
+    at = row["resource_now__at"]
+    return {**row, **_UNKNOWN} if at is None or at < now - LATELY else row
 
 
 def _metric(name: str, what: str, lines: Iterable[str]) -> str:

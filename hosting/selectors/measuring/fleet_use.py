@@ -80,9 +80,9 @@ def fleet_use(*, now: datetime) -> FleetUse:
     servers = resources.fleet(Server.objects.order_by("name"), now=now)
     return FleetUse(
         servers=servers,
-        cpu=_worst("cpu_cores", "cpus", 1, now),
-        memory=_worst("memory_bytes", "memory_mb", MIB, now),
-        disk=_worst("volume_bytes", "disk_gb", GIB, now),
+        cpu=_worst("cpu_cores", "cpus", 1, _lately(now)),
+        memory=_worst("memory_bytes", "memory_mb", MIB, _lately(now)),
+        disk=_worst("volume_bytes", "disk_gb", GIB, _known()),
         errors=_errors(now),
         forecasts=_forecasts(servers, now),
     )
@@ -106,9 +106,9 @@ def total(servers: Sequence[ServerUse]) -> Total:
     )
 
 
-def _worst(used: str, limit: str, factor: int, now: datetime) -> list[Worst]:
+def _worst(used: str, limit: str, factor: int, known: QuerySet[ResourceNow]) -> list[Worst]:
     """The ten that use most of their plan, whose limit is so many times the factor."""
-    rows = _lately(now).annotate(
+    rows = known.annotate(
         amount=Cast(used, FloatField()),
         share=Cast(used, FloatField()) / Cast(f"instance__plan__{limit}", FloatField()) / factor,
     )
@@ -117,9 +117,12 @@ def _worst(used: str, limit: str, factor: int, now: datetime) -> list[Worst]:
 
 
 def _lately(now: datetime) -> QuerySet[ResourceNow]:
-    theirs = ResourceNow.objects.filter(
-        at__gte=now - LATELY, instance__purpose=Instance.Purpose.CLIENT
-    )
+    return _known().filter(at__gte=now - LATELY)
+
+
+def _known() -> QuerySet[ResourceNow]:
+    """Of all that are there: what is stopped keeps its files."""
+    theirs = ResourceNow.objects.filter(instance__purpose=Instance.Purpose.CLIENT)
     known = theirs.exclude(instance__state=Instance.State.DELETED)
     return known.select_related("instance__client", "instance__plan").defer(
         "instance__definition", "instance__expected"

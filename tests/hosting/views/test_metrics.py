@@ -13,7 +13,16 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from hosting.models import Backup, Chore, ContainerHealth, Incident, Instance, Operation, Server
+from hosting.models import (
+    Backup,
+    Chore,
+    ContainerHealth,
+    Incident,
+    Instance,
+    Operation,
+    ResourceNow,
+    Server,
+)
 from tenants.models import Client
 
 Order = Callable[..., Instance]
@@ -167,6 +176,16 @@ def test_an_instance_says_how_it_is_and_when_it_was_saved(book: Instance) -> Non
     saved = found["instance_backup_timestamp_seconds", "acme", "book"]
     assert saved == pytest.approx(taken.timestamp(), abs=1)
     assert ("instance_restore_test_timestamp_seconds", "acme", "book") not in found
+
+
+def test_what_was_read_long_ago_is_not_used_now(book: Instance) -> None:
+    used = {"cpu_cores": 0.5, "memory_bytes": 1000, "volume_bytes": 2000}
+    names = ("used_cpus", "used_memory_bytes", "used_disk_bytes")
+    for age, shown in ((1, [0.5, 1000, 2000]), (11, [None, None, 2000])):
+        at = timezone.now() - timedelta(minutes=age)
+        ResourceNow.objects.update_or_create(instance=book, defaults={**used, "at": at})
+        found = _read("/metrics/instances")
+        assert [found.get((f"instance_{name}", "acme", "book")) for name in names] == shown
 
 
 def test_deleted_instances_are_gone_from_it(book: Instance) -> None:

@@ -45,7 +45,9 @@ def test_who_uses_most_of_its_plan_comes_first(three: list[Instance]) -> None:
 
 def test_what_was_measured_long_ago_is_not_now(three: list[Instance]) -> None:
     ResourceNow.objects.update(at=timezone.now() - timedelta(hours=1))
-    assert not fleet_use.fleet_use(now=timezone.now()).cpu
+    found = fleet_use.fleet_use(now=timezone.now())
+    assert (found.cpu, found.memory) == ([], [])
+    assert [each.instance for each in found.disk] == [three[0]]  # files stay where nothing runs
 
 
 def test_failures_of_today_and_yesterday_count(three: list[Instance]) -> None:
