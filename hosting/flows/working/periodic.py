@@ -22,6 +22,7 @@ from hosting.flows.saving import copies, merging, off_site, shipping, upkeep
 from hosting.flows.telling import delivering
 from hosting.flows.watching import reconcile
 from hosting.models import EdgeState, Incident, Server
+from hosting.selectors import clock
 from hosting.services import repairs, servers, suspensions
 from hosting.services.measuring import (
     instance_metrics,
@@ -162,7 +163,9 @@ def _read_run_times() -> None:
 
 
 def _count_usage() -> None:
-    now = timezone.now()
+    # Sums are dated by it, and what is newer than the last that was priced is priced: by two
+    # workers' own clocks, some would be dated before what another has priced already.
+    now = clock.shared_now()
     usage_sums.sum_up(now=now)
     usage_limits.check(now=now)
     for listener in hooks.usage_listeners():

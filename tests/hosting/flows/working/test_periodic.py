@@ -13,7 +13,10 @@ from hosting import tasks
 from hosting.engines.memory import MemoryEngine
 from hosting.flows.watching import reconcile
 from hosting.flows.working import periodic
-from hosting.models import Chore, Drift, Instance, Operation, Server
+from hosting.models import Chore, Drift, Instance, Operation, Server, UsageMark, UsageSum
+from hosting.selectors import clock
+from hosting.services.measuring import usage_counters
+from hosting.services.measuring.usage_counters import Reading
 from hosting.services.working import doorbell, fleet
 from tenants.services.actors import Actor
 from tests.hosting.rounds import pass_time
@@ -163,3 +166,18 @@ def test_the_chores_that_there_are_can_be_done(db: None) -> None:
         *periodic.CHORES
     }
     assert not Chore.objects.filter(last_ended_at=None).exists()
+
+
+def test_sums_of_usage_are_dated_by_the_clock_that_all_workers_share(
+    order: Order, memory_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose own clock is ahead would have what others sum up after it left unpriced."""
+    reading = Reading(series="runs", meter="executions", label="", value=1)
+    usage_counters.record(instance=order("book"), readings=[reading], read_at=clock.shared_now())
+    right, ahead = timezone.now, timedelta(minutes=10)
+    monkeypatch.setattr(timezone, "now", lambda: right() + ahead)
+    _, count = periodic.CHORES["count-usage"]
+    count()
+    assert not UsageMark.objects.exists()
+    dated = UsageSum.objects.values_list("computed_at", flat=True)
+    assert max(dated) <= clock.shared_now()
