@@ -93,9 +93,8 @@ _NOT_COMPILED = "-c jit=off"
 # For what no disk has to turn, as PostgreSQL's manual advises (19.7.2): by its default it reads a
 # table of 85,000 rows whole to find 50, which takes 40 ms in place of 2.
 _NEAR = "-c random_page_cost=1.1"
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
-    "options", f"{_IDLE} {_NOT_COMPILED} {_NEAR}"
-)
+_OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})  # the address's own come last, and win
+_OPTIONS["options"] = f"{_IDLE} {_NOT_COMPILED} {_NEAR} {_OPTIONS.get('options', '')}".strip()
 REDIS_URL = env.str("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
