@@ -110,7 +110,11 @@ def bars(
     *,
     step: timedelta,
 ) -> Chart:
-    """Bars of that length, whose parts stand on one another in that order."""
+    """Bars of that length, whose parts stand on one another in that order.
+
+    The one that is not over has its whole place: after an hour of a day it could not be seen else.
+    """
+    end = window.until.astimezone(window.zone).date() if step >= DAY else window.until
     return Chart(
         slug=slug,
         title=title,
@@ -121,7 +125,7 @@ def bars(
             for label, values in parts.items()
         ],
         since=bar_of(window.since, window, step) if step < DAY else window.since,
-        until=window.until,
+        until=max(window.until, bar_of(end, window, step) + step),
         step=step,
         zone=window.zone,
     )

@@ -123,6 +123,13 @@ def test_a_past_month_is_a_page_without_a_forecast(
     assert "By the end of the month" not in past
 
 
+def test_the_part_is_as_high_without_a_model_as_with_one(browser: Browser, book: Instance) -> None:
+    """It says so where the models would be, and not on a line of its own."""
+    part = browser.get(PAGE, headers={"HX-Request": "true"}).content.decode()
+    assert "Made of No language model yet" in plain(part)
+    assert part.rindex("No language model") < part.rindex("</dl>")
+
+
 def test_where_nothing_was_used_it_says_so(browser: Browser, book: Instance) -> None:
     text = _read(browser)
     assert "Cost so far EUR 0.00" in text

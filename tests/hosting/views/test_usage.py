@@ -15,6 +15,8 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from hosting.charts import units
+from hosting.charts.geometry import WIDTH, draw
 from hosting.models import (
     HealthDay,
     HealthSlot,
@@ -27,7 +29,7 @@ from hosting.models import (
 )
 from hosting.models.health import RESPONSE_BUCKETS_MS
 from hosting.views.usage_charts import CHARTS
-from hosting.views.usage_windows import SPANS, Window
+from hosting.views.usage_windows import SPANS, Window, bar_of, bars
 from tenants.models import Role, User
 from tenants.services import clients
 from tenants.services.actors import Actor
@@ -182,6 +184,22 @@ def test_a_part_keeps_its_look_and_its_place_before_anything_fails(
     assert "<title>Failed" not in alone
     assert "Failed <strong>0</strong>" in alone
     assert '<td class="numeric">0</td>' in alone  # it is known that none failed
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_the_bar_that_is_not_over_is_as_wide_as_the_others(
+    span: str, book: Instance, browser: Browser
+) -> None:
+    """Ten seconds past midnight there is nearly nothing of the day, week and hour that run."""
+    now = datetime(2026, 3, 15, 23, 0, 10, tzinfo=UTC)  # a Monday's first seconds in Berlin
+    window = Window.until_now(book, SPANS[span], now)
+    bar = SPANS[span].part
+    day = window.until.astimezone(window.zone).date()
+    last = bar_of(day if bar >= timedelta(days=1) else now, window, bar)
+    chart = bars("x", "X", units.COUNT, window, {"X": {last - bar: 1.0, last: 1.0}}, step=bar)
+    before, running = draw(chart).shapes[0].bars
+    assert running.width == pytest.approx(before.width, abs=0.1)
+    assert running.x + running.width <= WIDTH
 
 
 def test_the_table_has_counts_to_the_last_one(measured: Instance, browser: Browser) -> None:
