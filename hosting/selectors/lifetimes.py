@@ -6,7 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery, UUIDField
@@ -15,6 +15,8 @@ from django.db.models.functions import Coalesce
 from hosting.models import ACTIVE_STATES, Instance, Operation, Plan, Upgrade
 from tenants.models import AuditEvent
 
+_State = Operation.State
+_TO_COME = datetime.max.replace(tzinfo=UTC)
 _SUSPENDED, _RESUMED = "instance.suspended", "instance.resumed"
 _COLUMNS = (
     *("pk", "client_id", "plan_held", "first_running_at", "delete_requested_at", "deleted_at"),
@@ -87,24 +89,31 @@ def turns_of(instances: Collection[uuid.UUID], *, until: datetime) -> Turns:
 def left_plans(
     instances: Collection[uuid.UUID],
 ) -> Mapping[uuid.UUID, Sequence[tuple[datetime, Plan]]]:
-    """When each of them was changed to another plan, and which it had before, in order. A query."""
-    changes = _changed().filter(operation__instance__in=instances).select_related("from_plan")
+    """When each of them was changed to another plan, and which it had before, in order. A query.
+
+    A change that goes on is the last, and to come: the instance has the other plan while it is
+    made, and may still go back.
+    """
+    ours = Upgrade.objects.filter(operation__instance__in=instances)
+    changes = _changed(ours, _State.SUCCEEDED, *ACTIVE_STATES).select_related("from_plan")
     found: dict[uuid.UUID, list[tuple[datetime, Plan]]] = defaultdict(list)
-    ordered = changes.order_by("operation__finished_at")
-    for each in ordered.annotate(instance=F("operation__instance"), at=F("operation__finished_at")):
-        found[each.instance].append((each.at, each.from_plan))
+    ordered = changes.order_by(F("operation__finished_at").asc(nulls_last=True)).annotate(
+        instance=F("operation__instance"), at=F("operation__finished_at")
+    )
+    for each in ordered.only("from_plan"):
+        found[each.instance].append((each.at or _TO_COME, each.from_plan))
     return found
 
 
 def _changes(until: datetime) -> QuerySet[Upgrade]:
-    return _changed().filter(operation__finished_at__lte=until)
+    ended = Upgrade.objects.filter(operation__finished_at__lte=until)
+    return _changed(ended, _State.SUCCEEDED)
 
 
-def _changed() -> QuerySet[Upgrade]:
+def _changed(rows: QuerySet[Upgrade], *states: str) -> QuerySet[Upgrade]:
     """Of plans. Going back to the data of before keeps the plan, so that it is none."""
-    return Upgrade.objects.filter(
-        operation__kind=Operation.Kind.UPGRADE, operation__state=Operation.State.SUCCEEDED
-    ).exclude(from_plan=F("to_plan"))
+    ours = rows.filter(operation__kind=Operation.Kind.UPGRADE, operation__state__in=states)
+    return ours.exclude(from_plan=F("to_plan"))
 
 
 def _suspensions(until: datetime) -> QuerySet[AuditEvent]:

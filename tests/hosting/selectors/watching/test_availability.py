@@ -112,21 +112,19 @@ def test_credits_of_a_client_by_month_and_plan(instances: list[Instance], small:
     assert availability.of_month(book, month=date(2026, 5, 1)).availability is None
 
 
-@pytest.mark.django_db
-def test_a_plan_that_it_has_later_promises_nothing_for_a_month_that_is_over(
-    instances: list[Instance], small: Plan
-) -> None:
-    """To Plain when it is April in Berlin, though March in UTC: the promise of March holds."""
-    book = instances[0]
+def _to_plain(book: Instance, small: Plan, *, finished_at: datetime | None) -> None:
+    """To a plan that promises next to nothing; with no end, the change goes on."""
+    book.operations.all().delete()
     plain = Plan.objects.create(
         slug="plain", name="Plain", cpus=1, memory_mb=512, disk_gb=5, sla_tiers=[[50, 1]]
     )
     operation = Operation.objects.create(
         instance=book,
         kind="upgrade",
-        state="succeeded",
+        state="succeeded" if finished_at else "running",
         requested_by_label="x",
-        finished_at=datetime(2026, 3, 31, 22, 0, tzinfo=UTC),
+        finished_at=finished_at,
+        lease_expires_at=None if finished_at else datetime(2026, 4, 1, tzinfo=UTC),
     )
     same: dict[str, Any] = {"version": book.version, "definition": {}, "images": {}}
     Upgrade.objects.create(
@@ -139,6 +137,15 @@ def test_a_plan_that_it_has_later_promises_nothing_for_a_month_that_is_over(
     )
     Instance.objects.filter(pk=book.pk).update(plan=plain)
     book.refresh_from_db()
+
+
+@pytest.mark.django_db
+def test_a_plan_that_it_has_later_promises_nothing_for_a_month_that_is_over(
+    instances: list[Instance], small: Plan
+) -> None:
+    """To Plain when it is April in Berlin, though March in UTC: the promise of March holds."""
+    book = instances[0]
+    _to_plain(book, small, finished_at=datetime(2026, 3, 31, 22, 0, tzinfo=UTC))
     for day in (date(2026, 3, 1), date(2026, 4, 1)):
         _day(book, day, down=8640)
     months = availability.months_of(book, today=date(2026, 4, 2))
@@ -149,6 +156,17 @@ def test_a_plan_that_it_has_later_promises_nothing_for_a_month_that_is_over(
     (march,) = availability.credits_of(book.client, month=date(2026, 3, 1))
     assert march.credit_percent == 100
     assert availability.of_month(book, month=date(2026, 4, 1)).credit_percent == 0
+
+
+@pytest.mark.django_db
+def test_while_it_is_changed_to_another_plan_the_one_of_before_counts(
+    instances: list[Instance], small: Plan
+) -> None:
+    """The row has the other one from the switch on, and may still go back."""
+    book = instances[0]
+    _to_plain(book, small, finished_at=None)
+    _day(book, date(2026, 3, 1), down=8640)
+    assert availability.of_month(book, month=date(2026, 3, 1)).credit_percent == 100
 
 
 @pytest.mark.django_db
