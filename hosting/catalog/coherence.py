@@ -229,15 +229,17 @@ def _counted(app: Parts, meters: Mapping[str, Meter]) -> Iterator[Fault]:
             yield ("x-berth", *place, "meter"), _unknown("meter", meter, known)
         elif known[meter].aggregation != "sum":
             yield ("x-berth", *place, "meter"), f"{meter} must be a sum to be counted up"
-    yield from _counted_once(app)
     for index, runs in enumerate(app.berth.runs):
         if runs.service not in app.services:
             reason = _unknown("service", runs.service, app.services)
             yield ("x-berth", "runs", index, "service"), reason
 
 
-def _counted_once(app: Parts) -> Iterator[Fault]:
-    """Where each counter stood, and up to when runs were told, is kept under one name."""
+def faults_of_a_file(app: Parts) -> Iterator[Fault]:
+    """What is refused in a file only: instances and backups may hold it, and have to be readable.
+
+    Where each counter stood, and up to when runs were told, is kept under one name.
+    """
     counters = app.berth.metrics.counters if app.berth.metrics else ()
     names = [each.name for each in counters]
     for index, name in enumerate(names):

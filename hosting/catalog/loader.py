@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hosting.catalog.errors import CatalogError
-from hosting.catalog.schema import App
+from hosting.catalog.schema import FROM_A_FILE, App
 from hosting.catalog.source import Place, Source, read_source
 
 BUILT_IN = Path(__file__).parent
@@ -69,7 +69,8 @@ def _load(path: Path, changed: int) -> App:
 def app_from_source(source: Source) -> App:
     """The app that a file's content describes; its slug is the file's name."""
     try:
-        return App.model_validate({**source.content, "slug": source.path.stem})
+        content = {**source.content, "slug": source.path.stem}
+        return App.model_validate(content, context=FROM_A_FILE)
     except ValidationError as error:
         raise _first_error(source, error) from error
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from hosting.catalog import refusals
 from hosting.catalog.berth_schema import (
@@ -19,7 +20,7 @@ from hosting.catalog.berth_schema import (
     Version,
     Web,
 )
-from hosting.catalog.coherence import faults
+from hosting.catalog.coherence import faults, faults_of_a_file
 from hosting.catalog.compose_schema import (
     Dependency,
     Healthcheck,
@@ -57,12 +58,15 @@ __all__ = [
     "Web",
 ]
 
+FROM_A_FILE = "file"
+
 
 class App(Strict):
     """An app that can be ordered.
 
     ``App.model_validate(app.model_dump(mode="json")) == app``: an instance keeps that snapshot of
-    its definition, so that a changed file changes no instance unasked.
+    its definition, so that a changed file changes no instance unasked. A file is validated with
+    the context ``FROM_A_FILE``; what is kept already is held to fewer rules.
     """
 
     refused: ClassVar = refusals.TOP
@@ -82,8 +86,9 @@ class App(Strict):
         return {k: v for k, v in value.items() if k == "x-berth" or not k.startswith("x-")}
 
     @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        fault = next(faults(self), None)
+    def _coherent(self, info: ValidationInfo) -> Self:
+        is_file = info.context == FROM_A_FILE
+        fault = next(chain(faults(self), faults_of_a_file(self) if is_file else ()), None)
         if fault:
             raise at_place(*fault)
         return self

@@ -11,6 +11,7 @@ from hosting.catalog import refusals
 from hosting.catalog.compose_schema import ServiceFile
 from hosting.catalog.errors import CatalogError
 from hosting.catalog.loader import load_app
+from hosting.flows.stacks import read_definition
 
 WEB = "    networks: [front]\n"
 DB = "    networks: [back]\n"
@@ -229,3 +230,17 @@ def test_it_refuses_more_services_than_a_network_has_addresses(
     assert refusal(path) == (
         "note.yaml:25: networks.front: holds at most 13 services, and 14 name it"
     )
+
+
+COUNTED_TWICE = "  runs: [{service: web, database: d, user: u, meter: executions, sql: S}]\n"
+
+
+def test_what_an_instance_has_kept_can_be_read_though_a_file_with_it_is_refused_now(
+    catalog_file: Callable[[str], Path], small: str
+) -> None:
+    """Or nothing could be done with the instance any more: not even stop it, or restore it."""
+    title = "  title: Note\n"
+    app = load_app(catalog_file(small.replace(title, f"{title}{COUNTED_TWICE}")))
+    kept = app.model_dump(mode="json")
+    kept["berth"]["runs"] *= 2
+    assert len(read_definition(kept).berth.runs) == 2
