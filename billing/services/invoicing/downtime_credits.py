@@ -92,11 +92,12 @@ def of_client(
     """The credits of those months that fall due to the client when these parts are issued.
 
     ``months`` are what ``availability.months_with_downtime`` has of the client: mostly none.
+    Without parts it is the last invoice, of usage that was reported late, of one that has left.
     """
     today = profile.client.clock.day_at(now)
-    ended = any(each.subscription.end_day is not None for each in parts)
+    ended = not parts or any(each.subscription.end_day is not None for each in parts)
     over = [each for each in months if ended or _after(each) <= today]
-    if not parts or not over:
+    if not over:
         return []
     rows = Subscription.objects.filter(client=profile.client_id)
     subscriptions = {each.instance_id: each for each in rows}

@@ -105,6 +105,20 @@ def notes() -> list[tuple[str, str]]:
     return [(each.corrects.number if each.corrects else "", str(each.net)) for each in rows]
 
 
+def test_a_credit_for_downtime_that_waits_is_on_the_last_invoice_of_late_usage(
+    running: Instance,
+) -> None:
+    """It did not fit on the one of the last days, and no other comes."""
+    Plan.objects.update(sla_tiers=[[99.0, 25]])
+    money.be_down(running, "2026-01-10")
+    money.end(running, "2026-02-02 12:00")
+    bill("2026-02-03")
+    assert money.lines(invoices()[-1]) == [("recurring", "2", "2.00")]
+    report(running, 9, "2026-01-20", told="2026-03-01")
+    bill("2026-03-02")
+    assert money.lines(invoices()[-1]) == [("adjustment", "1", "9.00"), ("downtime", "-1", "-7.00")]
+
+
 def test_what_was_charged_too_much_comes_back_once(book: Instance) -> None:
     less(book, "5", "2026-01-10", told="2026-03-01")
     for moment in ("2026-03-02", "2026-03-02 00:10", "2026-03-03", "2026-04-01"):
