@@ -139,11 +139,12 @@ def _of_audience(notification: Notification) -> QuerySet[Channel]:
 
 
 def _heard(notification: Notification) -> QuerySet[Channel]:
-    """Those that were told that it began."""
+    """Those that were told that it began, or, under a key below its own, what came of it."""
+    key = notification.key
     begun = Notification.objects.filter(
+        Q(key=key) | Q(key__startswith=f"{key}:"),
         client=notification.client_id,
         group=notification.group,
-        key=notification.key,
         is_over=False,
     )
     return Channel.objects.filter(deliveries__notifications__in=begun)

@@ -80,6 +80,21 @@ def test_that_it_is_over_is_told_to_those_who_heard_of_it(acme: Client, add: Add
     assert _tell(acme, is_over=True) is not None
 
 
+def test_that_it_is_over_is_told_to_those_who_heard_only_what_came_of_it(
+    acme: Client, add: Add
+) -> None:
+    channel = add(least=Severity.CRITICAL)
+    _tell(acme, "limit:1:100", severity=Severity.WARNING)
+    _tell(acme, "limit:1:100:stop", severity=Severity.CRITICAL)
+    _tell(acme, "limit:1:1000", severity=Severity.CRITICAL)
+    for key in ("limit:1:100", "limit:1:10"):
+        _tell(acme, key, is_over=True)
+    told = Notification.objects.filter(deliveries__channel=channel)
+    assert sorted(told.values_list("key", "is_over")) == [
+        ("limit:1:100", True), ("limit:1:1000", False), ("limit:1:100:stop", False)
+    ]  # fmt: skip
+
+
 def test_what_happens_together_comes_together(acme: Client, add: Add) -> None:
     add()
     for number in range(50):
