@@ -34,13 +34,18 @@ def follow() -> bool:
 
 
 def settle(*, carriers: Carriers, now: datetime) -> list[Incident]:
-    """Open and close them; those that were opened. A silent engine leaves them as they are."""
+    """Open and close them; those that were opened.
+
+    A silent engine leaves them as they are, and so does a server that has just come back: its
+    containers are started one after the other. None begins with a look that found all well.
+    """
     failing = ContainerHealth.objects.filter(is_failing=True).select_related(
         "instance__server", "instance__client", "instance__health"
     )
     going_on = Incident.objects.filter(kind=_KIND, closed_at=None)
     had = {each.instance_id: each for each in going_on.select_related("instance__client")}
     explained = _degraded()
+    left_alone = carriers.silent | carriers.just_back
     opened = []
     for each in failing:
         incident = had.pop(each.pk, None)
@@ -49,9 +54,9 @@ def settle(*, carriers: Carriers, now: datetime) -> list[Incident]:
                 incidents.close(
                     kind=_KIND, instance=each.instance, why=CARRIED, is_carried=True, now=now
                 )
-        elif each.instance.server_id in carriers.silent:
+        elif each.instance.server_id in left_alone:
             continue
-        elif incident is None and each.pk not in explained and _answers(each.instance, now):
+        elif incident is None and each.pk not in explained and _is_worth_one(each, now):
             opened.append(_open(each, now))
     for over in had.values():
         if over.instance is not None:
@@ -74,6 +79,11 @@ def _degraded() -> set[uuid.UUID | None]:
     """Those of which an incident says already that a part of them does not run."""
     going_on = Incident.objects.filter(kind=Incident.Kind.INSTANCE_DEGRADED, closed_at=None)
     return set(going_on.values_list("instance", flat=True))
+
+
+def _is_worth_one(seen: ContainerHealth, now: datetime) -> bool:
+    """Whether an incident of it can begin: it is not well at the moment, and the app answers."""
+    return not seen.is_well and _answers(seen.instance, now)
 
 
 def _answers(instance: Instance, now: datetime) -> bool:

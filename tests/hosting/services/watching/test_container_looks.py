@@ -23,7 +23,7 @@ from hosting.models import (
     Server,
 )
 from hosting.selectors.watching import incident_timelines
-from hosting.services.watching import container_looks, outages
+from hosting.services.watching import container_looks, incidents, outages
 from tests.hosting.looking_at import see
 
 pytestmark = pytest.mark.django_db
@@ -267,6 +267,34 @@ def test_a_silent_server_changes_nothing_of_what_is_known(book: Instance) -> Non
     Incident.objects.create(kind=Kind.SERVER_UNREACHABLE, server=book.server, summary="Silent.")
     assert outages.settle(now=NOW + 2 * MINUTE) == []
     assert sorted(_open()) == [Kind.PART_DOWN, Kind.SERVER_UNREACHABLE]
+
+
+def test_a_server_that_comes_back_leaves_its_containers_a_moment(book: Instance) -> None:
+    """The app answers first; its worker, which was down with the server, is started last."""
+    down = incidents.open_for(kind=Kind.SERVER_DOWN, server=book.server, summary="Down.", now=NOW)
+    see(book, "DDDU", NOW)
+    at_containers(book, "XXXX")
+    assert outages.settle(now=NOW + MINUTE) == []
+    down.refresh_from_db()
+    assert down.closed_at == NOW + MINUTE
+    see(book, "UUUUUUUUUU", NOW + MINUTE)
+    at_containers(book, "X", NOW + MINUTE)
+    assert outages.settle(now=NOW + 1.5 * MINUTE) == []
+    at_containers(book, "X", NOW + 2 * MINUTE)
+    assert [each.kind for each in outages.settle(now=NOW + 2.5 * MINUTE)] == [Kind.PART_DOWN]
+
+
+def test_no_incident_begins_with_a_look_that_found_all_well(book: Instance) -> None:
+    """The app was away with its worker, and is up again before the second well look at that."""
+    see(book, "DDD", NOW)
+    at_containers(book, "XXX")
+    assert [each.kind for each in outages.settle(now=NOW + MINUTE)] == [Kind.INSTANCE_DOWN]
+    see(book, "UU", NOW + MINUTE)
+    at_containers(book, "W", NOW + MINUTE)
+    assert outages.settle(now=NOW + 1.5 * MINUTE) == []
+    assert _open() == []
+    at_containers(book, "X", NOW + 2 * MINUTE)
+    assert [each.kind for each in outages.settle(now=NOW + 2.2 * MINUTE)] == [Kind.PART_DOWN]
 
 
 def test_it_is_over_when_the_instance_is_to_run_no_more(book: Instance) -> None:
