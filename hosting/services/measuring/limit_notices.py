@@ -47,7 +47,10 @@ def tell(*, reached: LimitReached, now: datetime) -> None:
 
 
 def tell_other(*, hold: UsageHold, now: datetime) -> None:
-    """Say what follows from now on, where it is something else than was said at 100 %."""
+    """Say what follows from now on, where it is something else than was said before.
+
+    Once for each hold: what was said may follow again, after something else did.
+    """
     instance = hold.instance
     what = UsageLimit(hold.limit).label.lower()
     then = Plan.AtLimit(hold.kind)
@@ -55,7 +58,7 @@ def tell_other(*, hold: UsageHold, now: datetime) -> None:
     notifications.notify(
         topic=Topic.BUDGET,
         severity=_severity(then, is_all=True),
-        key=f"{_key(hold, 100)}:{then}",
+        key=f"{_key(hold, 100)}:{hold.pk}",
         title=f"{instance.name}: another consequence of all {what} used",
         text=f"Its plan says something else of {what} that are used up now. {follows}",
         now=now,

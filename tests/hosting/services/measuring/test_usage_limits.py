@@ -264,6 +264,21 @@ def test_what_a_plan_says_can_become_another_and_nobody_is_told_that_it_is_over(
     assert Notification.objects.filter(is_over=True).count() == 1
 
 
+def test_what_was_said_once_is_said_again_where_it_follows_again(
+    book: Instance, use: Use, work_off: Callable[[Instance], Operation]
+) -> None:
+    at_limit(Plan.AtLimit.BLOCK)
+    use(100)
+    for then in (Plan.AtLimit.STOP, Plan.AtLimit.BLOCK, Plan.AtLimit.STOP):
+        at_limit(then)
+        for _ in range(2):
+            usage_limits.check(now=NOW)
+        work_off(book)
+    others = Notification.objects.filter(title__contains="another consequence")
+    assert others.filter(text__contains="It is stopped until").count() == 2
+    assert others.count() == 3
+
+
 def test_a_busy_one_is_held_as_before_until_it_can_be_started(
     book: Instance, use: Use, work_off: Callable[[Instance], Operation], actor: Actor
 ) -> None:
