@@ -29,6 +29,7 @@ LEFT_OUT: Mapping[str, str] = {
     r"deleted_clone": "the fleet has no client's instance that was deleted; its list is measured",
     r"billing_invoice_(send|files_again)|(billing_)?invoice_file": "a worker makes files later",
     r"login|jsi18n|password_change\w*|account_\w+": "Django's and allauth's own; no fleet is read",
-    r"openapi-json|api-root|report_usage": "no pages: bench/ingest.py measures the usage API",
+    r"openapi-json|api-root": "no pages",
+    r"report_usage|refuse_other_methods": "no pages: bench/ingest.py measures the usage API",
 }
 """What an address's name is -> why it is left out. A page that is measured may be named as well."""

@@ -7,7 +7,6 @@ All of it ended well, and none of it is within the time that one can still go ba
 from __future__ import annotations
 
 from hosting.services.generating.generated_fleet_sql import THEIRS
-from hosting.services.generating.generated_past_sql import ONE_IN
 
 _AUTHOR = "Berth (generate_fleet)"
 _OPERATION = """
@@ -23,24 +22,30 @@ SELECT gen_random_uuid(), operation_id, at, 1, 2, 38, at + interval '2 days', ''
 _MOVE_COLUMNS = (
     "id, operation_id, requested_at, from_generation, to_generation, seconds, kept_until, trouble"
 )
+# By their place and not by what their identifiers begin with: the smallest fleet has some of each.
+_PLACED = f"SELECT instance.*, row_number() OVER (ORDER BY instance.id) AS place FROM {THEIRS}"
+_ONE_IN = "mod(place, {many}) = 1"
 
 _RESTORES = f"""
-WITH chosen AS (
-    SELECT gen_random_uuid() AS operation_id, instance.id AS instance_id, backup.id AS backup_id,
-        backup.verified_at + interval '6 h' AS at
+WITH verified AS (
+    SELECT instance.id AS instance_id, backup.id AS backup_id, backup.verified_at,
+        row_number() OVER (ORDER BY backup.id) AS place
     FROM {THEIRS} JOIN hosting_backup AS backup ON backup.instance_id = instance.id
         AND backup.verified_at < %(now)s - interval '3 days'
-        AND {ONE_IN.format(of="backup.id::text", many=20)}
+), chosen AS (
+    SELECT gen_random_uuid() AS operation_id, instance_id, backup_id,
+        verified_at + interval '6 h' AS at
+    FROM verified WHERE {_ONE_IN.format(many=20)}
 ), made AS ({_OPERATION.format(kind="restore")})
 INSERT INTO hosting_restore ({_MOVE_COLUMNS}, backup_id, is_from_copy, checks)
 {_MOVE}, backup_id, false, '{{}}' FROM chosen
 """
 _UPGRADES = f"""
-WITH chosen AS (
+WITH theirs AS ({_PLACED}), chosen AS (
     SELECT gen_random_uuid() AS operation_id, instance.id AS instance_id, instance.version,
         instance.definition, instance.image_pins, instance.plan_id,
         %(now)s::timestamptz - interval '19 days' AS at
-    FROM {THEIRS} AND {ONE_IN.format(of="instance.id::text", many=3)}
+    FROM theirs AS instance WHERE {_ONE_IN.format(many=3)}
 ), made AS ({_OPERATION.format(kind="upgrade")})
 INSERT INTO hosting_upgrade ({_MOVE_COLUMNS}, from_version, to_version, from_definition,
     to_definition, from_images, to_images, from_plan_id, to_plan_id)
@@ -48,15 +53,15 @@ INSERT INTO hosting_upgrade ({_MOVE_COLUMNS}, from_version, to_version, from_def
 FROM chosen
 """
 _REHEARSALS = f"""
-WITH chosen AS (
+WITH theirs AS ({_PLACED}), chosen AS (
     SELECT gen_random_uuid() AS operation_id, gen_random_uuid() AS scratch_id, backup.id AS backup_id,
         instance.*, backup.verified_at + interval '3 h' AS at
-    FROM {THEIRS} AND {ONE_IN.format(of="instance.id::text", many=10)}
-    CROSS JOIN LATERAL (
+    FROM theirs AS instance CROSS JOIN LATERAL (
         SELECT id, verified_at FROM hosting_backup
         WHERE instance_id = instance.id AND verified_at < %(now)s - interval '1 day'
         ORDER BY verified_at DESC LIMIT 1
     ) AS backup
+    WHERE {_ONE_IN.format(many=10)}
 ), scratch AS (
     INSERT INTO hosting_instance (id, client_id, name, app, version, definition, image_pins, plan_id,
         server_id, state, state_reason, is_routed, order_key, expected, generation, purpose,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from hosting.services.generating.generated_fleet_sql import THEIRS
 
 # One in so many, of what the digest is made of.
-ONE_IN = "mod(('x' || substr(md5({of}), 1, 6))::bit(24)::int, {many}) = 0"
-_FAILED = ONE_IN.format(of="instance.id::text || night", many=200)
-_UNWELL = ONE_IN.format(of="instance.id::text", many=100)
-_TESTED = ONE_IN.format(of="backup.id::text", many=6)
+_ONE_IN = "mod(('x' || substr(md5({of}), 1, 6))::bit(24)::int, {many}) = 0"
+_FAILED = _ONE_IN.format(of="instance.id::text || night", many=200)
+_UNWELL = _ONE_IN.format(of="instance.id::text", many=100)
+_TESTED = _ONE_IN.format(of="backup.id::text", many=6)
 
 _OPERATIONS = f"""
 INSERT INTO hosting_operation (id, instance_id, kind, state, reason, undoing, requested_by_label,
