@@ -6,6 +6,7 @@ Containers here have used a hundred hours of CPU, so that counting one from zero
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,18 +56,23 @@ def test_a_clock_that_was_set_back_makes_no_restart(book: Instance) -> None:
     assert 120 <= seconds < 240
 
 
-def test_a_service_that_was_not_read_once_at_a_boundary_does_not_count_from_zero(
-    book: Instance,
+@pytest.mark.parametrize("before", [20.0, LONG])
+@pytest.mark.parametrize("missing", [1, 10])
+def test_a_service_that_was_not_read_at_a_boundary_is_compared_with_its_last_reading(
+    book: Instance, before: float, missing: int
 ) -> None:
-    for number in range(-4, 4):
+    """Neither counted from zero, however little it has used, nor is anything of it left out."""
+    for number in range(-6, 16):
         at = NOON + number * 15 * SECOND - SECOND
-        usages = [reading(at, cpu=LONG + number, service="web")]
-        if number != 0:  # the last of its quarter
-            usages.append(reading(at, cpu=LONG + number, service="db", container_id="b"))
+        usages = [reading(at, cpu=before + number, service="web")]
+        if not 0 <= number < missing:  # the first of them is the last of its quarter
+            db = reading(at, cpu=before + number, service="db", disk_read_bytes=9**9)
+            usages.append(replace(db, container_id="b"))
         samples.record(server=book.server, usages={str(book.pk): tuple(usages)}, now=at)
     seconds, most = _used()
-    assert seconds <= 7 + 7
-    assert most < 1
+    assert seconds == pytest.approx(21 + 21)
+    assert most <= (missing + 2) / 15
+    assert not any(each.disk_read_bytes for each in ResourceQuarter.objects.all())
 
 
 def test_an_interface_or_a_device_that_goes_takes_only_its_own_counter_along(
