@@ -131,10 +131,12 @@ def _settle_edge(down: Iterable[Health], open_now: Iterable[Incident], now: date
     if not was_down and not any(each.is_answering for each in down):
         return False
     looks = _Looks()
-    rows = Health.objects.filter(instance__in=targets.watched(), is_answering=True)
-    for at, is_up in rows.values_list("at", "is_up"):
+    rows = Health.objects.filter(instance__in=targets.watched())
+    for at, is_up in rows.filter(is_answering=True).values_list("at", "is_up"):
         looks.seen.append((at >= _fresh_since(now), not is_up))
     count = looks.count(is_down=was_down)
+    if was_down and not count.watched and rows.exists():
+        return True  # no app answers any more, which says nothing of the edge
     is_down = is_carrier_down(is_down=was_down, count=count)
     if is_down:
         summary = (

@@ -224,3 +224,17 @@ def test_the_edge_is_not_back_because_nobody_looked(up: Up) -> None:
     _books(up, "EEE")
     outages.settle(now=NOW + 10 * MINUTE)
     assert _open() == [(Kind.EDGE_DOWN, "")]
+
+
+def test_the_edge_is_not_back_because_no_app_answers_any_more(up: Up) -> None:
+    """Both are on one machine, say, of which the edge failed first."""
+    books = _books(up, "EEE")
+    for each in books:
+        see(each, "DDD", NOW + MINUTE)
+    outages.settle(now=NOW + 2 * MINUTE)
+    assert _open() == [(Kind.EDGE_DOWN, ""), (Kind.SERVER_DOWN, "")]
+    assert not any(each.startswith("Over") for each in _to_client())
+    for each in books:
+        see(each, "UU", NOW + 2 * MINUTE)
+    outages.settle(now=NOW + 3 * MINUTE)
+    assert _open() == []
