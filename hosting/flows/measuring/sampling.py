@@ -130,6 +130,8 @@ def measure_if_due(server: Server) -> bool:
     if not samples.take_volumes(server=server):
         return False
     wanted = samples.to_read(server=server)
+    if not connection.in_atomic_block:
+        connection.close()  # for the minutes that it takes
     sizes = engine_for(server).volume_sizes(wanted, within=VOLUMES_WITHIN)
     samples.record_volumes(sizes=sizes, at=timezone.now())
     return True

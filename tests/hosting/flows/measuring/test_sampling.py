@@ -213,6 +213,7 @@ def _connected() -> int:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
         )
         return int(cursor.fetchone()[0])
 
@@ -235,6 +236,35 @@ def test_threads_that_wait_hold_no_connection(
             time.sleep(0.05)
     finally:
         sampled.end()
+        for thread in sampled._threads:
+            thread.join(timeout=20)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_connection_is_held_while_volumes_are_measured(
+    memory_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def measure(instances: tuple[str, ...], *, within: timedelta) -> dict[str, int]:
+        asked.set()
+        released.wait(60)
+        return {}
+
+    monkeypatch.setattr(engine_for(memory_server), "volume_sizes", measure)
+    Server.objects.update(volumes_at=timezone.now(), sample_at=timezone.now() + timedelta(hours=1))
+    sampled = ServerSampling(memory_server)
+    sampled.start()
+    try:
+        assert asked.wait(20)
+        until = time.monotonic() + 20
+        while _connected():
+            assert time.monotonic() < until, "a connection is held"
+            time.sleep(0.05)
+        assert not released.is_set()
+    finally:
+        sampled.end()
+        released.set()
         for thread in sampled._threads:
             thread.join(timeout=20)
 
