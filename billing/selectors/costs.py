@@ -26,6 +26,7 @@ from django.db.models.functions import Coalesce, RowNumber, TruncMonth
 
 from billing.models import ModelCost
 from hosting.models import Instance
+from hosting.selectors.instances import LARGE
 from tenants.models import Client
 
 MILLION = Decimal(1_000_000)
@@ -161,7 +162,7 @@ def dearest(*, since: date, most: int) -> Sequence[Dear]:
         .annotate(rank=Window(RowNumber(), "currency", F("total").desc()))
     )
     rows = list(ranked.filter(rank__lte=most).order_by("currency", "rank"))
-    instances = Instance.objects.select_related("client", "plan").defer("definition", "expected")
+    instances = Instance.objects.select_related("client", "plan").defer(*LARGE)
     known = instances.in_bulk([row["instance"] for row in rows])
     return [Dear(known[row["instance"]], row["currency"], row["total"]) for row in rows]
 

@@ -38,7 +38,8 @@ def of_operation(operation: Operation) -> Move:
 def reversible(*, instance: Instance, now: datetime) -> Move | None:
     """The move whose outcome the instance stands on and whose data of before is still kept."""
     there = Q(to_generation=instance.generation, undone_at=None, kept_until__gt=now)
-    restore = restores_of(instance).filter(there).first()
+    # The first generation is the order's: every restore leads to a later one.
+    restore = restores_of(instance).filter(there).first() if instance.generation > 1 else None
     return restore or upgrades_of(instance).filter(there).first()
 
 

@@ -11,6 +11,7 @@ from django.db.models import ForeignObjectRel, Model, Q, QuerySet, UUIDField
 from django.utils.text import smart_split, unescape_string_literal
 
 M = TypeVar("M", bound=Model)
+FEW = 200
 _IDENTIFIER = re.compile(r"(?:-?[0-9a-f]){1,32}-?", re.IGNORECASE)
 
 
@@ -19,10 +20,14 @@ def search(rows: QuerySet[M], fields: Sequence[str], text: str) -> QuerySet[M]:
 
     As Django's own, but for what takes time in large tables: what is found in another table is
     found there once, and not for each row that refers to it; each table is asked by itself, so that
-    each can use its own index; and identifiers are found by how they begin.
+    each can use its own index; and identifiers are found by how they begin. A list asks for what it
+    shows several times (how many, which, of which years): few are looked for once, by a query for
+    each word.
     """
     for word in words(text):
-        rows = rows.filter(pk__in=having(rows.model, fields, word))
+        found = having(rows.model, fields, word)
+        few = [row["pk"] for row in found[: FEW + 1]]
+        rows = rows.filter(pk__in=few if len(few) <= FEW else found)
     return rows
 
 

@@ -19,6 +19,7 @@ from billing.services.invoicing.downtime_credits import Part
 from billing.services.invoicing.gathering import Wanted
 from billing.services.periods import Days
 from billing.services.statement import Item
+from hosting.selectors.instances import large
 from hosting.selectors.watching import availability
 from tenants.errors import Refused
 from tenants.models import Client
@@ -65,8 +66,8 @@ def next_run(*, at_most: int = AT_MOST) -> Preview:
     due = billable.filter(next_billing_at__lte=first_at + TOGETHER)
     # An instance is a wide row: those of all that is due are not to be sorted for these few.
     first = list(due.order_by("client__name", "pk").values_list("pk", flat=True)[:at_most])
-    chosen = billable.filter(pk__in=first).select_related("client", "instance__client")
-    rows = _expected(list(chosen.order_by("client__name", "pk")), seller)
+    chosen = _with_instances(billable.filter(pk__in=first)).order_by("client__name", "pk")
+    rows = _expected(list(chosen), seller)
     totals: dict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
         totals[row.currency] += row.net
@@ -78,7 +79,11 @@ def running(client: Client) -> QuerySet[Subscription]:
     if not Seller.objects.exists() or not BillingProfile.objects.filter(client=client).exists():
         return Subscription.objects.none()
     rows = Subscription.objects.filter(client=client, next_billing_at__isnull=False)
-    return rows.select_related("client", "instance__client").order_by("instance__name", "pk")
+    return _with_instances(rows).order_by("instance__name", "pk")
+
+
+def _with_instances(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
+    return rows.select_related("client", "instance__client").defer(*large("instance"))
 
 
 def of_client(client: Client, *, at_most: int = AT_MOST) -> Sequence[Expected]:

@@ -5,14 +5,16 @@ A number of queries that does not grow with servers or instances.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Case, F, FloatField, Q, QuerySet, Sum, When
+from django.db.models import Case, FloatField, Q, QuerySet, Sum, When
 from django.db.models.functions import Cast
 
 from hosting.models import Instance, ResourceNow, Server, UsageSum
+from hosting.selectors.instances import LARGE
 from hosting.selectors.measuring import resources
 from hosting.selectors.measuring.resources import LATELY, ServerUse
 
@@ -107,13 +109,20 @@ def total(servers: Sequence[ServerUse]) -> Total:
 
 
 def _worst(used: str, limit: str, factor: int, known: QuerySet[ResourceNow]) -> list[Worst]:
-    """The ten that use most of their plan, whose limit is so many times the factor."""
+    """The ten that use most of their plan, whose limit is so many times the factor. Two queries."""
     rows = known.annotate(
         amount=Cast(used, FloatField()),
         share=Cast(used, FloatField()) / Cast(f"instance__plan__{limit}", FloatField()) / factor,
     )
-    found = rows.filter(share__isnull=False).order_by("-share", "pk")[:SHOWN]
-    return [Worst(each.instance, each.amount, each.share) for each in found]
+    ranked = rows.filter(share__isnull=False).order_by("-share", "pk")
+    found = list(ranked.values_list("instance", "amount", "share")[:SHOWN])
+    known_by = _instances([pk for pk, _, _ in found])
+    return [Worst(known_by[pk], amount, share) for pk, amount, share in found]
+
+
+def _instances(keys: Collection[uuid.UUID]) -> dict[uuid.UUID, Instance]:
+    """Read after it is known which: an instance is a wide row to rank thousands of."""
+    return Instance.objects.select_related("client", "plan").defer(*LARGE).in_bulk(keys)
 
 
 def _lately(now: datetime) -> QuerySet[ResourceNow]:
@@ -123,10 +132,7 @@ def _lately(now: datetime) -> QuerySet[ResourceNow]:
 def _known() -> QuerySet[ResourceNow]:
     """Of all that are there: what is stopped keeps its files."""
     theirs = ResourceNow.objects.filter(instance__purpose=Instance.Purpose.CLIENT)
-    known = theirs.exclude(instance__state=Instance.State.DELETED)
-    return known.select_related("instance__client", "instance__plan").defer(
-        "instance__definition", "instance__expected"
-    )
+    return theirs.exclude(instance__state=Instance.State.DELETED)
 
 
 def _errors(now: datetime) -> list[Worst]:
@@ -145,8 +151,7 @@ def _errors(now: datetime) -> list[Worst]:
         .annotate(failures=Sum("total"))
         .order_by("-failures")[:SHOWN]
     )
-    found = Instance.objects.select_related("client").defer("definition", "expected")
-    known = found.in_bulk(list(totals))
+    known = _instances(totals.keys())
     return [Worst(known[pk], float(total)) for pk, total in totals.items() if total]
 
 
@@ -176,16 +181,16 @@ def _growth(now: datetime) -> dict[str, float]:
         When(deleted_at__gte=since, then=-1),
         default=1,
     )
-    sums = Instance.objects.filter(changed, purpose=Instance.Purpose.CLIENT).aggregate(
-        cpus=Sum(Cast(sign * F("plan__cpus"), FloatField())),
-        memory=Sum(Cast(sign * F("plan__memory_mb"), FloatField())),
-        disk=Sum(Cast(sign * F("plan__disk_gb"), FloatField())),
-    )
-    days = LOOKED_BACK.days
+    theirs = Instance.objects.filter(changed, purpose=Instance.Purpose.CLIENT).order_by()
+    plans = theirs.values_list("plan__cpus", "plan__memory_mb", "plan__disk_gb")
+    daily = [
+        (float(cpus), memory, disk, more / LOOKED_BACK.days)
+        for cpus, memory, disk, more in plans.annotate(more=Sum(sign))
+    ]
     return {
-        "CPUs": (sums["cpus"] or 0.0) / days,
-        "Memory": (sums["memory"] or 0.0) * MIB / days,
-        "Disk": (sums["disk"] or 0.0) * GIB / days,
+        "CPUs": sum(cpus * more for cpus, _, _, more in daily),
+        "Memory": sum(memory * MIB * more for _, memory, _, more in daily),
+        "Disk": sum(disk * GIB * more for _, _, disk, more in daily),
     }
 
 

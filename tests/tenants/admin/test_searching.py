@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from tenants.admin import searching
 from tenants.admin.searching import search
 from tenants.models import Client, Member, User
 
@@ -23,6 +26,7 @@ def acme() -> Client:
     return acme
 
 
+@pytest.mark.parametrize("few", [0, 200])
 @pytest.mark.parametrize(
     ("text", "names"),
     [
@@ -39,10 +43,18 @@ def acme() -> Client:
     ],
 )
 def test_clients_by_their_names_and_their_members(
-    acme: Client, text: str, names: list[str]
+    acme: Client, monkeypatch: pytest.MonkeyPatch, few: int, text: str, names: list[str]
 ) -> None:
+    monkeypatch.setattr(searching, "FEW", few)
     found = search(Client.objects.order_by("name"), OF_CLIENT, text)
     assert [str(each) for each in found] == names
+
+
+def test_what_few_rows_have_is_looked_for_once(acme: Client) -> None:
+    found = search(Client.objects.all(), OF_CLIENT, "alice@acme")
+    with CaptureQueriesContext(connection) as asked:
+        assert (found.count(), found.get()) == (1, acme)
+    assert not any("UPPER" in query["sql"] for query in asked)
 
 
 def test_by_a_part_of_an_identifier(acme: Client) -> None:
