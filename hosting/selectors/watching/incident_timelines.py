@@ -175,12 +175,17 @@ def _counted(run: Sequence[Look]) -> str:
 
 
 def _told(notifications: QuerySet[Notification], *, with_audience: bool) -> list[Entry]:
+    """Those of one moment in an order of their own: staff, then clients by name."""
     rows = notifications.select_related("client").prefetch_related("deliveries__channel")
     return [
         _notice(each, delivery, with_audience=with_audience)
-        for each in rows
-        for delivery in each.deliveries.all() or [None]
+        for each in rows.order_by("created_at", "-group", "client__name", "pk")
+        for delivery in sorted(each.deliveries.all(), key=_channel) or [None]
     ]
+
+
+def _channel(delivery: Delivery) -> str:
+    return delivery.channel.name
 
 
 def _notice(each: Notification, delivery: Delivery | None, *, with_audience: bool) -> Entry:
