@@ -180,7 +180,7 @@ def _told(notifications: QuerySet[Notification], *, with_audience: bool) -> list
     return [
         _notice(each, delivery, with_audience=with_audience)
         for each in rows.order_by("created_at", "-group", "client__name", "pk")
-        for delivery in sorted(each.deliveries.all(), key=_channel) or [None]
+        for delivery in (*sorted(each.deliveries.all(), key=_channel),) or (None,)
     ]
 
 
