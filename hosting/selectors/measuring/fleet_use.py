@@ -6,7 +6,7 @@ A number of queries that does not grow with servers or instances.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -22,6 +22,8 @@ SHOWN = 10
 MIB, GIB = 1024**2, 1024**3
 LOOKED_BACK = timedelta(days=30)
 FORECAST_UP_TO = timedelta(days=730)  # what is further away says nothing
+
+_Rank = tuple[uuid.UUID, float, float | None]  # which instance, how much, the share of its plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,19 @@ class FleetUse:
 def fleet_use(*, now: datetime) -> FleetUse:
     """As of that moment; usage of the last minutes, errors of today and yesterday."""
     servers = resources.fleet(Server.objects.order_by("name"), now=now)
+    ranked = (
+        _ranked("cpu_cores", "cpus", 1, _lately(now)),
+        _ranked("memory_bytes", "memory_mb", MIB, _lately(now)),
+        _ranked("volume_bytes", "disk_gb", GIB, _known()),
+        _failing(now),
+    )
+    cpu, memory, disk, errors = _worst(ranked)
     return FleetUse(
         servers=servers,
-        cpu=_worst("cpu_cores", "cpus", 1, _lately(now)),
-        memory=_worst("memory_bytes", "memory_mb", MIB, _lately(now)),
-        disk=_worst("volume_bytes", "disk_gb", GIB, _known()),
-        errors=_errors(now),
+        cpu=cpu,
+        memory=memory,
+        disk=disk,
+        errors=errors,
         forecasts=_forecasts(servers, now),
     )
 
@@ -108,21 +117,19 @@ def total(servers: Sequence[ServerUse]) -> Total:
     )
 
 
-def _worst(used: str, limit: str, factor: int, known: QuerySet[ResourceNow]) -> list[Worst]:
-    """The ten that use most of their plan, whose limit is so many times the factor. Two queries."""
-    rows = known.annotate(
-        amount=Cast(used, FloatField()),
-        share=Cast(used, FloatField()) / Cast(f"instance__plan__{limit}", FloatField()) / factor,
-    )
-    ranked = rows.filter(share__isnull=False).order_by("-share", "pk")
-    found = list(ranked.values_list("instance", "amount", "share")[:SHOWN])
-    known_by = _instances([pk for pk, _, _ in found])
-    return [Worst(known_by[pk], amount, share) for pk, amount, share in found]
+def _ranked(used: str, limit: str, factor: int, known: QuerySet[ResourceNow]) -> list[_Rank]:
+    """The ten that use most of their plan, whose limit is so many times the factor."""
+    amount = Cast(used, FloatField())
+    share = amount / Cast(f"instance__plan__{limit}", FloatField()) / factor
+    rows = known.filter(**{f"{used}__isnull": False}).annotate(amount=amount, share=share)
+    return list(rows.order_by("-share", "pk").values_list("instance", "amount", "share")[:SHOWN])
 
 
-def _instances(keys: Collection[uuid.UUID]) -> dict[uuid.UUID, Instance]:
-    """Read after it is known which: an instance is a wide row to rank thousands of."""
-    return Instance.objects.select_related("client", "plan").defer(*LARGE).in_bulk(keys)
+def _worst(ranked: Sequence[Sequence[_Rank]]) -> list[list[Worst]]:
+    """All of them read at once, when it is known which: an instance is a wide row to rank."""
+    found = Instance.objects.select_related("client", "plan").defer(*LARGE)
+    known = found.in_bulk({pk for each in ranked for pk, _, _ in each})
+    return [[Worst(known[pk], amount, share) for pk, amount, share in each] for each in ranked]
 
 
 def _lately(now: datetime) -> QuerySet[ResourceNow]:
@@ -135,7 +142,7 @@ def _known() -> QuerySet[ResourceNow]:
     return theirs.exclude(instance__state=Instance.State.DELETED)
 
 
-def _errors(now: datetime) -> list[Worst]:
+def _failing(now: datetime) -> list[_Rank]:
     """Whose executions failed most often, today and yesterday by the clients' clocks."""
     today = now.date()
     failed = UsageSum.objects.filter(
@@ -145,14 +152,9 @@ def _errors(now: datetime) -> list[Worst]:
         meter="executions",
         label="failed",
     )
-    totals = dict(
-        failed.order_by()
-        .values_list("instance")
-        .annotate(failures=Sum("total"))
-        .order_by("-failures")[:SHOWN]
-    )
-    known = _instances(totals.keys())
-    return [Worst(known[pk], float(total)) for pk, total in totals.items() if total]
+    sums = failed.order_by().values_list("instance").annotate(failures=Sum("total"))
+    most = sums.order_by("-failures")[:SHOWN]
+    return [(pk, float(failures), None) for pk, failures in most if failures]
 
 
 def _forecasts(servers: Sequence[ServerUse], now: datetime) -> list[Forecast]:
