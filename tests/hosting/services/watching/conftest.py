@@ -14,6 +14,8 @@ NOW = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def up(order: Callable[..., Instance], memory_server: Server) -> Callable[[str], Instance]:
+    """Make one that has run for a day, is well and can be reached."""
+
     def make(name: str) -> Instance:
         instance = order(name)
         before = NOW - timedelta(days=1)

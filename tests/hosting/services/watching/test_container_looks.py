@@ -20,7 +20,6 @@ from hosting.models import (
     MaintenanceWindow,
     Notification,
     Operation,
-    Server,
 )
 from hosting.selectors.watching import incident_timelines
 from hosting.services.watching import container_looks, incidents, outages
@@ -41,19 +40,11 @@ _WORDS = {
 
 
 @pytest.fixture
-def book(order: Callable[..., Instance], memory_server: Server) -> Instance:
+def book(up: Callable[[str], Instance]) -> Instance:
     """One that has run for a day: a web front and a worker."""
-    instance = order("book")
-    before = NOW - timedelta(days=1)
-    instance.operations.update(state="succeeded", started_at=before, finished_at=before)
-    Instance.objects.filter(pk=instance.pk).update(
-        state="running",
-        first_running_at=before,
-        web_address="10.208.0.2",
-        web_port=80,
-        expected={"services": {"web": ["w", []], "worker": ["k", []]}},
-    )
-    instance.refresh_from_db()
+    instance = up("book")
+    instance.expected = {"services": {"web": ["w", []], "worker": ["k", []]}}
+    instance.save(update_fields=["expected"])
     return instance
 
 
@@ -168,7 +159,7 @@ def test_held_requests_excuse_it(book: Instance) -> None:
         lease_expires_at=NOW + MINUTE,
         requested_by_label="x",
     )
-    Instance.objects.update(held_for=holding)
+    Instance.objects.update(held_for=holding, is_routed=False)
     at_containers(book, "X")
     assert ContainerLook.objects.get().excuse == "held"
 

@@ -17,7 +17,6 @@ from hosting.models import (
     MaintenanceWindow,
     Operation,
     Probe,
-    Server,
 )
 from hosting.services.watching import health
 from tests.hosting.looking_at import look, see
@@ -29,24 +28,9 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def book(order: Callable[..., Instance], memory_server: Server) -> Instance:
+def book(up: Callable[[str], Instance]) -> Instance:
     """One that runs, and was never touched since."""
-    instance = order("book")
-    return _up(instance)
-
-
-def _up(instance: Instance) -> Instance:
-    before = NOW - timedelta(days=1)
-    instance.operations.update(state="succeeded", started_at=before, finished_at=before)
-    Instance.objects.filter(pk=instance.pk).update(
-        state="running",
-        first_running_at=before,
-        web_address="10.208.0.2",
-        web_port=80,
-        is_routed=True,
-    )
-    instance.refresh_from_db()
-    return instance
+    return up("book")
 
 
 def _operation(instance: Instance, kind: str, started_at: datetime, **more: object) -> Operation:
@@ -199,9 +183,9 @@ def test_an_instance_that_is_gone_is_no_trouble(book: Instance) -> None:
 
 
 def test_a_second_is_one_statement_however_many_looks(
-    book: Instance, order: Callable[..., Instance]
+    book: Instance, up: Callable[[str], Instance]
 ) -> None:
-    looks = [look(_up(order(f"n{n}")), NOW + n * SECOND) for n in range(5)]
+    looks = [look(up(f"n{n}"), NOW + n * SECOND) for n in range(5)]
     with CaptureQueriesContext(connection) as asked:
         health.record(looks=looks)
     assert sum("INSERT INTO hosting_probe" in each["sql"] for each in asked) == 1
